@@ -1,0 +1,53 @@
+"""The error tree: everything this package raises on purpose."""
+
+
+class ResourceTrackerError(Exception):
+    """Base of every error of this package."""
+
+
+class ParseError(ResourceTrackerError):
+    """A kernel file did not have the expected form.
+
+    Parameters
+    ----------
+    source : str
+        The file that was read, such as ``/proc/stat``.
+    reason : str
+        What is wrong with it, in a few words.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class SpoolError(ResourceTrackerError):
+    """A spool cannot be read or written; the message names the file."""
+
+
+class FrameError(ResourceTrackerError, ValueError):
+    """A TinyDataFrame was built from unusable data; the message names column or row."""
+
+
+class ColumnNotFoundError(ResourceTrackerError, KeyError):
+    """A TinyDataFrame has no such column; the message lists those it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would print the repr of the message
+
+
+class ArtifactError(ResourceTrackerError):
+    """An artifact is not ours, is damaged, or comes from a later version."""
+
+
+class CatalogError(ResourceTrackerError):
+    """A price catalog cannot be read; the message names the file or address."""
+
+
+class SettingError(ResourceTrackerError, ValueError):
+    """An option has an unusable value; the message shows it and what is allowed."""
+
+
+class TrackerError(ResourceTrackerError):
+    """The sampler could not be started or did not answer."""

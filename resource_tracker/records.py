@@ -1,0 +1,325 @@
+"""Frozen records that travel between modules.
+
+Unknown is ``None``, never 0. None of these is ever pickled into an artifact:
+:mod:`resource_tracker.artifact` turns a :class:`TaskRecord` into builtins and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from resource_tracker.frame import TinyDataFrame
+
+Status = Literal["running", "ok", "failed", "unknown"]
+TrackingMode = Literal["sampler", "start_end", "untracked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the attempt's own user code ended.
+
+    Parameters
+    ----------
+    status : {"running", "ok", "failed", "unknown"}
+        ``failed`` is an exception from the step's code, also one that ``@catch`` swallowed.
+    exception_type : str or None
+        Class name only: a message may hold secrets.
+    caught : bool
+        The exception was handled by a decorator, so the flow went on.
+    """
+
+    status: Status
+    exception_type: str | None = None
+    caught: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRequest:
+    """What the step asked for, in Metaflow's own units (``memory`` in MB).
+
+    ``cpu``, ``memory_mb`` and ``gpu`` are what is in force, defaults included; ``chosen`` names
+    those (``"cpu"``, ``"memory"``, ``"gpu"``, ...) that the user wrote; ``decorators`` those decorators, such as
+    ``("resources", "kubernetes")``. All ``None`` and empty where the step has no such decorator.
+    """
+
+    cpu: float | None = None
+    memory_mb: float | None = None
+    gpu: int | None = None
+    disk_mb: float | None = None
+    shared_memory_mb: float | None = None
+    chosen: tuple[str, ...] = ()
+    decorators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the kernel lets the step use. ``source`` says where that was read."""
+
+    cpus: float | None = None
+    memory_mib: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """The machine. ``gpu_memory_mb`` is MiB summed over GPUs (the name is the published one)."""
+
+    os: str | None = None
+    vcpus: int | None = None
+    cpu_model: str | None = None
+    architecture: str | None = None
+    memory_mb: float | None = None
+    gpu_count: int = 0
+    gpu_names: tuple[str, ...] = ()
+    gpu_memory_mb: float = 0.0
+    allocation: Literal["dedicated", "shared", "unknown"] = "unknown"
+    allocation_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudInfo:
+    """Where the machine stands. ``"unknown"`` where no metadata service answered, as published."""
+
+    vendor: str = "unknown"
+    instance_type: str = "unknown"
+    region: str = "unknown"
+    discovery_time: float | None = None
+    reason: str | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.vendor != "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSummary:
+    """What one attempt used, in the frames' units.
+
+    ``memory_peak_kib`` is the best known peak of the step's own code; ``persist_memory_peak_kib``
+    the highest while Metaflow saved the artifacts, known only once the task finished.
+    ``cpu_max_cores`` is the busiest row. ``gpu_*`` and others are ``None`` where not measured.
+    """
+
+    duration_s: float
+    cpu_mean_cores: float | None = None
+    cpu_max_cores: float | None = None
+    cpu_p95_cores: float | None = None
+    cpu_seconds: float | None = None
+    cpu_source: str = ""
+    cpu_is_lower_bound: bool = False
+    memory_mean_kib: float | None = None
+    memory_peak_kib: float | None = None
+    memory_peak_source: str = ""
+    persist_memory_peak_kib: float | None = None
+    process_read_bytes: float | None = None
+    process_write_bytes: float | None = None
+    disk_read_bytes: float | None = None
+    disk_write_bytes: float | None = None
+    disk_used_max_gb: float | None = None
+    net_recv_bytes: float | None = None
+    net_sent_bytes: float | None = None
+    gpu_usage_mean: float | None = None
+    gpu_usage_max: float | None = None
+    gpu_vram_mean_mib: float | None = None
+    gpu_vram_max_mib: float | None = None
+    gpu_utilized_mean: float | None = None
+    gpu_utilized_max: float | None = None
+    children_max: int | None = None
+    threads_max: int | None = None
+
+    @property
+    def overall_memory_peak_kib(self) -> float | None:
+        """Highest memory of the attempt, the saving of artifacts included."""
+        known = [v for v in (self.memory_peak_kib, self.persist_memory_peak_kib) if v is not None]
+        return max(known) if known else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSummary:
+    """One earlier attempt, as read back from task metadata: a row of the history."""
+
+    run_id: str
+    step: str
+    task_id: str
+    attempt: int
+    status: Status
+    finished_at: float | None
+    duration_s: float
+    cpu_mean_cores: float | None = None
+    cpu_max_cores: float | None = None
+    memory_peak_kib: float | None = None
+    persist_growth_kib: float | None = None
+    gpu_usage_mean: float | None = None
+    gpu_vram_max_mib: float | None = None
+    gpu_utilized_max: float | None = None
+    request_cpu: float | None = None
+    request_memory_mb: float | None = None
+    request_gpu: int | None = None
+    memory_limit_mib: float | None = None
+    vendor: str | None = None
+    region: str | None = None
+    instance_type: str | None = None
+    run_cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The comparison with earlier runs. Where not ``available``, ``reason`` says plainly why.
+
+    ``max_memory_max`` is KiB; ``tasks`` are newest first.
+    """
+
+    available: bool
+    reason: str | None = None
+    runs_analyzed: int = 0
+    tasks_analyzed: int = 0
+    tasks_left_out: int = 0
+    avg_cpu_mean: float | None = None
+    max_cpu_max: float | None = None
+    max_memory_max: float | None = None
+    max_persist_growth_kib: float | None = None
+    avg_gpu_mean: float | None = None
+    max_vram_max: float | None = None
+    max_gpu_count: float | None = None
+    avg_duration: float | None = None
+    tasks: tuple[TaskSummary, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """``@resources`` to ask for next time: whole CPUs, Metaflow's MB, GPUs (0: none needed)."""
+
+    cpu: int
+    memory_mb: int
+    gpu: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    based_on_runs: int = 1
+    basis_memory_kib: float | None = None
+    basis_cpu_cores: float | None = None
+
+    @property
+    def available(self) -> bool:
+        return True
+
+    def as_text(self) -> str:
+        """The line to paste above ``@step``; ``gpu`` only where needed."""
+        gpu = f", gpu={self.gpu}" if self.gpu else ""
+        return f"@resources(cpu={self.cpu}, memory={self.memory_mb}{gpu})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoRecommendation:
+    """Nothing to advise, and why."""
+
+    reason: str
+
+    @property
+    def available(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceType:
+    """A machine that a cloud rents out. ``gpu_memory_mib`` is per GPU."""
+
+    vendor: str
+    name: str
+    vcpus: float
+    memory_mib: float
+    gpu_count: int = 0
+    gpu_model: str | None = None
+    gpu_memory_mib: float | None = None
+    architecture: str = "x86_64"
+    storage_gb: float | None = None
+    burstable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An instance type at an on-demand price in a region. ``run_cost_usd``: this attempt's duration on it."""
+
+    instance: InstanceType
+    region: str
+    price_usd_per_hour: float
+    run_cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """The cheapest machines that would have been enough, and what the attempt cost on its own machine.
+
+    ``assumed`` is True where the vendor is unknown and ``vendor``/``region`` are a stated default; then
+    ``run_cost_usd`` and ``saving_usd`` are ``None``. ``note`` says what a reader must know
+    (own machine not in the catalog, live prices not reachable, ...).
+    """
+
+    offers: tuple[Offer, ...] = ()
+    vendor: str | None = None
+    region: str | None = None
+    assumed: bool = False
+    own: Offer | None = None
+    run_cost_usd: float | None = None
+    saving_usd: float | None = None
+    catalog_source: str = ""
+    catalog_date: str = ""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedSource:
+    """A source that gave nothing: which, why, how often."""
+
+    source: str
+    reason: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerCost:
+    """What the watcher itself used; excluded from the step's figures."""
+
+    cpu_s: float | None = None
+    memory_kib: float | None = None
+    samples: int = 0
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """How the attempt was measured. ``reason`` says why where ``mode`` is not ``sampler``."""
+
+    mode: TrackingMode
+    interval_s: float
+    reason: str | None = None
+    ended_early: str | None = None
+    cost: SamplerCost = SamplerCost()
+    failed_sources: tuple[FailedSource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """All of one attempt: what the artifact stores and what the card shows.
+
+    ``pathspec`` is ``"Flow/run/step/task"``, or ``None`` for a standalone run, whose ``title`` is shown instead.
+    ``process_metrics`` and ``system_metrics`` have the columns of :mod:`resource_tracker.columns`.
+    """
+
+    pathspec: str | None
+    attempt: int
+    title: str
+    started_at: float
+    ended_at: float | None
+    outcome: Outcome
+    tracking: Tracking
+    process_metrics: TinyDataFrame
+    system_metrics: TinyDataFrame
+    usage: UsageSummary
+    server: ServerInfo = ServerInfo()
+    cloud: CloudInfo = CloudInfo()
+    request: ResourceRequest = ResourceRequest()
+    limits: Limits = Limits()
+    history: History = History(available=False, reason="not read")
+    recommendation: Recommendation | NoRecommendation = NoRecommendation(reason="not computed")
+    pricing: Pricing = Pricing()
+    versions: dict[str, str] = field(default_factory=dict)
