@@ -298,6 +298,30 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measurements:
+    """What the sampler (or readings at start and end) gave, before anything is made of it.
+
+    ``process`` and ``system`` hold only the rows up to ``step_ended_at`` where that is known.
+    Peaks are the best of all sources, with the source named; the persist phase is everything after
+    ``step_ended_at``.
+    """
+
+    process: TinyDataFrame
+    system: TinyDataFrame
+    started_at: float
+    ended_at: float
+    duration_s: float
+    step_ended_at: float | None = None
+    memory_peak_kib: float | None = None
+    memory_peak_source: str = ""
+    persist_memory_peak_kib: float | None = None
+    cpu_seconds: float | None = None
+    cpu_source: str = ""
+    cpu_is_lower_bound: bool = False
+    tracking: Tracking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
     """All of one attempt: what the artifact stores and what the card shows.
 
