@@ -1,0 +1,170 @@
+"""Cells in and out of a TinyDataFrame: Python values, CSV text and pickled bytes.
+
+Everything here works on plain ``dict[str, array('d')]``; nan is a value that is not available.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from resource_tracker.errors import FrameError
+
+Columns: TypeAlias = "dict[str, array[float]]"
+
+STATE_VERSION = 1
+CELL_BYTES = 8
+"""Size of an IEEE 754 double, which array('d') is on every platform that CPython supports."""
+
+
+def columns_from_lists(data: Mapping[str, Iterable[object]]) -> Columns:
+    """Columns from a dict of lists, arrays or other iterables; all must be equally long."""
+    columns: Columns = {}
+    for name, values in data.items():
+        column = _column(_checked_name(name), values)
+        first = next(iter(columns), None)
+        if first is not None and len(column) != len(columns[first]):
+            raise FrameError(f"column {name!r} has {len(column)} rows, but column {first!r} has {len(columns[first])}")
+        columns[name] = column
+    return columns
+
+
+def columns_from_records(records: Iterable[object]) -> Columns:
+    """Columns from dicts, one a row, in order of first appearance; a key that a row lacks is nan there."""
+    columns: Columns = {}
+    count = 0
+    for index, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise FrameError(f"row {index} is a {type(record).__name__}, not a dict")
+        for name in record:
+            if name not in columns:
+                columns[_checked_name(name)] = array("d", [math.nan]) * index
+        for name, column in columns.items():
+            column.append(_cell(record.get(name), name, index))
+        count = index + 1
+    if count and not columns:
+        raise FrameError(f"the {count} rows hold no column")
+    return columns
+
+
+def column_of(name: str, values: Iterable[object], rows: int | None) -> array[float]:
+    """One column to put into a frame of `rows` rows (``None``: of any length)."""
+    column = _column(_checked_name(name), values)
+    if rows is not None and len(column) != rows:
+        raise FrameError(f"column {name!r} has {len(column)} rows, but the frame has {rows}")
+    return column
+
+
+def columns_from_csv(text: str) -> Columns:
+    """Columns from CSV text with a header line; an empty cell is nan, blank lines are skipped."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    try:
+        lines = [(reader.line_num, line) for line in reader if line]
+    except csv.Error as error:
+        raise FrameError(f"line {reader.line_num} of the CSV cannot be read: {error}") from None
+    if not lines:
+        return {}
+    header = [name.strip() for name in lines[0][1]]
+    for position, name in enumerate(header):
+        if name in header[:position]:
+            raise FrameError(f"column {name!r} stands twice in the CSV's header")
+    columns: Columns = {name: array("d") for name in header}
+    for row, (line_number, line) in enumerate(lines[1:]):
+        if len(line) != len(header):
+            raise FrameError(f"line {line_number} of the CSV has {len(line)} cells, but the header has {len(header)}")
+        for name, text_cell in zip(header, line, strict=True):
+            columns[name].append(_csv_cell(text_cell, name, row, line_number))
+    return columns
+
+
+def columns_to_csv(columns: Columns, quoting: int) -> str:
+    """CSV text whose floats read back exactly; nan is an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=quoting, lineterminator="\n")  # type: ignore[arg-type]
+    if columns:
+        writer.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow([None if math.isnan(value) else value for value in row])
+    return out.getvalue()
+
+
+def columns_to_state(columns: Columns) -> dict[str, object]:
+    """What is pickled: builtins only, cells as raw bytes of this machine's byte order."""
+    return {
+        "v": STATE_VERSION,
+        "columns": {name: column.tobytes() for name, column in columns.items()},
+        "byteorder": sys.byteorder,
+    }
+
+
+def columns_from_state(state: object) -> Columns:
+    """Columns from what :func:`columns_to_state` gave, on a machine of either byte order.
+
+    Raises
+    ------
+    FrameError
+        The state is damaged, or written by a later version.
+    """
+    if not isinstance(state, dict) or not isinstance(state.get("v"), int):
+        raise FrameError("this is not the state of a TinyDataFrame")
+    if state["v"] != STATE_VERSION:
+        raise FrameError(
+            f"this TinyDataFrame has format {state['v']}, but this version reads up to {STATE_VERSION}: "
+            "upgrade metaflow-resource-tracker"
+        )
+    byteorder, raw = state.get("byteorder"), state.get("columns")
+    if byteorder not in ("little", "big") or not isinstance(raw, dict):
+        raise FrameError("the state of a TinyDataFrame lacks its columns or byte order")
+    columns: Columns = {}
+    for name, cells in raw.items():
+        if not isinstance(name, str) or not isinstance(cells, bytes) or len(cells) % CELL_BYTES:
+            raise FrameError(f"column {name!r} of a pickled TinyDataFrame is damaged")
+        column = array("d")
+        column.frombytes(cells)
+        if byteorder != sys.byteorder:
+            column.byteswap()
+        columns[name] = column
+    if len({len(column) for column in columns.values()}) > 1:
+        raise FrameError("the columns of a pickled TinyDataFrame differ in length")
+    return columns
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise FrameError(f"a column's name must be a string, not {name!r}")
+    return name
+
+
+def _column(name: str, values: Iterable[object]) -> array[float]:
+    if isinstance(values, array) and values.typecode in "fd":
+        return array("d", values)
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise FrameError(f"column {name!r} must be a list of numbers, not a {type(values).__name__}")
+    return array("d", [_cell(value, name, row) for row, value in enumerate(values)])
+
+
+def _cell(value: object, name: str, row: int) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, float):
+        return value
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise FrameError(f"column {name!r}, row {row}: {value!r} is not a number") from None
+
+
+def _csv_cell(text: str, name: str, row: int, line_number: int) -> float:
+    if not text.strip():
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        raise FrameError(f"column {name!r}, row {row} (line {line_number}): {text!r} is not a number") from None
