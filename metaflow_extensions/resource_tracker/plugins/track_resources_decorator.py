@@ -1,0 +1,169 @@
+"""The step decorator: Metaflow's hooks, each handed on to ``resource_tracker.flows``."""
+
+from metaflow.decorators import StepDecorator
+from metaflow.exception import MetaflowException
+
+from resource_tracker.settings import DEFAULT_ARTIFACT_NAME, DEFAULTS, resolve
+
+
+class TrackResourcesException(MetaflowException):
+    headline = "@track_resources cannot be used like this"
+
+
+class TrackResourcesDecorator(StepDecorator):
+    """
+    Measures what the step uses, and says what to request next time and what it costs.
+
+    A process outside the step measures CPU, memory, GPU, disk and network. When the step ends, the
+    artifact `resource_tracker_data` holds the measurements and the advice, and a card shows them.
+
+    Parameters
+    ----------
+    interval : float, default 1.0
+        Seconds between rows of the measurements.
+    artifact_name : str, default 'resource_tracker_data'
+        Name of the artifact.
+    create_card : bool, default True
+        Write a card.
+    history : int, default 5
+        Number of earlier runs to compare with; 0 for none.
+    prices : str, default 'bundled'
+        Where prices come from: 'bundled' (offline) or 'live' (Spare Cores Keeper API).
+    enabled : bool, default True
+        If False, nothing is measured.
+    quiet : bool, default False
+        If True, no closing line is written to the step's log.
+    """
+
+    name = "track_resources"
+    defaults = DEFAULTS
+
+    # One runtime process runs one flow: its tracked steps share a single reader of earlier runs.
+    _handover = None
+
+    def step_init(self, flow, graph, step_name, decorators, environment, flow_datastore, logger):
+        self._flow_datastore = flow_datastore
+        self._decorators = decorators
+        self._step = step_name
+        self._session = None
+        self._settings = self._resolve_settings(flow)
+        if self._settings.enabled:
+            self._guarded("prepare for joins", self._let_joins_merge, flow)
+
+    def runtime_init(self, flow, graph, package, run_id):
+        if self._settings.enabled:
+            self._guarded("prepare the comparison with earlier runs", self._join_handover, flow, run_id)
+
+    def runtime_step_cli(self, cli_args, retry_count, max_user_code_retries, ubf_context):
+        handover = TrackResourcesDecorator._handover
+        if self._settings.enabled and handover is not None:
+            handover.start()
+            cli_args.env.update(handover.environment())
+
+    def runtime_finished(self, exception):
+        handover, TrackResourcesDecorator._handover = TrackResourcesDecorator._handover, None
+        if handover is not None:
+            handover.close()
+
+    def add_to_package(self):
+        from resource_tracker.flows.packaging import package_files
+
+        # Also where not enabled: the container imports this module all the same.
+        return self._guarded("add itself to the code package", lambda: list(package_files())) or []
+
+    def task_pre_step(
+        self,
+        step_name,
+        task_datastore,
+        metadata,
+        run_id,
+        task_id,
+        flow,
+        graph,
+        retry_count,
+        max_user_code_retries,
+        ubf_context,
+        inputs,
+    ):
+        # @catch runs its fallback in attempts beyond the user's retries: not the user's code.
+        if self._settings.enabled and retry_count <= max_user_code_retries:
+            self._session = self._guarded(
+                "start", self._start_session, flow, step_name, run_id, task_id, retry_count, metadata
+            )
+
+    def task_post_step(self, step_name, flow, graph, retry_count, max_user_code_retries):
+        self._step_ended(None)
+
+    def task_exception(self, exception, step_name, flow, graph, retry_count, max_user_code_retries):
+        self._step_ended(exception)
+
+    def task_finished(self, step_name, flow, graph, is_task_ok, retry_count, max_user_code_retries):
+        if self._session is not None:
+            self._guarded("finish", self._session.finished, caught=bool(is_task_ok))
+            self._session = None
+
+    def _resolve_settings(self, flow):
+        from metaflow import metaflow_config
+
+        from resource_tracker.errors import SettingError
+
+        configured = {
+            name: getattr(metaflow_config, "RESOURCE_TRACKER_" + name.upper(), None) for name in (*DEFAULTS, "disable")
+        }
+        try:
+            settings = resolve(self.attributes, self._user_defined_attributes, configured)
+            if settings.enabled and settings.artifact_name != DEFAULT_ARTIFACT_NAME:
+                from resource_tracker.flows.validation import check_artifact_name
+
+                check_artifact_name(flow, settings.artifact_name)
+        except SettingError as error:
+            raise TrackResourcesException(str(error)) from None
+        return settings
+
+    def _let_joins_merge(self, flow):
+        """Keep `merge_artifacts` from failing on our artifact, which differs in every branch.
+
+        Not where the flow assigns an artifact of that name itself: that one is the user's to merge.
+        """
+        from metaflow import flowspec
+
+        from resource_tracker.flows.validation import assigned_at
+
+        internal = getattr(flowspec, "INTERNAL_ARTIFACTS_SET", None)
+        name = self._settings.artifact_name
+        if internal is not None and assigned_at(type(flow), name) is None:
+            internal.add(name)
+
+    def _join_handover(self, flow, run_id):
+        from resource_tracker.flows.handover import RuntimeHandover
+
+        handover = TrackResourcesDecorator._handover
+        if handover is None or handover.run_id != run_id:
+            handover = RuntimeHandover(flow.name, run_id, self._flow_datastore.metadata)
+            TrackResourcesDecorator._handover = handover
+        handover.add(self._step, self._settings.history)
+
+    def _start_session(self, flow, step_name, run_id, task_id, retry_count, metadata):
+        from resource_tracker.flows.session import TaskContext, TaskSession
+
+        context = TaskContext(
+            flow=flow,
+            step=step_name,
+            run_id=run_id,
+            task_id=task_id,
+            attempt=retry_count,
+            flow_datastore=self._flow_datastore,
+            metadata=metadata,
+            decorators=tuple(self._decorators),
+        )
+        return TaskSession(context, self._settings)
+
+    def _step_ended(self, exception):
+        if self._session is not None:
+            self._guarded("store the artifact", self._session.step_ended, exception)
+
+    @staticmethod
+    def _guarded(what, action, *args, **kwargs):
+        from resource_tracker.flows.guard import guarded
+
+        return guarded(what, action, *args, **kwargs)

@@ -1,0 +1,93 @@
+"""Puts a :class:`TaskRecord` together from what was measured and what is known around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from resource_tracker.history import build_history
+from resource_tracker.pricing import Catalog, price
+from resource_tracker.recommend import recommend
+from resource_tracker.records import (
+    CloudInfo,
+    History,
+    Limits,
+    Measurements,
+    NoRecommendation,
+    Outcome,
+    Pricing,
+    ResourceRequest,
+    ServerInfo,
+    TaskRecord,
+    TaskSummary,
+)
+from resource_tracker.usage import summarize
+
+
+def build_record(
+    measurements: Measurements,
+    *,
+    title: str,
+    outcome: Outcome,
+    pathspec: str | None = None,
+    attempt: int = 0,
+    server: ServerInfo,
+    cloud: CloudInfo,
+    request: ResourceRequest,
+    limits: Limits,
+    history: History,
+    catalog: Catalog | None,
+    catalog_note: str | None = None,
+    ticks_per_s: float = 100.0,
+    versions: dict[str, str] | None = None,
+) -> TaskRecord:
+    """The record of one attempt, advice and costs included.
+
+    Parameters
+    ----------
+    catalog : Catalog or None
+        ``None`` where no catalog could be read; ``catalog_note`` then says why, and no machine is offered.
+    ticks_per_s : float
+        ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
+    """
+    usage = summarize(measurements, ticks_per_s=ticks_per_s)
+    if measurements.tracking.mode == "untracked":
+        recommendation = recommend_nothing(measurements)
+    else:
+        recommendation = recommend(usage, history, request, outcome, limits)
+    if catalog is None:
+        pricing = Pricing(note=catalog_note or "No price catalog could be read.")
+    else:
+        pricing = price(catalog, recommendation, usage, cloud, server, note=catalog_note)
+    return TaskRecord(
+        pathspec=pathspec,
+        attempt=attempt,
+        title=title,
+        started_at=measurements.started_at,
+        ended_at=measurements.step_ended_at or measurements.ended_at,
+        outcome=outcome,
+        tracking=measurements.tracking,
+        process_metrics=measurements.process,
+        system_metrics=measurements.system,
+        usage=usage,
+        server=server,
+        cloud=cloud,
+        request=request,
+        limits=limits,
+        history=history,
+        recommendation=recommendation,
+        pricing=pricing,
+        versions=versions or {},
+    )
+
+
+def recommend_nothing(measurements: Measurements) -> NoRecommendation:
+    """What is said in place of advice where nothing was measured."""
+    reason = measurements.tracking.reason or "the reason is not known"
+    return NoRecommendation(reason=f"This attempt was not measured: {reason}")
+
+
+def history_of(summaries: Iterable[TaskSummary] | None, *, max_runs: int, reason: str | None) -> History:
+    """The comparison, or the plain reason why there is none yet."""
+    if summaries is None:
+        return History(available=False, reason=reason or "earlier runs could not be read")
+    return build_history(summaries, max_runs=max_runs)

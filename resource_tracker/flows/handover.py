@@ -1,0 +1,195 @@
+"""What the runtime process finds out once per run and hands to its local tasks by file.
+
+Earlier runs and the cloud are read in a thread of the *runtime*, so that no task waits for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+import threading
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resource_tracker.errors import ArtifactError
+from resource_tracker.records import CloudInfo, TaskSummary
+from resource_tracker.summary import decode_summary, encode_summary
+
+HANDOVER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_HANDOVER"
+MARKER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_MARKER"
+_PREFIX = "metaflow-resource-tracker-handover-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What a task found: ``summaries`` is ``None`` where nothing arrived, and ``reason`` says why."""
+
+    summaries: tuple[TaskSummary, ...] | None
+    reason: str | None
+    cloud: CloudInfo | None
+
+
+class RuntimeHandover:
+    """The runtime's side: reads in the background, writes into a private folder.
+
+    Parameters
+    ----------
+    flow_name, run_id : str
+        The run that is starting.
+    provider : metaflow MetadataProvider
+        Of this run.
+    """
+
+    def __init__(self, flow_name: str, run_id: str, provider: Any) -> None:
+        self.run_id = run_id
+        self._flow_name = flow_name
+        self._provider = provider
+        self._history_runs: dict[str, int] = {}
+        self._thread: threading.Thread | None = None
+        sweep_dead_handovers()
+        self._folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}-")
+
+    def add(self, step: str, history_runs: int) -> None:
+        """Ask for the history of a step; before :meth:`start`."""
+        self._history_runs[step] = history_runs
+
+    def start(self) -> None:
+        """Begin reading, once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._gather, name="resource-tracker-handover", daemon=True)
+            self._thread.start()
+
+    def environment(self) -> dict[str, str]:
+        """Variables for a task's environment; the marker lets its sampler find orphans, and differs per attempt."""
+        return {HANDOVER_VARIABLE: self._folder, MARKER_VARIABLE: uuid.uuid4().hex}
+
+    def close(self) -> None:
+        """Delete the folder; what the thread still finds out is then dropped."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _gather(self) -> None:
+        from metaflow.util import resolve_identity
+
+        from resource_tracker.flows.summaries import read_summaries
+
+        namespace = resolve_identity()
+        for step, runs in self._history_runs.items():
+            found: dict[str, Any]
+            try:
+                summaries = read_summaries(
+                    self._provider,
+                    self._flow_name,
+                    step,
+                    namespace=namespace,
+                    current_run_id=self.run_id,
+                    max_runs=runs,
+                )
+                found = {"summaries": [encode_summary(summary) for summary in summaries]}
+            except Exception as error:  # noqa: BLE001 - a metadata service may fail in any way; the run goes on
+                found = {"reason": f"earlier runs could not be read: {type(error).__name__}"}
+            _write_json(self._folder, _history_file(step), found)
+        _write_json(self._folder, "cloud.json", _cloud_fields())
+
+
+def read_handover(folder: str | None, step: str) -> Handed:
+    """What has arrived for a step by now.
+
+    Parameters
+    ----------
+    folder : str or None
+        Value of :data:`HANDOVER_VARIABLE`; ``None`` in tasks that a scheduler started elsewhere.
+    """
+    if not folder:
+        reason = "earlier runs are read by the local runtime, which did not start this task"
+        return Handed(summaries=None, reason=reason, cloud=None)
+    history = _read_json(folder, _history_file(step))
+    cloud = _read_json(folder, "cloud.json")
+    summaries: tuple[TaskSummary, ...] | None = None
+    reason = "earlier runs had not been read yet when the step ended"
+    if history is not None and isinstance(history.get("summaries"), list):
+        summaries = tuple(_decoded(history["summaries"]))
+    elif history is not None:
+        reason = str(history.get("reason", "earlier runs could not be read"))
+    return Handed(summaries=summaries, reason=reason, cloud=_cloud_from(cloud))
+
+
+def sweep_dead_handovers() -> None:
+    """Delete folders whose runtime was killed before it could."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*-*"):
+        pid, start_time = path.name.removeprefix(_PREFIX).split("-")[:2]
+        if pid.isdigit() and _is_ours(path) and _start_time(int(pid)) != start_time:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _decoded(texts: list[Any]) -> list[TaskSummary]:
+    summaries = []
+    for text in texts:
+        try:
+            summaries.append(decode_summary(str(text)))
+        except ArtifactError:
+            continue
+    return summaries
+
+
+def _cloud_fields() -> dict[str, Any]:
+    from resource_tracker.cloud import cached_discover
+
+    cloud = cached_discover()
+    return {name: getattr(cloud, name) for name in CloudInfo.__dataclass_fields__}
+
+
+def _cloud_from(fields: dict[str, Any] | None) -> CloudInfo | None:
+    if fields is None:
+        return None
+    try:
+        return CloudInfo(**fields)
+    except TypeError:
+        return None
+
+
+def _history_file(step: str) -> str:
+    return f"history-{step}.json"
+
+
+def _write_json(folder: str, name: str, content: dict[str, Any]) -> None:
+    """Write beside and rename, so that a task never reads half a file; dropped when the run is over."""
+    try:
+        partial = Path(folder, f".{name}.partial")
+        partial.write_text(json.dumps(content), encoding="utf-8")
+        partial.replace(Path(folder, name))
+    except OSError:
+        return
+
+
+def _read_json(folder: str, name: str) -> dict[str, Any] | None:
+    path = Path(folder)
+    if not _is_ours(path):
+        return None
+    try:
+        content = json.loads((path / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _is_ours(path: Path) -> bool:
+    """A folder of this user that nobody else can write to."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def _start_time(pid: int) -> str:
+    """Start time of a process in ticks since boot, ``"0"`` where there is none or no procfs."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return "0"
+    return text.rpartition(b")")[2].split()[19].decode()

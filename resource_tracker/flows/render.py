@@ -1,0 +1,32 @@
+"""Renders the card of a finished task from its artifact, for `card create` and old runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resource_tracker.artifact import from_artifact
+from resource_tracker.errors import ArtifactError
+from resource_tracker.report.render import render_card, render_error
+from resource_tracker.settings import DEFAULT_ARTIFACT_NAME
+
+
+def render_task(task: Any, artifact_name: str | None = None) -> str:
+    """The page of a task; where its artifact is missing or unusable, a page that says so.
+
+    Parameters
+    ----------
+    task : metaflow.Task
+        A finished task.
+    artifact_name : str or None
+        Where the decorator was given another ``artifact_name``.
+    """
+    name = artifact_name or DEFAULT_ARTIFACT_NAME
+    if name not in task:
+        return render_error(
+            f"{task.pathspec} was not tracked",
+            f"The task has no artifact {name!r}. Add @track_resources to the step, or run with --with track_resources.",
+        )
+    try:
+        return render_card(from_artifact(task[name].data, expected_pathspec=task.pathspec))
+    except ArtifactError as error:
+        return render_error(f"The measurements of {task.pathspec} cannot be shown", str(error))

@@ -1,0 +1,198 @@
+"""One tracked attempt inside the task process: from the first reading to the final card.
+
+Nothing here may reach the user's step: the decorator calls every method through
+:func:`resource_tracker.flows.guard.guarded`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import resource_tracker
+from resource_tracker.artifact import to_artifact
+from resource_tracker.build import build_record, history_of
+from resource_tracker.catalog import load_bundled
+from resource_tracker.errors import CatalogError
+from resource_tracker.flows.cards import CardStore
+from resource_tracker.flows.closing import closing_line
+from resource_tracker.flows.guard import guarded
+from resource_tracker.flows.handover import HANDOVER_VARIABLE, MARKER_VARIABLE, Handed, read_handover
+from resource_tracker.flows.request import requested_resources
+from resource_tracker.flows.summaries import write_summary
+from resource_tracker.host import limits, server_info
+from resource_tracker.pricing import Catalog
+from resource_tracker.records import CloudInfo, Limits, Outcome, ServerInfo, TaskRecord
+from resource_tracker.settings import Settings
+from resource_tracker.summary import summary_of
+from resource_tracker.tracker import start_measuring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContext:
+    """What Metaflow tells about the attempt."""
+
+    flow: Any
+    step: str
+    run_id: str
+    task_id: str
+    attempt: int
+    flow_datastore: Any
+    metadata: Any
+    decorators: tuple[Any, ...]
+
+    @property
+    def pathspec(self) -> str:
+        return f"{self.flow.name}/{self.run_id}/{self.step}/{self.task_id}"
+
+
+class TaskSession:
+    """Measures one attempt and stores what was found.
+
+    Parameters
+    ----------
+    context : TaskContext
+        The attempt.
+    settings : Settings
+        The decorator's validated options.
+
+    Notes
+    -----
+    Everything that depends on the current directory is resolved here, before the user's code runs.
+    """
+
+    def __init__(self, context: TaskContext, settings: Settings) -> None:
+        self._context = context
+        self._settings = settings
+        self._pid = os.getpid()
+        self._request = requested_resources(context.decorators)
+        self._handover_folder = os.environ.get(HANDOVER_VARIABLE)
+        self._cards = (
+            CardStore(context.flow_datastore, context.pathspec, context.attempt) if settings.create_card else None
+        )
+        self._outcome = Outcome(status="running")
+        self._stored: dict[str, Any] | None = None
+        self._finished = False
+        marker = os.environ.get(MARKER_VARIABLE)
+        self._measuring = start_measuring(
+            pid=self._pid, interval_s=settings.interval, marker=(MARKER_VARIABLE, marker) if marker else None
+        )
+        atexit.register(self._task_is_exiting)
+
+    def step_ended(self, exception: BaseException | None) -> None:
+        """The user's code is over: take a reading and store the artifact.
+
+        Can be called twice: another decorator may fail after the step had succeeded.
+        """
+        if os.getpid() != self._pid:
+            return  # a fork of the task ran into Metaflow's hooks
+        first = self._outcome.status == "running"
+        if exception is None:
+            self._outcome = Outcome(status="ok")
+        else:
+            self._outcome = Outcome(status="failed", exception_type=type(exception).__name__)
+        if first:
+            self._measuring.mark("step_end")
+        name = self._settings.artifact_name
+        flow = self._context.flow
+        if flow.__dict__.get(name) is not self._stored:
+            return  # the user's own artifact of this name stays
+        self._stored = to_artifact(self._record())
+        setattr(flow, name, self._stored)
+
+    def finished(self, caught: bool = False) -> None:
+        """Artifacts are saved: last reading, then summary, card and closing line, each on its own.
+
+        Parameters
+        ----------
+        caught : bool
+            The flow goes on: if the step had failed, another decorator handled its exception.
+        """
+        if self._finished or os.getpid() != self._pid:
+            return
+        self._finished = True
+        if self._outcome.status == "failed":
+            self._outcome = replace(self._outcome, caught=caught)
+        atexit.unregister(self._task_is_exiting)
+        try:
+            self._measuring.stop()
+            record = self._record()
+        finally:
+            self._measuring.remove()
+        guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
+        if self._cards is not None:
+            guarded("write the card", self._write_card, record)
+        if not self._settings.quiet:
+            print(closing_line(record, self._how_to_open()), file=sys.stderr, flush=True)
+
+    def _write_card(self, record: TaskRecord) -> None:
+        from resource_tracker.report.render import render_card  # jinja2 is loaded only where there is a card
+
+        assert self._cards is not None
+        self._cards.save(render_card(record))
+
+    def _how_to_open(self) -> str | None:
+        if self._cards is None:
+            return None
+        task = "/".join(self._context.pathspec.split("/")[1:])
+        return f"card: python {os.path.basename(sys.argv[0])} card view {task} --id {self._cards.card_id}"
+
+    def _task_is_exiting(self) -> None:
+        """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""
+        if self._outcome.status in ("running", "ok"):
+            self._outcome = Outcome(status="failed")
+        guarded("finish the card", self.finished)
+
+    def _record(self) -> TaskRecord:
+        context, handed = self._context, self._handed()
+        catalog, catalog_note = self._catalog
+        return build_record(
+            self._measuring.measurements(),
+            title=f"{context.flow.name} / {context.step}",
+            pathspec=context.pathspec,
+            attempt=context.attempt,
+            outcome=self._outcome,
+            server=self._server,
+            cloud=handed.cloud or CloudInfo(reason="the metadata services had not been asked yet when the step ended"),
+            request=self._request,
+            limits=self._limits,
+            history=history_of(handed.summaries, max_runs=self._settings.history, reason=handed.reason),
+            catalog=catalog,
+            catalog_note=catalog_note,
+            ticks_per_s=float(os.sysconf("SC_CLK_TCK")),
+            versions={
+                "resource_tracker": resource_tracker.__version__,
+                "metaflow": _metaflow_version(),
+                "python": platform.python_version(),
+            },
+        )
+
+    def _handed(self) -> Handed:
+        """Asked again by the final card: more may have arrived since the step ended."""
+        return read_handover(self._handover_folder, self._context.step)
+
+    @cached_property
+    def _catalog(self) -> tuple[Catalog | None, str | None]:
+        try:
+            return load_bundled(), None
+        except CatalogError as error:
+            return None, str(error)
+
+    @cached_property
+    def _server(self) -> ServerInfo:
+        return server_info()
+
+    @cached_property
+    def _limits(self) -> Limits:
+        return limits()
+
+
+def _metaflow_version() -> str:
+    import metaflow
+
+    return str(getattr(metaflow, "__version__", "unknown"))

@@ -1,0 +1,75 @@
+"""Checks of the decorator against the flow that it decorates, before anything runs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import Any
+
+from resource_tracker.errors import SettingError
+
+
+def check_artifact_name(flow: Any, name: str) -> None:
+    """Refuse a name that the flow already uses for something else.
+
+    Parameters
+    ----------
+    flow : metaflow.FlowSpec
+        The flow, or its class.
+    name : str
+        What the user asked for with ``artifact_name=``.
+
+    Raises
+    ------
+    SettingError
+        The name belongs to a parameter, a class attribute or method, or to an artifact that the
+        flow's source assigns as ``self.NAME =``.
+    """
+    flow_class = flow if inspect.isclass(flow) else type(flow)
+    if hasattr(flow_class, name):
+        kind = _kind_of(getattr(flow_class, name))
+        raise SettingError(
+            f"@track_resources: artifact_name={name!r} clashes with the {kind} {name!r} of "
+            f"{flow_class.__name__}: choose a name that the flow does not use."
+        )
+    line = assigned_at(flow_class, name)
+    if line is not None:
+        raise SettingError(
+            f"@track_resources: artifact_name={name!r} clashes with 'self.{name} =' in line {line} of the flow: "
+            f"choose a name that the flow does not use."
+        )
+
+
+def assigned_at(flow_class: type, name: str) -> int | None:
+    """Line at which the flow's file assigns ``self.NAME``, or ``None``.
+
+    The file is parsed only where the name occurs in it: this runs in every call of the flow's command line.
+    """
+    try:
+        source = Path(inspect.getfile(flow_class)).read_text(encoding="utf-8", errors="replace")
+        if name not in source:
+            return None
+        tree = ast.parse(source)
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    lines = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and node.attr == name
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    ]
+    return min(lines, default=None)
+
+
+def _kind_of(value: object) -> str:
+    from metaflow.parameters import Parameter
+
+    if isinstance(value, Parameter):
+        return "parameter"
+    if hasattr(value, "is_step"):
+        return "step"
+    return "method" if callable(value) else "class attribute"

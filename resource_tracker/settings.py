@@ -1,0 +1,150 @@
+"""The decorator's options: defaults, environment, validation. Pure."""
+
+from __future__ import annotations
+
+import keyword
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from resource_tracker.errors import SettingError
+
+DEFAULT_ARTIFACT_NAME = "resource_tracker_data"
+MAX_INTERVAL_S = 86_400.0
+MAX_HISTORY_RUNS = 100
+PRICE_SOURCES = ("bundled", "live")
+
+DEFAULTS: dict[str, object] = {
+    "interval": 1.0,
+    "artifact_name": DEFAULT_ARTIFACT_NAME,
+    "create_card": True,
+    "history": 5,
+    "prices": "bundled",
+    "enabled": True,
+    "quiet": False,
+}
+"""Every option of ``@track_resources`` with its default."""
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Validated options of one decorated step.
+
+    Parameters
+    ----------
+    interval : float
+        Seconds between rows, above 0 and at most a day.
+    artifact_name : str
+        Name of the artifact.
+    create_card : bool
+        Write the card.
+    history : int
+        Earlier runs to compare with; 0 for none.
+    prices : {"bundled", "live"}
+        Where prices come from.
+    enabled : bool
+        False: the decorator does nothing at all.
+    quiet : bool
+        True: no closing line in the step's log.
+    """
+
+    interval: float
+    artifact_name: str
+    create_card: bool
+    history: int
+    prices: str
+    enabled: bool
+    quiet: bool
+
+
+def resolve(attributes: Mapping[str, object], chosen: Collection[str], configured: Mapping[str, object]) -> Settings:
+    """Settings from the decorator's attributes and the configured defaults.
+
+    Parameters
+    ----------
+    attributes : mapping
+        The decorator's attributes, defaults filled in.
+    chosen : collection of str
+        Names of the attributes that the user wrote: they win over the configuration.
+    configured : mapping
+        Values of ``METAFLOW_RESOURCE_TRACKER_*``, by option name in lower case, ``None`` where not set;
+        ``"disable"`` wins over everything.
+
+    Raises
+    ------
+    SettingError
+        A value is unusable; the message shows it and what is allowed.
+    """
+    values = dict(attributes)
+    origin = dict.fromkeys(DEFAULTS, "@track_resources")
+    for name in DEFAULTS:
+        if name not in chosen and configured.get(name) is not None:
+            values[name] = configured[name]
+            origin[name] = f"METAFLOW_RESOURCE_TRACKER_{name.upper()}"
+    enabled = _bool("enabled", values["enabled"], origin["enabled"])
+    if configured.get("disable") is not None:
+        enabled = enabled and not _bool("disable", configured["disable"], "METAFLOW_RESOURCE_TRACKER_DISABLE")
+    return Settings(
+        interval=_interval(values["interval"], origin["interval"]),
+        artifact_name=_identifier(values["artifact_name"], origin["artifact_name"]),
+        create_card=_bool("create_card", values["create_card"], origin["create_card"]),
+        history=_history(values["history"], origin["history"]),
+        prices=_choice("prices", values["prices"], PRICE_SOURCES, origin["prices"]),
+        enabled=enabled,
+        quiet=_bool("quiet", values["quiet"], origin["quiet"]),
+    )
+
+
+def _refuse(origin: str, name: str, value: object, allowed: str) -> SettingError:
+    return SettingError(f"{origin}: {name}={value!r} cannot be used: give {allowed}.")
+
+
+def _interval(value: object, origin: str) -> float:
+    allowed = f"a number of seconds above 0 and at most {MAX_INTERVAL_S:.0f} (a day), such as 1.0"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _refuse(origin, "interval", value, allowed)
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        raise _refuse(origin, "interval", value, allowed) from None
+    if not math.isfinite(seconds) or not 0 < seconds <= MAX_INTERVAL_S:
+        raise _refuse(origin, "interval", value, allowed)
+    return seconds
+
+
+def _identifier(value: object, origin: str) -> str:
+    if not isinstance(value, str) or not value.isidentifier() or keyword.iskeyword(value) or value.startswith("_"):
+        allowed = f"a Python identifier that does not begin with an underscore, such as {DEFAULT_ARTIFACT_NAME!r}"
+        raise _refuse(origin, "artifact_name", value, allowed)
+    return value
+
+
+def _history(value: object, origin: str) -> int:
+    allowed = f"a whole number of runs from 0 (no comparison) to {MAX_HISTORY_RUNS}"
+    try:
+        runs = int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else -1
+    except ValueError:
+        runs = -1
+    if not 0 <= runs <= MAX_HISTORY_RUNS:
+        raise _refuse(origin, "history", value, allowed)
+    return runs
+
+
+def _choice(name: str, value: object, allowed: tuple[str, ...], origin: str) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise _refuse(origin, name, value, " or ".join(repr(choice) for choice in allowed))
+    return value
+
+
+def _bool(name: str, value: object, origin: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise _refuse(origin, name, value, "True or False")
