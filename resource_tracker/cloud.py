@@ -1,0 +1,200 @@
+"""In which cloud the machine stands: its vendor, region and instance type, from the metadata services.
+
+All services are asked side by side within one second in all; where the firmware (DMI) names the vendor, only its
+own service is. The services are link-local: nothing leaves the machine's host.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from resource_tracker import private_dir
+from resource_tracker.cloud_vendors import DMI_FIELDS, UNKNOWN, VENDORS, Finding, Vendor, word
+from resource_tracker.host_limits import read_text
+from resource_tracker.metadata_service import Service
+from resource_tracker.records import CloudInfo
+
+if TYPE_CHECKING:
+    import queue
+
+UNKNOWN_KEPT_S = 3600.0
+"""How long an answer without vendor or region is believed: the network may have come up after us."""
+_FILES_KEPT_S = 30 * 24 * 3600.0
+_CACHE_AT_MOST = 4096
+_PREFIX = "cloud-"
+
+
+def read_hints(root: str = "/") -> dict[str, str]:
+    """Return what the firmware says about the machine's maker (``/sys/class/dmi/id``); empty where it is hidden."""
+    hints = {}
+    for field in DMI_FIELDS:
+        text = read_text(root, f"/sys/class/dmi/id/{field}", 256)
+        if text and text.strip():
+            hints[field] = text.strip()
+    return hints
+
+
+def discover(
+    *,
+    timeout_s: float = 1.0,
+    vendors: Sequence[Vendor] = VENDORS,
+    hints: Mapping[str, str] | None = None,
+) -> CloudInfo:
+    """Ask the metadata services where the machine stands.
+
+    Parameters
+    ----------
+    timeout_s : float
+        Seconds for all services together.
+    vendors : sequence of Vendor
+        Whom to ask.
+    hints : mapping or None
+        Files of ``/sys/class/dmi/id`` and what they say; by default those of this machine.
+
+    Returns
+    -------
+    CloudInfo
+        ``"unknown"`` for all that no service told, with the reason. Where the firmware names a vendor whose
+        service does not answer (as in a container behind a hop limit of 1), the vendor alone is known.
+    """
+    started = time.monotonic()
+    hints = read_hints() if hints is None else hints
+    plain = [vendor for vendor in vendors if vendor.plainly(hints)]
+    found = _ask_all(plain or vendors, started + timeout_s)
+    elapsed_s = time.monotonic() - started
+    if found is not None:
+        vendor, finding = found
+        return CloudInfo(
+            vendor=vendor.name,
+            instance_type=finding.instance_type,
+            region=finding.region,
+            discovery_time=elapsed_s,
+            reason=_what_is_missing(vendor, finding),
+        )
+    if plain:
+        reason = f"the firmware names {plain[0].title}, but its metadata service gave no usable answer"
+        return CloudInfo(vendor=plain[0].name, discovery_time=elapsed_s, reason=reason)
+    return CloudInfo(discovery_time=elapsed_s, reason=f"no metadata service answered within {timeout_s:g} s")
+
+
+def _what_is_missing(vendor: Vendor, finding: Finding) -> str | None:
+    missing = [name for name in ("instance_type", "region") if getattr(finding, name) == UNKNOWN]
+    return f"the metadata service of {vendor.title} did not tell {' and '.join(missing)}" if missing else None
+
+
+def _ask_all(vendors: Sequence[Vendor], deadline: float) -> tuple[Vendor, Finding] | None:
+    """Return the first finding, ``None`` if there is none by the deadline. Threads end soon after it by themselves."""
+    import queue
+    import threading
+
+    results: queue.SimpleQueue[tuple[Vendor, Finding | None]] = queue.SimpleQueue()
+    services = []
+    try:
+        for vendor in vendors:
+            service = Service(vendor.base_url, deadline)
+            thread = threading.Thread(target=_probe, args=(vendor, service, results), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads allowed here: ask those that we could start
+                break
+            services.append(service)
+        for _ in services:
+            try:
+                vendor, finding = results.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return None
+            if finding is not None:
+                return vendor, finding
+        return None
+    finally:
+        for service in services:
+            service.close()
+
+
+def _probe(vendor: Vendor, service: Service, results: queue.SimpleQueue[tuple[Vendor, Finding | None]]) -> None:
+    from http.client import HTTPException
+
+    finding = None
+    try:
+        finding = vendor.probe(service.ask)
+    except (OSError, HTTPException, ValueError):
+        pass  # nobody there, or nobody who speaks HTTP
+    finally:
+        results.put((vendor, finding))
+
+
+def cached_discover(
+    *,
+    cache_dir: str | None = None,
+    timeout_s: float = 1.0,
+    vendors: Sequence[Vendor] = VENDORS,
+    hints: Mapping[str, str] | None = None,
+    root: str = "/",
+    clock: Callable[[], float] = time.time,
+) -> CloudInfo:
+    """Return :func:`discover`'s answer, asked once per boot of the machine and user. Never raises.
+
+    Parameters
+    ----------
+    cache_dir : str or None
+        Where the answer is kept, in a file of the boot's own name. By default the user's cache directory, else one
+        among the temporary files. A directory that is not the user's alone is not used.
+    timeout_s, vendors, hints
+        As for :func:`discover`.
+    root : str
+        Prefix of ``/proc``, for the boot's id; without one nothing is cached.
+    clock : callable
+        The Unix time.
+    """
+    boot_id = (read_text(root, "/proc/sys/kernel/random/boot_id", 64) or "").strip()
+    if not re.fullmatch(r"[0-9a-f-]{36}", boot_id):
+        return discover(timeout_s=timeout_s, vendors=vendors, hints=hints)
+    name = f"{_PREFIX}{boot_id}.json"
+    places = list(private_dir.default_places()) if cache_dir is None else [cache_dir]
+    for place in places:
+        try:
+            with private_dir.open_private(place) as directory:
+                kept = _from_json(private_dir.read_small(directory, name, _CACHE_AT_MOST), clock())
+        except (OSError, ValueError, RecursionError, OverflowError):  # none yet, or a damaged one
+            continue
+        if kept is not None:
+            return kept
+    info = discover(timeout_s=timeout_s, vendors=vendors, hints=hints)
+    for place in places:
+        try:
+            with private_dir.open_private(place) as directory:
+                private_dir.write_atomic(directory, name, _to_json(info, clock()))
+                private_dir.remove_older(directory, _PREFIX, clock() - _FILES_KEPT_S)
+            break
+        except OSError:
+            continue
+    return info
+
+
+def _to_json(info: CloudInfo, now: float) -> str:
+    fields = ("vendor", "instance_type", "region", "discovery_time", "reason")
+    return json.dumps({"at": now, **{name: getattr(info, name) for name in fields}})
+
+
+def _from_json(text: str, now: float) -> CloudInfo | None:
+    """Return a cached answer, ``None`` if it is not one of ours or a failure that has been believed long enough."""
+    kept = json.loads(text)
+    if not isinstance(kept, dict):
+        return None
+    at, took_s, reason = kept.get("at"), kept.get("discovery_time"), kept.get("reason")
+    words = [kept.get(name) for name in ("vendor", "instance_type", "region")]
+    if not isinstance(at, (int, float)) or not isinstance(took_s, (int, float)) or any(word(w) != w for w in words):
+        return None
+    if UNKNOWN in (words[0], words[2]) and not 0 <= now - at < UNKNOWN_KEPT_S:
+        return None
+    return CloudInfo(
+        vendor=str(words[0]),
+        instance_type=str(words[1]),
+        region=str(words[2]),
+        discovery_time=float(took_s),
+        reason=reason if isinstance(reason, str) else None,
+    )

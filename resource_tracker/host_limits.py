@@ -1,0 +1,228 @@
+"""What the kernel lets a process use, where that is less than the machine.
+
+CPU comes from the affinity mask, cpusets and cgroup quotas; memory from cgroup limits. Limits nest, so every
+cgroup from the process's own up to the root of the mount is read and the lowest wins. A file that is missing,
+unreadable or not as documented is passed over: a limit that cannot be read is no reason to fail.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from resource_tracker.records import Limits
+from resource_tracker.units import bytes_to_mib, kib_to_bytes
+
+V2 = ""
+"""Key of the unified hierarchy among the controllers, as in ``/proc/PID/cgroup`` (``0::/path``)."""
+
+_READ_AT_MOST = 256 * 1024
+_V1_CONTROLLERS = ("cpu", "cpuset", "memory")
+
+
+class Bound(NamedTuple):
+    """One limit and the file that states it."""
+
+    value: float
+    source: str
+
+
+class _Mount(NamedTuple):
+    """A cgroup mount: the cgroup that shows at its top, where it stands, its controllers (v2: ``V2``)."""
+
+    top: str
+    point: str
+    controllers: tuple[str, ...]
+
+
+def read_text(root: str, path: str, limit: int = _READ_AT_MOST) -> str | None:
+    """Return up to ``limit`` bytes of an absolute path under ``root``; ``None`` if it cannot be read."""
+    try:
+        with open(root.rstrip("/") + path, "rb") as file:
+            return file.read(limit).decode("utf-8", "replace")
+    except (OSError, ValueError):  # ValueError: a NUL in a path that came from a hostile mountinfo
+        return None
+
+
+def parse_cpu_list(text: str) -> int | None:
+    """Return how many CPUs a kernel list such as ``0-3,8`` names; ``None`` if it names none or is malformed.
+
+    Source: kernel, Documentation/admin-guide/cputopology.rst.
+    """
+    cpus = 0
+    for part in text.strip().split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            return None
+        count = int(last) - int(first) + 1 if dash else 1
+        if count < 1:
+            return None
+        cpus += count
+    return cpus
+
+
+def online_cpus(root: str = "/") -> int | None:
+    """Return the number of online CPUs of the machine, ``None`` where the kernel does not tell."""
+    online = read_text(root, "/sys/devices/system/cpu/online")
+    if online is not None and (cpus := parse_cpu_list(online)):
+        return cpus
+    stat = read_text(root, "/proc/stat") or ""
+    return sum(line[:3] == "cpu" and line[3:4].isdecimal() for line in stat.splitlines()) or None
+
+
+def memory_total_bytes(root: str = "/") -> float | None:
+    """Return the machine's memory (``MemTotal``), ``None`` where the kernel does not tell."""
+    return meminfo_bytes(root).get("MemTotal")
+
+
+def meminfo_bytes(root: str = "/") -> dict[str, float]:
+    """Return ``/proc/meminfo`` in bytes; empty where there is none."""
+    found = {}
+    for line in (read_text(root, "/proc/meminfo") or "").splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if len(words) == 2 and words[0].isdecimal() and words[1] == "kB":
+            found[name] = kib_to_bytes(int(words[0]))
+    return found
+
+
+def limits(root: str = "/", pid: int | str = "self") -> Limits:
+    """Return what the kernel lets a process use, where that is less than the whole machine.
+
+    Parameters
+    ----------
+    root : str
+        Prefix of ``/proc`` and ``/sys``.
+    pid : int or "self"
+        The process.
+
+    Returns
+    -------
+    Limits
+        ``cpus`` and ``memory_mib`` are ``None`` where nothing below the machine holds the process back, or where
+        the kernel does not tell (no procfs). ``source`` names the file behind each, as in
+        ``"cpu: /sys/fs/cgroup/cpu.max, memory: /sys/fs/cgroup/memory.max"``.
+
+    Notes
+    -----
+    Sources: proc(5), cgroups(7); kernel, Documentation/admin-guide/cgroup-v2.rst, scheduler/sched-bwc.rst and
+    cgroup-v1/memory.rst.
+    """
+    directories = _cgroup_directories(root, pid)
+    cpu = _lowest(_cpu_bounds(root, pid, directories), online_cpus(root))
+    memory = _lowest(_memory_bounds(root, directories), memory_total_bytes(root))
+    sources = [f"{what}: {bound.source}" for what, bound in (("cpu", cpu), ("memory", memory)) if bound]
+    return Limits(
+        cpus=round(cpu.value, 3) if cpu else None,
+        memory_mib=round(bytes_to_mib(memory.value), 3) if memory else None,
+        source=", ".join(sources),
+    )
+
+
+def _lowest(bounds: Iterator[Bound], machine: float | None) -> Bound | None:
+    """Return the lowest bound that is below the machine. An unlimited v1 group states 2**63 less a page: so none."""
+    ceiling = float(2**60) if machine is None else machine
+    return min((bound for bound in bounds if 0 < bound.value < ceiling), default=None)
+
+
+def _cpu_bounds(root: str, pid: int | str, directories: dict[str, list[str]]) -> Iterator[Bound]:
+    """Yield every bound on CPUs: affinity, cpusets, quotas."""
+    status = f"/proc/{pid}/status"
+    for line in (read_text(root, status) or "").splitlines():
+        name, _, mask = line.partition(":")
+        if name == "Cpus_allowed_list" and (cpus := parse_cpu_list(mask)):
+            yield Bound(cpus, f"{status} Cpus_allowed_list")
+    for directory in directories.get(V2, ()):
+        yield from _cpuset(root, f"{directory}/cpuset.cpus.effective")
+        words = (read_text(root, f"{directory}/cpu.max") or "").split()
+        if len(words) == 2:
+            yield from _quota(words[0], words[1], f"{directory}/cpu.max")
+    for directory in directories.get("cpuset", ()):
+        yield from _cpuset(root, f"{directory}/cpuset.effective_cpus")
+        yield from _cpuset(root, f"{directory}/cpuset.cpus")
+    for directory in directories.get("cpu", ()):
+        quota = f"{directory}/cpu.cfs_quota_us"
+        yield from _quota(read_text(root, quota), read_text(root, f"{directory}/cpu.cfs_period_us"), quota)
+
+
+def _cpuset(root: str, path: str) -> Iterator[Bound]:
+    if (text := read_text(root, path)) and (cpus := parse_cpu_list(text)):
+        yield Bound(cpus, path)
+
+
+def _quota(quota: str | None, period: str | None, source: str) -> Iterator[Bound]:
+    """Yield quota per period in CPUs. ``max`` and ``-1`` are no limit; anything but numbers is passed over."""
+    quota, period = (quota or "").strip(), (period or "").strip()
+    if quota.isdecimal() and period.isdecimal() and int(period) > 0:
+        yield Bound(int(quota) / int(period), source)
+
+
+def _memory_bounds(root: str, directories: dict[str, list[str]]) -> Iterator[Bound]:
+    """Yield every bound on memory, in bytes."""
+    paths = [f"{directory}/memory.max" for directory in directories.get(V2, ())]
+    paths += [f"{directory}/memory.limit_in_bytes" for directory in directories.get("memory", ())]
+    for path in paths:
+        text = (read_text(root, path) or "").strip()
+        if text.isdecimal():  # "max" is none
+            yield Bound(int(text), path)
+    for directory in directories.get("memory", ())[:1]:
+        # v1 tells the lowest limit of all ancestors here, also of those that the container cannot see.
+        for line in (read_text(root, f"{directory}/memory.stat") or "").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "hierarchical_memory_limit" and value.strip().isdecimal():
+                yield Bound(int(value), f"{directory}/memory.stat hierarchical_memory_limit")
+
+
+def _cgroup_directories(root: str, pid: int | str) -> dict[str, list[str]]:
+    """Return, for each controller (``V2`` for the unified hierarchy), the process's cgroup and its ancestors."""
+    mounts = _cgroup_mounts(root, pid)
+    found: dict[str, list[str]] = {}
+    for line in (read_text(root, f"/proc/{pid}/cgroup") or "").splitlines():
+        number, _, rest = line.partition(":")
+        names, colon, path = rest.partition(":")
+        if not colon or not path.startswith("/"):
+            continue
+        wanted = {V2} if number == "0" and not names else set(names.split(",")) & set(_V1_CONTROLLERS)
+        for mount in mounts:
+            for controller in wanted.intersection(mount.controllers):
+                found.setdefault(controller, _upwards(mount, path))
+    return found
+
+
+def _upwards(mount: _Mount, path: str) -> list[str]:
+    """Return the directories from a cgroup up to the top of its mount, innermost first.
+
+    Where the mount shows another part of the tree (a container without a cgroup namespace, or a process moved
+    out of it: ``/../..``), its top is all that can be seen.
+    """
+    top = mount.top.rstrip("/")
+    if "/.." in path or not (path == top or path.startswith(top + "/")):
+        return [mount.point]
+    inner = path[len(top) :].strip("/")
+    parts = inner.split("/") if inner else []
+    return [os.path.join(mount.point, *parts[:depth]) for depth in range(len(parts), -1, -1)]
+
+
+def _cgroup_mounts(root: str, pid: int | str) -> list[_Mount]:
+    """Return the cgroup mounts of the process; where the mount table cannot be read, those that everybody uses."""
+    text = read_text(root, f"/proc/{pid}/mountinfo")
+    if text is None:
+        usual = [_Mount("/", f"/sys/fs/cgroup/{name}", (name,)) for name in _V1_CONTROLLERS]
+        return [_Mount("/", "/sys/fs/cgroup", (V2,)), *usual]
+    mounts = []
+    for line in text.splitlines():
+        head, separator, tail = line.partition(" - ")
+        before, after = head.split(" "), tail.split(" ")
+        if not separator or len(before) < 6 or len(after) < 3 or after[0] not in ("cgroup", "cgroup2"):
+            continue
+        controllers = (V2,) if after[0] == "cgroup2" else tuple(after[2].split(","))
+        mounts.append(_Mount(_unescape(before[3]), _unescape(before[4]), controllers))
+    return mounts
+
+
+def _unescape(path: str) -> str:
+    r"""Undo the kernel's octal escapes of blank, tab, newline and backslash (``\040``), proc(5)."""
+    for escape, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        path = path.replace(escape, character)
+    return path
