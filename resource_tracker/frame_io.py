@@ -141,18 +141,18 @@ def _checked_name(name: object) -> str:
 
 
 def _column(name: str, values: Iterable[object]) -> array[float]:
-    if isinstance(values, array) and values.typecode in "fd":
-        return array("d", values)
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | bytearray | Mapping) or not isinstance(values, Iterable):
         raise FrameError(f"column {name!r} must be a list of numbers, not a {type(values).__name__}")
-    return array("d", [_cell(value, name, row) for row, value in enumerate(values)])
+    cells = values if isinstance(values, array) else list(values)
+    try:
+        return array("d", cells)
+    except (TypeError, ValueError, OverflowError):
+        return array("d", [_cell(value, name, row) for row, value in enumerate(cells)])
 
 
 def _cell(value: object, name: str, row: int) -> float:
     if value is None:
         return math.nan
-    if isinstance(value, float):
-        return value
     try:
         if isinstance(value, str | bytes):
             raise TypeError
