@@ -37,6 +37,10 @@ class ColumnNotFoundError(ResourceTrackerError, KeyError):
         return str(self.args[0])  # KeyError would print the repr of the message
 
 
+class MissingExtraError(ResourceTrackerError, ImportError):
+    """An optional package is not installed; the message says which extra brings it."""
+
+
 class ArtifactError(ResourceTrackerError):
     """An artifact is not ours, is damaged, or comes from a later version."""
 

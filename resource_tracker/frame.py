@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from resource_tracker.errors import ColumnNotFoundError, FrameError
+from resource_tracker.errors import ColumnNotFoundError, FrameError, MissingExtraError
 from resource_tracker.frame_io import (
     Columns,
     column_of,
@@ -223,7 +223,7 @@ class TinyDataFrame:
         try:
             import pandas
         except ImportError as error:
-            raise FrameError(_MISSING_EXTRA.format(package="pandas", extra="pandas")) from error
+            raise MissingExtraError(_MISSING_EXTRA.format(package="pandas", extra="pandas")) from error
         return pandas.DataFrame({name: column.tolist() for name, column in self._columns.items()}, dtype="float64")
 
     def to_arrow(self) -> pyarrow.Table:
@@ -231,7 +231,7 @@ class TinyDataFrame:
         try:
             import pyarrow
         except ImportError as error:
-            raise FrameError(_MISSING_EXTRA.format(package="pyarrow", extra="arrow")) from error
+            raise MissingExtraError(_MISSING_EXTRA.format(package="pyarrow", extra="arrow")) from error
         cells = {name: [None if math.isnan(v) else v for v in column] for name, column in self._columns.items()}
         return pyarrow.table({name: pyarrow.array(values, pyarrow.float64()) for name, values in cells.items()})
 
@@ -257,7 +257,8 @@ _MISSING_EXTRA = "{package} is not installed: pip install 'metaflow-resource-tra
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise FrameError(f"cannot read the CSV file {str(path)!r}: {error}") from error
 
@@ -287,7 +288,7 @@ def _percentile(ordered: list[float], percentile: float) -> float:
         return math.nan
     place = (len(ordered) - 1) * percentile / 100
     low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    if ordered[low] == ordered[high]:
+    share = place - low
+    if not share or ordered[low] == ordered[low + 1]:
         return ordered[low]
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] * (1 - share) + ordered[low + 1] * share

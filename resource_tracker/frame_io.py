@@ -69,7 +69,7 @@ def columns_from_csv(text: str) -> Columns:
         raise FrameError(f"line {reader.line_num} of the CSV cannot be read: {error}") from None
     if not lines:
         return {}
-    header = [name.strip() for name in lines[0][1]]
+    header = lines[0][1]
     for position, name in enumerate(header):
         if name in header[:position]:
             raise FrameError(f"column {name!r} stands twice in the CSV's header")
@@ -84,12 +84,16 @@ def columns_from_csv(text: str) -> Columns:
 
 def columns_to_csv(columns: Columns, quoting: int) -> str:
     """CSV text whose floats read back exactly; nan is an empty cell."""
+    if not columns:
+        return ""
     out = io.StringIO()
     writer = csv.writer(out, quoting=quoting, lineterminator="\n")  # type: ignore[arg-type]
-    if columns:
+    try:
         writer.writerow(columns)
         for row in zip(*columns.values(), strict=True):
             writer.writerow([None if math.isnan(value) else value for value in row])
+    except csv.Error as error:
+        raise FrameError(f"the frame cannot be written as CSV with this quoting: {error}") from None
     return out.getvalue()
 
 

@@ -62,20 +62,20 @@ def row_weights(frame: TinyDataFrame) -> list[float]:
 
 def weighted_mean(values: Values, weights: Values) -> float:
     """Mean of what is not nan; of equal weights where those are all 0; nan where nothing is there."""
-    total, weight = math.fsum(map(mul, values, weights)), math.fsum(weights)
-    if total == total and weight > 0:
-        return total / weight
+    product, weight = sum(map(mul, values, weights)), sum(weights)
+    if product == product and weight > 0:
+        return product / weight
     known = [(value, w) for value, w in zip(values, weights, strict=True) if value == value]
-    weight = math.fsum(w for _, w in known)
+    weight = sum(w for _, w in known)
     if weight > 0:
-        return math.fsum(value * w for value, w in known) / weight
-    return math.fsum(value for value, _ in known) / len(known) if known else math.nan
+        return sum(value * w for value, w in known) / weight
+    return sum(value for value, _ in known) / len(known) if known else math.nan
 
 
 def total(values: Values, weights: Values = ()) -> float:
     """Sum of what is not nan; nan where nothing is there."""
     known = [value for value in values if value == value]
-    return math.fsum(known) if known else math.nan
+    return sum(known) if known else math.nan
 
 
 def highest(values: Values, weights: Values = ()) -> float:

@@ -109,7 +109,7 @@ def _listed(run: list[TaskSummary], most: int) -> list[TaskSummary]:
 
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return round(math.fsum(known) / len(known), DECIMALS) if known else None
+    return round(sum(known) / len(known), DECIMALS) if known else None
 
 
 def _max(values: Iterable[float | None]) -> float | None:

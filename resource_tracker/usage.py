@@ -10,8 +10,8 @@ from resource_tracker.frame_merge import highest, row_weights, total, weighted_m
 from resource_tracker.records import Measurements, UsageSummary
 from resource_tracker.units import ticks_to_seconds
 
-MIN_WINDOW_TICKS = 25
-"""CPU time comes in whole clock ticks: over fewer than this many, one tick more or less is over 4 % of a core."""
+MIN_WINDOW_TICKS = 50
+"""CPU time comes in whole clock ticks: over fewer than this many, one tick more or less is over 2 % of a core."""
 STATS_DECIMALS = 4
 
 
@@ -32,8 +32,7 @@ def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0) -> Usag
     if cpu_seconds is None:
         cpu_seconds = _cpu_seconds_of_rows(process, ticks_per_s)
     cpu_mean = _cpu_mean(measurements)
-    shortest = max(measurements.tracking.interval_s / 2, ticks_to_seconds(MIN_WINDOW_TICKS, ticks_per_s))
-    windows = cpu_windows(process, shortest)
+    windows = cpu_windows(process, ticks_to_seconds(MIN_WINDOW_TICKS, ticks_per_s))
     memory_peak, memory_source = _memory_peak(measurements)
     return UsageSummary(
         duration_s=measurements.duration_s,
@@ -90,9 +89,9 @@ def published_stats(usage: UsageSummary) -> dict[str, Any]:
 def cpu_windows(process: TinyDataFrame, shortest_s: float) -> list[tuple[float, float]]:
     """Cores in use at each row, and the row's length: ``(cores, seconds)``.
 
-    A row of 5 ms that catches one tick of 10 ms shows two cores where there was one. So a row shorter than
-    `shortest_s` is averaged with those before it, and at the start with those after it, until together
-    they are long enough or no row is left.
+    CPU time is counted in ticks of 10 ms, for each process: a last row of 5 ms in which ten processes get
+    their tick shows 20 cores. So a row shorter than `shortest_s` is averaged with those before it, and at
+    the start with those after it, until together they are long enough or no row is left.
     """
     if "cpu_usage" not in process:
         return []
@@ -116,7 +115,7 @@ def _window_mean(rows: list[tuple[float, float]], index: int, shortest_s: float)
             seconds += rows[last][1]
     if first == last:
         return rows[index][0]
-    return math.fsum(cores * length for cores, length in rows[first : last + 1]) / seconds
+    return sum(cores * length for cores, length in rows[first : last + 1]) / seconds
 
 
 def _cpu_mean(measurements: Measurements) -> float | None:
@@ -152,7 +151,7 @@ def _weighted_percentile(windows: list[tuple[float, float]], percentile: float) 
     if not windows:
         return None
     ordered = sorted(windows)
-    wanted = math.fsum(seconds for _, seconds in ordered) * percentile / 100
+    wanted = sum(seconds for _, seconds in ordered) * percentile / 100
     passed = 0.0
     for cores, seconds in ordered:
         passed += seconds
