@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv as csv_module
-import math
 import operator
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from resource_tracker.errors import ColumnNotFoundError, FrameError, MissingExtraError
+from resource_tracker.errors import ColumnNotFoundError, FrameError
+from resource_tracker.frame_figures import figures_of
 from resource_tracker.frame_io import (
     Columns,
     column_of,
@@ -18,7 +18,9 @@ from resource_tracker.frame_io import (
     columns_from_lists,
     columns_from_records,
     columns_from_state,
+    columns_to_arrow,
     columns_to_csv,
+    columns_to_pandas,
     columns_to_state,
 )
 from resource_tracker.frame_text import columns_to_html, columns_to_text
@@ -194,7 +196,7 @@ class TinyDataFrame:
         for percentile in wanted:
             if not 0 <= percentile <= 100:
                 raise FrameError(f"a percentile lies between 0 and 100, not at {percentile!r}")
-        return {name: _figures(self._column(name), wanted) for name in columns or self._columns}
+        return {name: figures_of(self._column(name), wanted) for name in columns or self._columns}
 
     # --- out -----------------------------------------------------------------------------------
 
@@ -220,20 +222,11 @@ class TinyDataFrame:
 
     def to_pandas(self) -> pandas.DataFrame:
         """A ``pandas.DataFrame`` of float64 columns (needs the extra ``pandas``)."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise MissingExtraError(_MISSING_EXTRA.format(package="pandas", extra="pandas")) from error
-        return pandas.DataFrame({name: column.tolist() for name, column in self._columns.items()}, dtype="float64")
+        return columns_to_pandas(self._columns)
 
     def to_arrow(self) -> pyarrow.Table:
         """A ``pyarrow.Table`` of float64 columns (needs the extra ``arrow``); nan becomes null."""
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise MissingExtraError(_MISSING_EXTRA.format(package="pyarrow", extra="arrow")) from error
-        cells = {name: [None if math.isnan(v) else v for v in column] for name, column in self._columns.items()}
-        return pyarrow.table({name: pyarrow.array(values, pyarrow.float64()) for name, values in cells.items()})
+        return columns_to_arrow(self._columns)
 
     def __repr__(self) -> str:
         text = f"TinyDataFrame with {len(self)} rows and {len(self._columns)} columns."
@@ -252,9 +245,6 @@ class TinyDataFrame:
         self._columns = columns_from_state(state)
 
 
-_MISSING_EXTRA = "{package} is not installed: pip install 'metaflow-resource-tracker[{extra}]'"
-
-
 def _read_text(path: Path) -> str:
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -267,28 +257,3 @@ def _same(left: array[float], right: array[float]) -> bool:
     if len(left) != len(right):
         return False
     return all(a == b or (a != a and b != b) for a, b in zip(left, right, strict=True))
-
-
-def _figures(column: array[float], percentiles: tuple[float, ...]) -> dict[str, float]:
-    values = sorted(value for value in column if value == value)
-    total = sum(values) if values else math.nan
-    figures = {
-        "count": float(len(values)),
-        "mean": total / len(values) if values else math.nan,
-        "min": values[0] if values else math.nan,
-        "max": values[-1] if values else math.nan,
-        "sum": total,
-    }
-    figures.update({f"p{percentile:g}": _percentile(values, percentile) for percentile in percentiles})
-    return figures
-
-
-def _percentile(ordered: list[float], percentile: float) -> float:
-    if not ordered:
-        return math.nan
-    place = (len(ordered) - 1) * percentile / 100
-    low = math.floor(place)
-    share = place - low
-    if not share or ordered[low] == ordered[low + 1]:
-        return ordered[low]
-    return ordered[low] * (1 - share) + ordered[low + 1] * share

@@ -1,4 +1,4 @@
-"""Cells in and out of a TinyDataFrame: Python values, CSV text and pickled bytes.
+"""Cells in and out of a TinyDataFrame: Python values, CSV text, pickled bytes, pandas and Arrow.
 
 Everything here works on plain ``dict[str, array('d')]``; nan is a value that is not available.
 """
@@ -11,9 +11,13 @@ import math
 import sys
 from array import array
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from resource_tracker.errors import FrameError
+from resource_tracker.errors import FrameError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
 
 Columns: TypeAlias = "dict[str, array[float]]"
 
@@ -136,6 +140,26 @@ def columns_from_state(state: object) -> Columns:
     if len({len(column) for column in columns.values()}) > 1:
         raise FrameError("the columns of a pickled TinyDataFrame differ in length")
     return columns
+
+
+def columns_to_pandas(columns: Columns) -> pandas.DataFrame:
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingExtraError(_MISSING_EXTRA.format(package="pandas", extra="pandas")) from error
+    return pandas.DataFrame({name: column.tolist() for name, column in columns.items()}, dtype="float64")
+
+
+def columns_to_arrow(columns: Columns) -> pyarrow.Table:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtraError(_MISSING_EXTRA.format(package="pyarrow", extra="arrow")) from error
+    cells = {name: [None if math.isnan(value) else value for value in column] for name, column in columns.items()}
+    return pyarrow.table({name: pyarrow.array(values, pyarrow.float64()) for name, values in cells.items()})
+
+
+_MISSING_EXTRA = "{package} is not installed: pip install 'metaflow-resource-tracker[{extra}]'"
 
 
 def _checked_name(name: object) -> str:

@@ -62,7 +62,8 @@ def row_weights(frame: TinyDataFrame) -> list[float]:
 
 def weighted_mean(values: Values, weights: Values) -> float:
     """Mean of what is not nan; of equal weights where those are all 0; nan where nothing is there."""
-    product, weight = sum(map(mul, values, weights)), sum(weights)
+    product: float = sum(map(mul, values, weights))
+    weight = sum(weights)
     if product == product and weight > 0:
         return product / weight
     known = [(value, w) for value, w in zip(values, weights, strict=True) if value == value]
