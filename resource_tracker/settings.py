@@ -88,7 +88,7 @@ def resolve(attributes: Mapping[str, object], chosen: Collection[str], configure
     if configured.get("disable") is not None:
         enabled = enabled and not _bool("disable", configured["disable"], "METAFLOW_RESOURCE_TRACKER_DISABLE")
     return Settings(
-        interval=_interval(values["interval"], origin["interval"]),
+        interval=interval_of(values["interval"], origin["interval"]),
         artifact_name=_identifier(values["artifact_name"], origin["artifact_name"]),
         create_card=_bool("create_card", values["create_card"], origin["create_card"]),
         history=_history(values["history"], origin["history"]),
@@ -102,7 +102,19 @@ def _refuse(origin: str, name: str, value: object, allowed: str) -> SettingError
     return SettingError(f"{origin}: {name}={value!r} cannot be used: give {allowed}.")
 
 
-def _interval(value: object, origin: str) -> float:
+def interval_of(value: object, origin: str) -> float:
+    """Seconds between rows from what a user gave.
+
+    Parameters
+    ----------
+    origin : str
+        Where it was given, for the message: ``"@track_resources"``.
+
+    Raises
+    ------
+    SettingError
+        Not a number, not above 0, or more than a day.
+    """
     allowed = f"a number of seconds above 0 and at most {MAX_INTERVAL_S:.0f} (a day), such as 1.0"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise _refuse(origin, "interval", value, allowed)
