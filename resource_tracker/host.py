@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
-from resource_tracker.host_limits import limits, meminfo_bytes, memory_total_bytes, online_cpus, read_text
+from resource_tracker.host_limits import (
+    limits,
+    meminfo_bytes,
+    memory_total_bytes,
+    online_cpus,
+    read_text,
+    whole_number,
+)
 from resource_tracker.records import Limits, ServerInfo
 from resource_tracker.units import bytes_to_mib, mib_to_gib
 
@@ -194,7 +201,8 @@ def _load_of_others(root: str) -> str | None:
 def _own_memory_bytes(root: str) -> float:
     """Return the resident memory of this process. Source: proc(5), ``statm``, in pages."""
     words = (read_text(root, "/proc/self/statm") or "").split()
-    return float(int(words[1]) * os.sysconf("SC_PAGE_SIZE")) if len(words) > 1 and words[1].isdecimal() else 0.0
+    pages = whole_number(words[1]) if len(words) > 1 else None
+    return float((pages or 0) * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _number(text: str) -> float | None:

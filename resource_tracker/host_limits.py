@@ -45,6 +45,12 @@ def read_text(root: str, path: str, limit: int = _READ_AT_MOST) -> str | None:
         return None
 
 
+def whole_number(text: str) -> int | None:
+    """Return a plain decimal number; ``None`` for anything else, such as ``max``, ``-1`` or 10,000 digits."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
 def parse_cpu_list(text: str) -> int | None:
     """Return how many CPUs a kernel list such as ``0-3,8`` names; ``None`` if it names none or is malformed.
 
@@ -53,12 +59,10 @@ def parse_cpu_list(text: str) -> int | None:
     cpus = 0
     for part in text.strip().split(","):
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        low, high = whole_number(first), whole_number(last if dash else first)
+        if low is None or high is None or high < low:
             return None
-        count = int(last) - int(first) + 1 if dash else 1
-        if count < 1:
-            return None
-        cpus += count
+        cpus += high - low + 1
     return cpus
 
 
@@ -68,7 +72,7 @@ def online_cpus(root: str = "/") -> int | None:
     if online is not None and (cpus := parse_cpu_list(online)):
         return cpus
     stat = read_text(root, "/proc/stat") or ""
-    return sum(line[:3] == "cpu" and line[3:4].isdecimal() for line in stat.splitlines()) or None
+    return sum(line[:3] == "cpu" and line[3:4].isdigit() for line in stat.splitlines()) or None
 
 
 def memory_total_bytes(root: str = "/") -> float | None:
@@ -82,8 +86,8 @@ def meminfo_bytes(root: str = "/") -> dict[str, float]:
     for line in (read_text(root, "/proc/meminfo") or "").splitlines():
         name, _, rest = line.partition(":")
         words = rest.split()
-        if len(words) == 2 and words[0].isdecimal() and words[1] == "kB":
-            found[name] = kib_to_bytes(int(words[0]))
+        if len(words) == 2 and words[1] == "kB" and (kib := whole_number(words[0])) is not None:
+            found[name] = kib_to_bytes(kib)
     return found
 
 
@@ -153,9 +157,9 @@ def _cpuset(root: str, path: str) -> Iterator[Bound]:
 
 def _quota(quota: str | None, period: str | None, source: str) -> Iterator[Bound]:
     """Yield quota per period in CPUs. ``max`` and ``-1`` are no limit; anything but numbers is passed over."""
-    quota, period = (quota or "").strip(), (period or "").strip()
-    if quota.isdecimal() and period.isdecimal() and int(period) > 0:
-        yield Bound(int(quota) / int(period), source)
+    run_us, of_us = whole_number(quota or ""), whole_number(period or "")
+    if run_us and of_us:
+        yield Bound(run_us / of_us, source)
 
 
 def _memory_bounds(root: str, directories: dict[str, list[str]]) -> Iterator[Bound]:
@@ -163,15 +167,14 @@ def _memory_bounds(root: str, directories: dict[str, list[str]]) -> Iterator[Bou
     paths = [f"{directory}/memory.max" for directory in directories.get(V2, ())]
     paths += [f"{directory}/memory.limit_in_bytes" for directory in directories.get("memory", ())]
     for path in paths:
-        text = (read_text(root, path) or "").strip()
-        if text.isdecimal():  # "max" is none
-            yield Bound(int(text), path)
+        if (size := whole_number(read_text(root, path) or "")) is not None:  # "max" is none
+            yield Bound(size, path)
     for directory in directories.get("memory", ())[:1]:
         # v1 tells the lowest limit of all ancestors here, also of those that the container cannot see.
         for line in (read_text(root, f"{directory}/memory.stat") or "").splitlines():
             name, _, value = line.partition(" ")
-            if name == "hierarchical_memory_limit" and value.strip().isdecimal():
-                yield Bound(int(value), f"{directory}/memory.stat hierarchical_memory_limit")
+            if name == "hierarchical_memory_limit" and (size := whole_number(value)) is not None:
+                yield Bound(size, f"{directory}/memory.stat hierarchical_memory_limit")
 
 
 def _cgroup_directories(root: str, pid: int | str) -> dict[str, list[str]]:
