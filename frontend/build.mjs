@@ -1,0 +1,35 @@
+// Bundles the card's script and styles into the Python package.
+//
+// Target: browsers of the last four years; older ones get the page without charts.
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const assets = fileURLToPath(new URL("../resource_tracker/report/assets/", import.meta.url));
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+await build({
+  entryPoints: { card: here("src/card.ts") },
+  outdir: assets,
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: ["es2020", "chrome90", "firefox90", "safari15"],
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+});
+await build({
+  entryPoints: { card: here("src/styles/card.css") },
+  outdir: assets,
+  bundle: true,
+  minify: true,
+  target: ["chrome90", "firefox90", "safari15"],
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+});
+
+const uplot = JSON.parse(await readFile(here("node_modules/uplot/package.json"), "utf8"));
+const licence = await readFile(here("node_modules/uplot/LICENSE"), "utf8");
+await writeFile(`${assets}card.js.LICENSES.txt`, `card.js and card.css contain uPlot ${uplot.version}:\n\n${licence.trim()}\n`);

@@ -1,0 +1,249 @@
+// All charts together: one cursor, one zoom, one legend.
+import uPlot from "uplot";
+import { buildChart, chartValues, type Track } from "./chart";
+import { unpack, type CardData, type ChartData, type Values, type Who } from "./data";
+import { clock, elapsed, formatValue } from "./format";
+import { readTheme } from "./theme";
+
+interface Panel {
+  chart: ChartData;
+  plot: uPlot;
+  tracks: Track[];
+  holder: HTMLElement;
+  values: HTMLElement;
+}
+
+const UNIT_NAMES = { cores: "cores", gpus: "GPUs", bytes: "", bytes_per_s: "" } as const;
+
+export class Board {
+  private panels: Panel[] = [];
+  private data: CardData;
+  private x: Values;
+  private zoom: [number, number] | null = null;
+  private readonly hidden = new Set<Who>();
+  private spreading = false;
+  private readonly readout = document.getElementById("readout");
+  private readonly reset = document.getElementById("reset-zoom");
+
+  constructor(
+    private readonly grid: HTMLElement,
+    data: CardData,
+  ) {
+    this.data = data;
+    this.x = data.x ? unpack(data.x) : [];
+    this.build();
+    this.listen();
+  }
+
+  /** New data of the same card: drawn in place, zoom and legend stay as they are. */
+  update(data: CardData): void {
+    const same = data.charts.map(shape).join() === this.data.charts.map(shape).join();
+    const steppedBefore = this.x.length;
+    this.data = data;
+    this.x = data.x ? unpack(data.x) : [];
+    if (!same || crossed(steppedBefore, this.x.length)) {
+      this.build();
+      return;
+    }
+    this.panels.forEach((panel, index) => {
+      const chart = data.charts[index];
+      if (!chart) return;
+      panel.chart.lines.splice(0, Infinity, ...chart.lines);
+      panel.chart.series = chart.series;
+      this.quietly(() => panel.plot.setData(chartValues(this.x, chart), this.zoom === null));
+    });
+    this.describe(null);
+  }
+
+  /** Builds everything anew: first draw, another theme, another set of charts. */
+  build(): void {
+    for (const panel of this.panels) panel.plot.destroy();
+    const theme = readTheme();
+    this.panels = this.data.charts.map((chart, index) => {
+      const figure = this.figure(chart, index);
+      const holder = figure.querySelector<HTMLElement>(".plot");
+      const values = figure.querySelector<HTMLElement>(".values");
+      if (!holder || !values) throw new Error("the page has no place for a chart");
+      const { options, data, tracks } = buildChart(chart, this.x, holder.clientWidth, theme);
+      options.hooks = { ...options.hooks, setCursor: [(u) => this.onCursor(u)], setScale: [(u, key) => this.onScale(u, key)] };
+      this.spreading = true;
+      const plot = new uPlot(options, data, holder);
+      this.spreading = false;
+      return { chart, plot, tracks, holder, values };
+    });
+    while (this.grid.children.length > this.panels.length) this.grid.lastElementChild?.remove();
+    this.applyHidden();
+    this.applyZoom();
+    this.describe(null);
+  }
+
+  resize(): void {
+    for (const { plot, holder } of this.panels) {
+      const width = holder.clientWidth;
+      if (width && width !== plot.width) plot.setSize({ width, height: plot.height });
+    }
+  }
+
+  toggle(who: Who): boolean {
+    if (!this.hidden.delete(who)) this.hidden.add(who);
+    this.applyHidden();
+    return !this.hidden.has(who);
+  }
+
+  resetZoom(): void {
+    this.zoom = null;
+    this.applyZoom();
+  }
+
+  private figure(chart: ChartData, index: number): HTMLElement {
+    const old = this.grid.children[index];
+    const figure = document.createElement("figure");
+    figure.className = "chart";
+    const caption = document.createElement("figcaption");
+    const title = document.createElement("span");
+    title.className = "chart-title";
+    title.textContent = chart.title;
+    const values = document.createElement("span");
+    values.className = "values";
+    caption.append(title, values);
+    const holder = document.createElement("div");
+    holder.className = "plot";
+    figure.append(caption, holder);
+    if (old) old.replaceWith(figure);
+    else this.grid.append(figure);
+    return figure;
+  }
+
+  private listen(): void {
+    this.grid.addEventListener("keydown", (event) => this.onKey(event));
+    this.grid.addEventListener("blur", () => this.moveTo(null));
+    this.reset?.addEventListener("click", () => {
+      this.resetZoom();
+      this.grid.focus();
+    });
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    const last = this.x.length - 1;
+    const now = this.panels[0]?.plot.cursor.idx ?? null;
+    const stride = event.shiftKey ? 10 : 1;
+    const target = {
+      ArrowRight: now === null ? 0 : Math.min(now + stride, last),
+      ArrowLeft: now === null ? last : Math.max(now - stride, 0),
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (event.key === "Escape") this.resetZoom();
+    else if (target !== undefined) this.moveTo(target);
+    else return;
+    event.preventDefault();
+  }
+
+  private moveTo(index: number | null): void {
+    this.quietly(() => {
+      for (const { plot } of this.panels) {
+        const x = index === null ? undefined : this.x[index];
+        if (x == null) plot.setCursor({ left: -10, top: -10 }, false);
+        else plot.setCursor({ left: plot.valToPos(x, "x"), top: 10 }, false);
+      }
+    });
+    this.describe(index);
+  }
+
+  private onCursor(source: uPlot): void {
+    if (this.spreading) return;
+    const left = source.cursor.left ?? -10;
+    const share = source.over.clientWidth ? left / source.over.clientWidth : 0;
+    this.quietly(() => {
+      for (const { plot } of this.panels) {
+        if (plot === source) continue;
+        const at = left < 0 ? { left: -10, top: -10 } : { left: share * plot.over.clientWidth, top: 10 };
+        plot.setCursor(at, false);
+      }
+    });
+    this.describe(left < 0 ? null : (source.cursor.idx ?? null));
+  }
+
+  private onScale(source: uPlot, key: string): void {
+    if (key !== "x" || this.spreading) return;
+    const { min, max } = source.scales["x"] ?? {};
+    if (min == null || max == null) return;
+    const whole = min <= (this.x[0] ?? 0) && max >= (this.x[this.x.length - 1] ?? 0);
+    this.zoom = whole ? null : [min, max];
+    this.applyZoom(source);
+  }
+
+  private applyZoom(except?: uPlot): void {
+    const [min, max] = this.zoom ?? [this.x[0] ?? 0, this.x[this.x.length - 1] ?? 1];
+    this.quietly(() => {
+      for (const { plot } of this.panels) if (plot !== except) plot.setScale("x", { min: min ?? 0, max: max ?? 1 });
+    });
+    if (this.reset) this.reset.hidden = this.zoom === null;
+    this.describe(null);
+  }
+
+  private applyHidden(): void {
+    for (const { plot, tracks } of this.panels) {
+      plot.batch(() => tracks.forEach((track, i) => plot.setSeries(i + 1, { show: !this.hidden.has(track.who) })));
+    }
+    this.describe(null);
+  }
+
+  /** What the hooks would answer to is ours already: uPlot fires them later, so the guard falls later too. */
+  private quietly(change: () => void): void {
+    this.spreading = true;
+    change();
+    queueMicrotask(() => queueMicrotask(() => (this.spreading = false)));
+  }
+
+  /** Values at a point, or where there is no cursor the highest that can be seen. */
+  private describe(index: number | null): void {
+    for (const panel of this.panels) this.describePanel(panel, index);
+    if (!this.readout) return;
+    const x = index === null ? null : this.x[index];
+    this.readout.textContent = x == null ? "" : `${elapsed(x)} after start, ${clock(this.data.start + x)} UTC`;
+  }
+
+  private describePanel({ chart, plot, tracks, values }: Panel, index: number | null): void {
+    values.replaceChildren();
+    if (index === null) {
+      const highest = this.highest(plot, tracks);
+      if (highest !== null) values.append(`max ${formatValue(highest, chart.unit)} ${UNIT_NAMES[chart.unit]}`.trim());
+      return;
+    }
+    [...tracks.keys()].reverse().forEach((i) => {
+      const track = tracks[i];
+      const value = plot.data[i + 1]?.[index];
+      if (!track || track.high || value == null || this.hidden.has(track.who)) return;
+      const item = document.createElement("span");
+      item.className = `value ${track.who}`;
+      item.textContent = formatValue(value, chart.unit);
+      values.append(item);
+    });
+  }
+
+  private highest(plot: uPlot, tracks: Track[]): number | null {
+    const { min, max } = plot.scales["x"] ?? {};
+    let highest: number | null = null;
+    tracks.forEach((track, i) => {
+      if (this.hidden.has(track.who)) return;
+      const column = plot.data[i + 1] ?? [];
+      for (let j = 0; j < column.length; j++) {
+        const x = this.x[j];
+        const value = column[j];
+        if (value == null || x == null || (min != null && x < min) || (max != null && x > max)) continue;
+        if (highest === null || value > highest) highest = value;
+      }
+    });
+    return highest;
+  }
+}
+
+function shape(chart: ChartData): string {
+  return `${chart.id}:${chart.series.map((series) => series.who + (series.high ? "+" : "")).join("/")}`;
+}
+
+/** Whether the number of points passed the one up to which rows are drawn as steps. */
+function crossed(before: number, after: number): boolean {
+  return before - 1 <= 120 !== after - 1 <= 120;
+}

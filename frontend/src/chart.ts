@@ -1,0 +1,180 @@
+// One small multiple: its options for uPlot, and what is drawn on top of it.
+import uPlot from "uplot";
+import { atEdges, unpack, type ChartData, type Line, type SeriesData, type Values, type Who } from "./data";
+import { elapsedTicks, formatTick } from "./format";
+import type { Theme } from "./theme";
+
+const HEIGHT = 128;
+const AXIS_WIDTH = 54;
+/** Rows are drawn as steps while each is wide enough to be seen as one. */
+const STEPPED_UP_TO = 120;
+/** A request or limit this far above the data would flatten it: it is named at the upper edge instead. */
+const FAR = 2.6;
+const SECONDS = [1, 2, 5, 10, 15, 20, 30];
+const INCREMENTS = [
+  ...[0.001, 0.01, 0.1].flatMap((size) => [1, 2, 5].map((n) => Number((n * size).toPrecision(1)))),
+  ...SECONDS,
+  ...SECONDS.map((n) => n * 60),
+  ...[1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 192, 384].map((n) => n * 3600),
+];
+
+export interface Track {
+  who: Who;
+  /** The highest rows of merged points: drawn as a band, never listed. */
+  high: boolean;
+}
+
+export interface Built {
+  options: uPlot.Options;
+  data: uPlot.AlignedData;
+  tracks: Track[];
+}
+
+export function chartValues(x: Values, chart: ChartData): uPlot.AlignedData {
+  const columns = chart.series.flatMap((series) => [
+    ...(series.high ? [atEdges(unpack(series.high))] : []),
+    atEdges(unpack(series.data)),
+  ]);
+  return [x as number[], ...columns];
+}
+
+export function buildChart(chart: ChartData, x: Values, width: number, theme: Theme): Built {
+  const stepped = x.length - 1 <= STEPPED_UP_TO;
+  const tracks: Track[] = [];
+  const series: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
+  for (const one of chart.series) {
+    if (one.high) {
+      tracks.push({ who: one.who, high: true });
+      series.push(highSeries(stepped));
+      bands.push({ series: [series.length - 1, series.length], fill: one.who === "machine" ? theme.machineBand : theme.band });
+    }
+    tracks.push({ who: one.who, high: false });
+    series.push(lineSeries(one, stepped, theme));
+  }
+  const options: uPlot.Options = {
+    width,
+    height: HEIGHT,
+    padding: [8, 4, 0, 0],
+    legend: { show: false },
+    scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range: (_u, _min, max) => [0, top(max, chart.lines)] } },
+    axes: [xAxis(theme), yAxis(chart, theme)],
+    series,
+    bands,
+    cursor: {
+      y: false,
+      drag: { x: true, y: false, dist: 6, setScale: true },
+      points: { size: 6, width: 1.5, fill: theme.paper },
+    },
+    hooks: { draw: [(u) => drawLines(u, chart.lines, theme)] },
+  };
+  return { options, data: chartValues(x, chart), tracks };
+}
+
+function path(stepped: boolean): uPlot.Series.PathBuilder {
+  const { stepped: steps, linear } = uPlot.paths;
+  if (!steps || !linear) throw new Error("uPlot was built without its paths");
+  return stepped ? steps({ align: -1 }) : linear();
+}
+
+function lineSeries(series: SeriesData, stepped: boolean, theme: Theme): uPlot.Series {
+  const stroke = { step: theme.step, peak: theme.peak, machine: theme.machine }[series.who];
+  const line: uPlot.Series = { label: series.label, stroke, width: series.who === "step" ? 1.5 : 1, points: { show: false }, paths: path(stepped) };
+  if (series.who === "step") line.fill = theme.stepFill;
+  return line;
+}
+
+function highSeries(stepped: boolean): uPlot.Series {
+  return { stroke: "transparent", width: 0, points: { show: false }, paths: path(stepped) };
+}
+
+function xAxis(theme: Theme): uPlot.Axis {
+  return {
+    stroke: theme.axis,
+    font: theme.font,
+    size: 22,
+    gap: 4,
+    space: 64,
+    incrs: INCREMENTS,
+    values: (_u, splits, _axis, _space, increment) => elapsedTicks(splits, increment),
+    grid: { show: false },
+    ticks: { stroke: theme.grid, width: 1, size: 4 },
+    border: { show: true, stroke: theme.grid, width: 1 },
+  };
+}
+
+function yAxis(chart: ChartData, theme: Theme): uPlot.Axis {
+  return {
+    stroke: theme.axis,
+    font: theme.font,
+    size: AXIS_WIDTH,
+    gap: 4,
+    space: 28,
+    values: (_u, splits) => splits.map((value) => formatTick(value, chart.unit)),
+    grid: { stroke: theme.grid, width: 1 },
+    ticks: { show: false },
+  };
+}
+
+/** The upper end of the scale: beyond the data, and beyond those lines that are not far above it. */
+function top(max: number | null, lines: Line[]): number {
+  const data = max && max > 0 ? max : 0;
+  const near = lines.filter((line) => data > 0 && line.value <= data * FAR).map((line) => line.value);
+  return Math.max(data * 1.06, ...near.map((value) => value * 1.12)) || 1;
+}
+
+/** Dashed lines for request and limit, each with its name; those beyond the scale only by name, with an arrow. */
+function drawLines(u: uPlot, lines: Line[], theme: Theme): void {
+  const { ctx } = u;
+  const ratio = uPlot.pxRatio;
+  const { left, width, top: upper } = u.bbox;
+  const max = u.scales["y"]?.max ?? 0;
+  ctx.save();
+  ctx.font = theme.font.replace(/^11px/, `${10.5 * ratio}px`);
+  ctx.textAlign = "right";
+  const beyond: Line[] = [];
+  for (const line of lines) {
+    if (line.value > max) {
+      beyond.push(line);
+      continue;
+    }
+    const y = Math.round(u.valToPos(line.value, "y", true));
+    ctx.strokeStyle = line.kind === "requested" ? theme.requested : theme.limit;
+    ctx.setLineDash(line.kind === "requested" ? [5 * ratio, 3 * ratio] : [1.5 * ratio, 2.5 * ratio]);
+    ctx.lineWidth = ratio;
+    ctx.beginPath();
+    ctx.moveTo(left, y);
+    ctx.lineTo(left + width, y);
+    ctx.stroke();
+  }
+  labels(u, lines.filter((line) => line.value <= max), theme);
+  if (beyond.length) {
+    write(ctx, `↑ ${beyond.map((line) => line.label).join(", ")}`, left + width - 2 * ratio, upper + 10 * ratio, theme.requested, theme);
+  }
+  ctx.restore();
+}
+
+/** Names of the lines: above each, or below where the line above is too near. */
+function labels(u: uPlot, lines: Line[], theme: Theme): void {
+  const ratio = uPlot.pxRatio;
+  const right = u.bbox.left + u.bbox.width - 2 * ratio;
+  const placed: number[] = [];
+  for (const line of [...lines].sort((a, b) => b.value - a.value)) {
+    const y = Math.round(u.valToPos(line.value, "y", true));
+    const candidates = [y - 4 * ratio, y + 12 * ratio];
+    const free = candidates.find((at) => placed.every((other) => Math.abs(other - at) > 12 * ratio) && at - 9 * ratio >= 0);
+    if (free === undefined) continue;
+    placed.push(free);
+    write(u.ctx, line.label, right, free, line.kind === "requested" ? theme.requested : theme.limit, theme);
+  }
+}
+
+function write(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, colour: string, theme: Theme): void {
+  ctx.setLineDash([]);
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 3 * uPlot.pxRatio;
+  ctx.strokeStyle = theme.paper;
+  ctx.strokeText(text, x, y);
+  ctx.fillStyle = colour;
+  ctx.fillText(text, x, y);
+}

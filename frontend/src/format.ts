@@ -1,0 +1,65 @@
+// Numbers on axes and under the cursor, in the same words as the rest of the page.
+import type { Unit } from "./data";
+
+const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+const NBSP = "\u00a0";
+
+function trim(text: string): string {
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+function significant(value: number, count: number): string {
+  if (value === 0) return "0";
+  const rounded = Number(value.toPrecision(count));
+  const decimals = Math.max(count - 1 - Math.floor(Math.log10(Math.abs(rounded))), 0);
+  return trim(rounded.toFixed(Math.min(decimals, 8)));
+}
+
+function bytes(value: number): string {
+  let unit = 0;
+  let size = Number(value.toPrecision(3));
+  while (Math.abs(size) >= 1000 && unit < BYTE_UNITS.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${significant(size, 3)}${NBSP}${BYTE_UNITS[unit]}`;
+}
+
+export function formatValue(value: number, unit: Unit): string {
+  if (unit === "bytes") return bytes(value);
+  if (unit === "bytes_per_s") return `${bytes(value)}/s`;
+  return value > 0 && value < 0.01 ? "<0.01" : trim(value.toFixed(2));
+}
+
+/** Like formatValue, for an axis: a bare zero, and rates without "/s", which the chart's head says once. */
+export function formatTick(value: number, unit: Unit): string {
+  if (value === 0) return "0";
+  return unit === "cores" || unit === "gpus" ? significant(value, 3) : bytes(value);
+}
+
+/** Elapsed time on the axis, in one unit for all ticks. */
+export function elapsedTicks(splits: number[], increment: number): string[] {
+  const last = splits[splits.length - 1] ?? 0;
+  const [size, name] =
+    last < 1 ? [0.001, "ms"] : last < 120 && increment < 60 ? [1, "s"] : last < 7200 && increment < 3600 ? [60, "min"] : last < 172800 ? [3600, "h"] : [86400, "d"];
+  return splits.map((value) => (value === 0 ? "0" : `${significant(value / size, 4)}${NBSP}${name}`));
+}
+
+/** Elapsed time in words: "1 h 3 min 12 s". */
+export function elapsed(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)}${NBSP}ms`;
+  if (seconds < 60) return `${trim(seconds.toFixed(1))}${NBSP}s`;
+  const parts: string[] = [];
+  let rest = Math.round(seconds);
+  for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]] as const) {
+    if (rest >= size && parts.length < 3) {
+      parts.push(`${Math.floor(rest / size)}${NBSP}${name}`);
+      rest %= size;
+    }
+  }
+  return parts.join(" ");
+}
+
+export function clock(unixSeconds: number): string {
+  return new Date(unixSeconds * 1000).toISOString().slice(11, 19);
+}

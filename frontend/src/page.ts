@@ -1,0 +1,64 @@
+// The rest of the page: texts and scales of a live update, and the button that copies the advice.
+import type { CardData, ScaleData } from "./data";
+
+export function updatePage(data: CardData): void {
+  for (const element of document.querySelectorAll<HTMLElement>("[data-text]")) {
+    const text = data.texts[element.dataset["text"] ?? ""];
+    if (text !== undefined) element.textContent = text;
+  }
+  const badge = document.getElementById("badge");
+  if (badge) badge.dataset["tone"] = data.tone;
+  for (const scale of data.scales) updateScale(scale);
+}
+
+function updateScale(scale: ScaleData): void {
+  const root = document.querySelector<HTMLElement>(`[data-scale="${CSS.escape(scale.key)}"]`);
+  if (!root) return;
+  root.hidden = !scale.shown;
+  root.querySelector(".track")?.setAttribute("aria-label", scale.summary);
+  for (const [kind, [at, text, beyond]] of Object.entries(scale.marks)) {
+    const mark = root.querySelector<HTMLElement>(`.mark.${CSS.escape(kind)}`);
+    if (mark) {
+      mark.hidden = at === null;
+      mark.style.setProperty("--at", `${at ?? 0}%`);
+      mark.classList.toggle("beyond", beyond);
+    }
+    const figure = root.querySelector<HTMLElement>(`[data-figure="${CSS.escape(kind)}"]`);
+    if (figure) figure.textContent = text;
+  }
+  const ticks = scale.ticks.map(([at, text]) => {
+    const tick = document.createElement("span");
+    tick.style.setProperty("--at", `${at}%`);
+    tick.textContent = text;
+    return tick;
+  });
+  root.querySelector(".ticks")?.replaceChildren(...ticks);
+}
+
+/** Copies by the clipboard API, or where a sandboxed frame forbids it by a selection, which then stays. */
+export function wireCopy(): void {
+  const button = document.getElementById("copy");
+  const code = document.getElementById("advice-code");
+  if (!button || !code) return;
+  button.hidden = false;
+  const label = button.textContent ?? "";
+  const say = (text: string): void => {
+    button.textContent = text;
+    window.setTimeout(() => (button.textContent = label), 2500);
+  };
+  button.addEventListener("click", () => {
+    const text = code.textContent ?? "";
+    const fallBack = (): void => say(copySelection(code) ? "Copied" : "Press Ctrl+C");
+    if (!navigator.clipboard) fallBack();
+    else navigator.clipboard.writeText(text).then(() => say("Copied"), fallBack);
+  });
+}
+
+function copySelection(element: HTMLElement): boolean {
+  const selection = window.getSelection();
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  selection?.removeAllRanges();
+  selection?.addRange(range);
+  return document.execCommand("copy");
+}

@@ -1,0 +1,174 @@
+"""What the charts show: one small multiple per resource, blue for the step and grey for the machine in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.records import TaskRecord
+from resource_tracker.report import format as fmt
+from resource_tracker.report.gpu import has_gpu
+from resource_tracker.report.series import Grid, grid_of, packed, resampled
+from resource_tracker.units import KIB, MIB, mb_to_kib
+
+Unit = Literal["cores", "bytes", "bytes_per_s", "gpus"]
+How = Literal["mean", "rate", "max", "max_rate"]
+Frame = Literal["process", "system"]
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesSpec:
+    """One line: whose it is (``step`` or ``machine``), which column, and how the rows of a point are merged."""
+
+    who: Literal["step", "peak", "machine"]
+    frame: Frame
+    column: str
+    how: How
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartSpec:
+    id: str
+    title: str
+    unit: Unit
+    series: tuple[SeriesSpec, ...]
+    gpu: bool = False
+
+
+def _gauge(who: Literal["step", "machine"], column: str, factor: float = 1.0) -> SeriesSpec:
+    return SeriesSpec(who=who, frame="process" if who == "step" else "system", column=column, how="mean", factor=factor)
+
+
+def _rate(who: Literal["step", "machine"], column: str) -> SeriesSpec:
+    return SeriesSpec(who=who, frame="process" if who == "step" else "system", column=column, how="rate")
+
+
+def _peak(column: str, factor: float = 1.0) -> SeriesSpec:
+    return SeriesSpec(who="peak", frame="process", column=column, how="max", factor=factor)
+
+
+CHARTS = (
+    ChartSpec(
+        id="cpu",
+        title="CPU",
+        unit="cores",
+        series=(_gauge("machine", "cpu_usage"), _peak("cpu_peak_cores"), _gauge("step", "cpu_usage")),
+    ),
+    ChartSpec(
+        id="memory",
+        title="Memory",
+        unit="bytes",
+        series=(
+            _gauge("machine", "memory_used", KIB),
+            _peak("memory_peak_kib", KIB),
+            _gauge("step", "memory", KIB),
+        ),
+    ),
+    ChartSpec(
+        id="gpu",
+        title="GPU",
+        unit="gpus",
+        series=(_gauge("machine", "gpu_usage"), _gauge("step", "gpu_usage")),
+        gpu=True,
+    ),
+    ChartSpec(
+        id="vram",
+        title="GPU memory",
+        unit="bytes",
+        series=(_gauge("machine", "gpu_vram", MIB), _gauge("step", "gpu_vram", MIB)),
+        gpu=True,
+    ),
+    ChartSpec(
+        id="disk_read",
+        title="Disk read",
+        unit="bytes_per_s",
+        series=(_rate("machine", "disk_read_bytes"), _rate("step", "read_bytes")),
+    ),
+    ChartSpec(
+        id="disk_write",
+        title="Disk written",
+        unit="bytes_per_s",
+        series=(_rate("machine", "disk_write_bytes"), _rate("step", "write_bytes")),
+    ),
+    ChartSpec(
+        id="net_recv", title="Network received", unit="bytes_per_s", series=(_rate("machine", "net_recv_bytes"),)
+    ),
+    ChartSpec(id="net_sent", title="Network sent", unit="bytes_per_s", series=(_rate("machine", "net_sent_bytes"),)),
+)
+
+_LABELS = {"step": "step", "peak": "peak", "machine": "machine"}
+
+
+def chart_data(record: TaskRecord) -> dict[str, Any]:
+    """Everything that the page's script draws: the shared time axis and the charts, without the empty ones."""
+    base = record.process_metrics if len(record.process_metrics) else record.system_metrics
+    grid = grid_of(base, record.started_at)
+    charts = [_chart(spec, record, grid) for spec in CHARTS if not spec.gpu or has_gpu(record)]
+    return {
+        "start": round(record.started_at, 3),
+        "x": packed(list(grid.edges)) if grid.points else None,
+        "charts": [chart for chart in charts if chart["series"]],
+    }
+
+
+def _chart(spec: ChartSpec, record: TaskRecord, grid: Grid) -> dict[str, Any]:
+    frames = {"process": record.process_metrics, "system": record.system_metrics}
+    series = [_series(one, frames[one.frame], grid, record.started_at) for one in spec.series]
+    return {
+        "id": spec.id,
+        "title": spec.title,
+        "unit": spec.unit,
+        "series": [one for one in series if one is not None],
+        "lines": _lines(spec.id, record),
+    }
+
+
+def _series(spec: SeriesSpec, frame: TinyDataFrame, grid: Grid, started_at: float) -> dict[str, Any] | None:
+    values = _times(resampled(frame, spec.column, grid, started_at, spec.how), spec.factor)
+    data = packed(values)
+    if data is None:
+        return None
+    series: dict[str, Any] = {"who": spec.who, "label": _LABELS[spec.who], "data": data}
+    if grid.points < len(frame) and spec.how in ("mean", "rate") and _merged_peaks_matter(spec):
+        highest = resampled(frame, spec.column, grid, started_at, "max" if spec.how == "mean" else "max_rate")
+        series["high"] = packed(_times(highest, spec.factor))
+    return series
+
+
+def _merged_peaks_matter(spec: SeriesSpec) -> bool:
+    """Where rows were merged into points, their highest is drawn too, unless a peak column does so already."""
+    return spec.column not in ("memory", "memory_used") and not (spec.who == "step" and spec.column == "cpu_usage")
+
+
+def _times(values: list[float], factor: float) -> list[float]:
+    return values if factor == 1 else [value * factor for value in values]
+
+
+def _lines(chart: str, record: TaskRecord) -> list[Line]:
+    """Horizontal lines: what was asked for and what the kernel allows."""
+    request, limits = record.request, record.limits
+    lines: list[Line] = []
+    if chart == "cpu":
+        if request.cpu:
+            lines.append(_line("requested", request.cpu, fmt.whole(request.cpu)))
+        if limits.cpus and limits.cpus != request.cpu:
+            lines.append(_line("limit", limits.cpus, fmt.whole(limits.cpus)))
+    elif chart == "memory":
+        if request.memory_mb:
+            value = mb_to_kib(request.memory_mb) * KIB
+            lines.append(_line("requested", value, fmt.memory_mb(request.memory_mb)))
+        if limits.memory_mib:
+            lines.append(_line("limit", limits.memory_mib * MIB, fmt.memory_mib(limits.memory_mib)))
+    elif chart == "gpu" and request.gpu:
+        lines.append(_line("requested", request.gpu, str(request.gpu)))
+    elif chart == "vram" and record.server.gpu_memory_mb:
+        total = record.server.gpu_memory_mb
+        lines.append(_line("installed", total * MIB, fmt.memory_mib(total)))
+    return lines
+
+
+def _line(kind: str, value: float, text: str) -> Line:
+    return {"kind": kind, "value": float(f"{value:.6g}"), "label": f"{kind} {text}"}

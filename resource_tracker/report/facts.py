@@ -1,0 +1,162 @@
+"""The small print: totals, the machine and its cloud, how it was measured, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resource_tracker.records import TaskRecord, Tracking
+from resource_tracker.report import format as fmt
+from resource_tracker.report.headline import vendor_name
+
+_DECORATORS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """`key` lets a live update find it."""
+
+    label: str
+    text: str
+    key: str = ""
+
+
+def totals(record: TaskRecord) -> tuple[Fact, ...]:
+    """What has no request to compare with: amounts read, written, received and sent, CPU time, processes."""
+    usage = record.usage
+    cpu_time = fmt.duration(usage.cpu_seconds)
+    if usage.cpu_is_lower_bound and usage.cpu_seconds is not None:
+        cpu_time = f"≥ {cpu_time}"
+    children = None if usage.children_max is None else usage.children_max + 1
+    return (
+        Fact(label="CPU time", text=cpu_time, key="cpu_seconds"),
+        Fact(label="Read", text=fmt.data_size(_first(usage.process_read_bytes, usage.disk_read_bytes)), key="read"),
+        Fact(
+            label="Written",
+            text=fmt.data_size(_first(usage.process_write_bytes, usage.disk_write_bytes)),
+            key="written",
+        ),
+        Fact(label="Received", text=fmt.data_size(usage.net_recv_bytes), key="received"),
+        Fact(label="Sent", text=fmt.data_size(usage.net_sent_bytes), key="sent"),
+        Fact(label="Processes", text=fmt.count(children), key="processes"),
+        Fact(label="Threads", text=fmt.count(usage.threads_max), key="threads"),
+    )
+
+
+def _first(own: float | None, machine: float | None) -> float | None:
+    return own if own is not None else machine
+
+
+def machine(record: TaskRecord) -> tuple[Fact, ...]:
+    server, cloud, limits = record.server, record.cloud, record.limits
+    facts = [
+        Fact(label="Cloud", text=_cloud(record)),
+        Fact(label="Instance type", text=cloud.instance_type if cloud.known else fmt.UNKNOWN),
+        Fact(
+            label="Processor", text=" · ".join(p for p in (server.cpu_model, server.architecture) if p) or fmt.UNKNOWN
+        ),
+        Fact(label="vCPUs", text=fmt.count(server.vcpus)),
+        Fact(label="Memory", text=fmt.machine_memory(server.memory_mb)),
+        Fact(label="GPUs", text=_gpus(record)),
+        Fact(label="Operating system", text=server.os or fmt.UNKNOWN),
+        Fact(label="Allocation", text=_with_reason(server.allocation, server.allocation_reason)),
+    ]
+    if limits.cpus is not None or limits.memory_mib is not None:
+        parts = []
+        if limits.cpus is not None:
+            parts.append(f"{fmt.whole(limits.cpus)} CPUs")
+        if limits.memory_mib is not None:
+            parts.append(fmt.memory_mib(limits.memory_mib))
+        facts.append(Fact(label="Limits", text=_with_reason(", ".join(parts), limits.source)))
+    if record.usage.disk_used_max_gb is not None:
+        facts.append(Fact(label="Disk used at most", text=fmt.data_size(record.usage.disk_used_max_gb * 1e9)))
+    return tuple(facts)
+
+
+def _cloud(record: TaskRecord) -> str:
+    cloud = record.cloud
+    if not cloud.known:
+        return _with_reason("unknown", cloud.reason or "")
+    return " ".join(
+        part for part in (vendor_name(cloud.vendor), cloud.region if cloud.region != "unknown" else "") if part
+    )
+
+
+def _gpus(record: TaskRecord) -> str:
+    server = record.server
+    if not server.gpu_count:
+        return "none"
+    names = sorted(set(server.gpu_names)) or ["GPU"]
+    memory = f", {fmt.machine_memory(server.gpu_memory_mb)} in all" if server.gpu_memory_mb else ""
+    return f"{server.gpu_count} × {', '.join(names)}{memory}"
+
+
+def request_fact(record: TaskRecord) -> Fact:
+    request = record.request
+    if not request.decorators:
+        return Fact(label="Request", text="none: the step has no @resources")
+    names = " ".join(f"@{name}" for name in request.decorators[:_DECORATORS])
+    values = [
+        ("cpu", "cpu", None if request.cpu is None else fmt.whole(request.cpu)),
+        ("memory", "memory", None if request.memory_mb is None else fmt.whole(request.memory_mb).replace(",", "")),
+        ("gpu", "gpu", None if request.gpu is None else str(request.gpu)),
+    ]
+    parts = [f"{name}={text}" + ("" if key in request.chosen else " (default)") for key, name, text in values if text]
+    return Fact(label="Request", text=f"{names}: {', '.join(parts)}" if parts else names)
+
+
+def method(record: TaskRecord) -> tuple[Fact, ...]:
+    tracking, usage = record.tracking, record.usage
+    facts = [Fact(label="Measured by", text=_mode(tracking))]
+    if tracking.mode == "sampler":
+        facts.append(Fact(label="Readings", text=_readings(tracking), key="readings"))
+    if tracking.mode != "untracked":
+        bound = ", a lower bound: processes that left the tree may be missing" if usage.cpu_is_lower_bound else ""
+        facts.append(Fact(label="CPU from", text=(usage.cpu_source or fmt.UNKNOWN) + bound))
+        facts.append(Fact(label="Memory peak from", text=usage.memory_peak_source or fmt.UNKNOWN))
+        facts.append(Fact(label="The tracker's own cost", text=_cost(record), key="own_cost"))
+    facts.append(request_fact(record))
+    facts += [Fact(label=name, text=version) for name, version in sorted(record.versions.items())]
+    return tuple(facts)
+
+
+def missing(record: TaskRecord) -> tuple[Fact, ...]:
+    """Everything that a reader could look for in vain, each with its reason."""
+    facts = []
+    if record.tracking.ended_early:
+        facts.append(Fact(label="Measuring ended early", text=record.tracking.ended_early))
+    if record.tracking.mode == "start_end":
+        facts.append(Fact(label="Charts", text=record.tracking.reason or "only readings at start and end were taken"))
+    for failed in record.tracking.failed_sources:
+        times = f" ({failed.count:,}×)" if failed.count > 1 else ""
+        facts.append(Fact(label=failed.source, text=f"{failed.reason}{times}"))
+    if not record.history.available and record.history.reason:
+        facts.append(Fact(label="Earlier runs", text=record.history.reason))
+    if not record.cloud.known and record.cloud.reason:
+        facts.append(Fact(label="Cloud", text=record.cloud.reason))
+    return tuple(facts)
+
+
+def _mode(tracking: Tracking) -> str:
+    if tracking.mode == "sampler":
+        return f"a process beside the step, a row every {fmt.duration(tracking.interval_s)}"
+    what = "readings at start and end" if tracking.mode == "start_end" else "nothing"
+    return _with_reason(what, tracking.reason or "")
+
+
+def _readings(tracking: Tracking) -> str:
+    cost = tracking.cost
+    return f"{fmt.count(cost.samples)} in {fmt.plural(cost.rows, 'row')}"
+
+
+def _cost(record: TaskRecord) -> str:
+    cost, parts = record.tracking.cost, []
+    if cost.cpu_s is not None:
+        share = cost.cpu_s / record.usage.duration_s if record.usage.duration_s else None
+        parts.append(f"{fmt.duration(cost.cpu_s)} of CPU time ({fmt.percent(share)} of one core)")
+    if cost.memory_kib is not None:
+        parts.append(fmt.memory_kib(cost.memory_kib))
+    return f"{', '.join(parts)}; not counted above" if parts else fmt.UNKNOWN
+
+
+def _with_reason(text: str, reason: str) -> str:
+    return f"{text} ({reason})" if reason else text

@@ -1,0 +1,172 @@
+"""Numbers as people read them: three significant digits, the unit beside them, a dash where unknown."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+
+from resource_tracker.units import kib_to_bytes, mb_to_kib, mib_to_gib, mib_to_kib
+
+UNKNOWN = "–"
+"""Shown for a value that was not measured."""
+
+_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NBSP = "\u00a0"
+
+
+def known(value: float | None) -> bool:
+    """Whether there is a finite number to show."""
+    return value is not None and math.isfinite(value)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """`digits` significant digits, thousands grouped: ``0.0123``, ``1.42``, ``56.1``, ``1,234``."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    value = significant(value, digits)
+    if value == 0:
+        return "0"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{decimals}f}"
+
+
+def significant(value: float, digits: int) -> float:
+    """`value` rounded to `digits` significant digits."""
+    return float(f"{value:.{digits - 1}e}")
+
+
+def trimmed(value: float, digits: int = 3) -> str:
+    """Like :func:`number`, without zeros that say nothing: ``2``, not ``2.00``."""
+    text = number(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def count(value: float | None) -> str:
+    """A whole number, thousands grouped."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}"
+
+
+def plural(value: int, noun: str) -> str:
+    """``1 run``, ``5 runs``."""
+    return f"{value:,}{_NBSP}{noun}" + ("" if value == 1 else "s")
+
+
+def data_size(size_bytes: float | None) -> str:
+    """Bytes in units of 1000, as ``memory=`` counts: ``563 MB``, ``1.92 GB``."""
+    if size_bytes is None or not math.isfinite(size_bytes):
+        return UNKNOWN
+    size, unit = significant(size_bytes, 3), 0
+    while abs(size) >= 1000 and unit < len(_BYTE_UNITS) - 1:
+        size /= 1000
+        unit += 1
+    text = count(size) if unit == 0 else number(size)
+    return f"{text}{_NBSP}{_BYTE_UNITS[unit]}"
+
+
+def memory_kib(kib: float | None) -> str:
+    return UNKNOWN if kib is None else data_size(kib_to_bytes(kib))
+
+
+def memory_mb(mb: float | None) -> str:
+    """MB of Metaflow's ``memory=``."""
+    return UNKNOWN if mb is None else memory_kib(mb_to_kib(mb))
+
+
+def memory_mib(mib: float | None) -> str:
+    return UNKNOWN if mib is None else memory_kib(mib_to_kib(mib))
+
+
+def machine_memory(mib: float | None) -> str:
+    """Memory of a machine as its vendor lists it: ``16 GiB``, ``0.5 GiB``."""
+    return UNKNOWN if mib is None or not math.isfinite(mib) else f"{trimmed(mib_to_gib(mib))}{_NBSP}GiB"
+
+
+def cores(value: float | None) -> str:
+    """Cores in use, two decimals where they matter."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if 0 < value < 0.01:
+        return "<0.01"
+    return trimmed(round(value, 2))
+
+
+def whole(value: float | None) -> str:
+    """A quantity that was asked for, which is mostly whole: ``4``, ``0.5``."""
+    return UNKNOWN if value is None or not math.isfinite(value) else trimmed(value, 4)
+
+
+def percent(share: float | None) -> str:
+    """A share of one as per cent: ``0.42`` is ``42 %``."""
+    if share is None or not math.isfinite(share):
+        return UNKNOWN
+    value = share * 100
+    text = f"{value:,.0f}" if abs(value) >= 10 or value == 0 else trimmed(value, 2)
+    return f"{text}{_NBSP}%"
+
+
+def change(now: float | None, before: float | None) -> str:
+    """Relative change, signed: ``+12 %``; twice and more as a factor: ``3.1×``."""
+    if now is None or before is None or not before > 0 or not math.isfinite(now):
+        return UNKNOWN
+    ratio = now / before
+    if ratio >= 2:
+        return f"{trimmed(ratio, 2)}×"
+    difference = round((ratio - 1) * 100)
+    if difference == 0:
+        return "same"
+    sign = "+" if difference > 0 else "−"
+    return f"{sign}{abs(difference)}{_NBSP}%"
+
+
+def duration(seconds: float | None) -> str:
+    """``50 ms``, ``9.9 s``, ``2 min 5 s``, ``1 h 3 min``, ``2 d 4 h``."""
+    if seconds is None or not math.isfinite(seconds):
+        return UNKNOWN
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f}{_NBSP}ms"
+    if seconds < 59.95:
+        return f"{trimmed(round(seconds, 1))}{_NBSP}s"
+    whole_seconds = round(seconds)
+    for big, big_unit, small, small_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        rounded = (whole_seconds + small // 2) // small * small
+        if rounded >= big:
+            rest = rounded % big // small
+            return f"{rounded // big}{_NBSP}{big_unit}" + (f" {rest}{_NBSP}{small_unit}" if rest else "")
+    return f"{whole_seconds}{_NBSP}s"
+
+
+def usd(amount: float | None) -> str:
+    """Dollars: cents from one cent up, two significant digits below; never rounded to nothing."""
+    if amount is None or not math.isfinite(amount):
+        return UNKNOWN
+    sign, amount = ("−" if amount < 0 else ""), abs(amount)
+    if amount == 0:
+        return "$0"
+    if amount < 0.00005:
+        return f"<{sign}$0.0001"
+    if amount < 0.1:
+        return f"{sign}${max(round(amount, 4), 0.0001):.4f}"
+    return f"{sign}${amount:,.2f}" if amount < 1000 else f"{sign}${amount:,.0f}"
+
+
+def usd_per_hour(price: float | None) -> str:
+    """An hourly price, always with four decimals below $10, so that a column of them lines up."""
+    if price is None or not math.isfinite(price):
+        return UNKNOWN
+    return f"${price:,.4f}" if price < 10 else f"${price:,.2f}"
+
+
+def moment(unix_s: float | None) -> str:
+    """``21 Nov 2026, 07:38 UTC``."""
+    if unix_s is None or not math.isfinite(unix_s):
+        return UNKNOWN
+    at = datetime.fromtimestamp(unix_s, tz=timezone.utc)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+
+
+def iso_moment(unix_s: float | None) -> str:
+    """ISO 8601 for ``<time datetime=...>``; empty where unknown."""
+    if unix_s is None or not math.isfinite(unix_s):
+        return ""
+    return datetime.fromtimestamp(unix_s, tz=timezone.utc).isoformat(timespec="seconds")

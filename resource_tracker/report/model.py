@@ -1,0 +1,105 @@
+"""The card as values: everything formatted or ready to draw, nothing of HTML yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from resource_tracker.records import TaskRecord
+from resource_tracker.report import format as fmt
+from resource_tracker.report.charts import chart_data
+from resource_tracker.report.comparison import Comparison, comparison
+from resource_tracker.report.facts import Fact, machine, method, missing, totals
+from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
+from resource_tracker.report.offers import OfferTable, offer_table
+from resource_tracker.report.scales import Scale, scales
+
+DATA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardModel:
+    """All that a card shows, top to bottom; `data` is what its script draws."""
+
+    title: str
+    crumbs: tuple[str, ...]
+    attempt: str
+    badge: Badge
+    started: str
+    started_iso: str
+    duration: str
+    advice: Advice
+    money: Money | None
+    scales: tuple[Scale, ...]
+    totals: tuple[Fact, ...]
+    comparison: Comparison
+    offers: OfferTable
+    machine: tuple[Fact, ...]
+    method: tuple[Fact, ...]
+    missing: tuple[Fact, ...]
+    measured: bool
+    data: dict[str, Any]
+
+
+def build_card(record: TaskRecord) -> CardModel:
+    """The card of an attempt.
+
+    Parameters
+    ----------
+    record : TaskRecord
+        Of any outcome and tracking mode, also an untracked or still running one.
+
+    Returns
+    -------
+    CardModel
+        Strings in it are as they came: whoever writes them into a page escapes them.
+    """
+    parts = record.pathspec.split("/") if record.pathspec else []
+    measured = record.tracking.mode != "untracked"
+    return CardModel(
+        title=parts[2] if len(parts) > 2 else record.title,
+        crumbs=tuple(parts[:2] + parts[3:]) if len(parts) > 2 else (),
+        attempt=f"attempt {record.attempt}",
+        badge=badge(record),
+        started=fmt.moment(record.started_at),
+        started_iso=fmt.iso_moment(record.started_at),
+        duration=fmt.duration(record.usage.duration_s),
+        advice=advice(record),
+        money=money(record),
+        scales=scales(record) if measured else (),
+        totals=totals(record) if measured else (),
+        comparison=comparison(record),
+        offers=offer_table(record.pricing),
+        machine=machine(record),
+        method=method(record),
+        missing=missing(record),
+        measured=measured,
+        data=card_data(record),
+    )
+
+
+def card_data(record: TaskRecord) -> dict[str, Any]:
+    """What changes while a step runs, as JSON-able builtins: charts, scales and texts.
+
+    It stands in the page once, and ``window.metaflow_card_update`` takes the same to redraw in place.
+    """
+    marker = badge(record)
+    texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
+    texts |= {"duration": fmt.duration(record.usage.duration_s), "badge": marker.text}
+    return {
+        "v": DATA_VERSION,
+        "tone": marker.tone,
+        "texts": texts,
+        "scales": [_scale_data(scale) for scale in scales(record)],
+        **chart_data(record),
+    }
+
+
+def _scale_data(scale: Scale) -> dict[str, Any]:
+    return {
+        "key": scale.key,
+        "shown": scale.shown,
+        "summary": scale.summary,
+        "marks": {mark.kind: [mark.at, mark.text, mark.beyond] for mark in scale.marks},
+        "ticks": [[tick.at, tick.text] for tick in scale.ticks],
+    }

@@ -1,0 +1,95 @@
+"""The table of instance types: the machine it ran on, then the cheapest that would have been enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resource_tracker.records import InstanceType, Offer, Pricing
+from resource_tracker.report import format as fmt
+from resource_tracker.report.headline import vendor_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRow:
+    """`bar` is the hourly price in per cent of the dearest row."""
+
+    name: str
+    tags: tuple[str, ...]
+    where: str
+    vcpus: str
+    memory: str
+    gpu: str
+    per_hour: str
+    run_cost: str
+    bar: float
+    own: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferTable:
+    """`caption` names place and catalog; `note` what a reader must know besides."""
+
+    rows: tuple[OfferRow, ...]
+    caption: str
+    assumed: bool
+    note: str | None
+    with_gpu: bool
+    with_where: bool
+    with_cost: bool
+
+
+def offer_table(pricing: Pricing) -> OfferTable:
+    offers = ([pricing.own] if pricing.own else []) + list(pricing.offers)
+    places = {(offer.instance.vendor, offer.region) for offer in offers}
+    dearest = max((offer.price_usd_per_hour for offer in offers), default=0.0) or 1.0
+    rows = tuple(_row(offer, dearest, own=offer is pricing.own) for offer in offers)
+    return OfferTable(
+        rows=rows,
+        caption=_caption(pricing),
+        assumed=pricing.assumed,
+        note=pricing.note,
+        with_gpu=any(offer.instance.gpu_count for offer in offers),
+        with_where=len(places) > 1,
+        with_cost=any(offer.run_cost_usd is not None for offer in offers),
+    )
+
+
+def _row(offer: Offer, dearest: float, *, own: bool) -> OfferRow:
+    instance = offer.instance
+    return OfferRow(
+        name=instance.name,
+        tags=_tags(instance),
+        where=f"{vendor_name(instance.vendor)} {offer.region}",
+        vcpus=fmt.whole(instance.vcpus),
+        memory=fmt.machine_memory(instance.memory_mib),
+        gpu=_gpu(instance),
+        per_hour=fmt.usd_per_hour(offer.price_usd_per_hour),
+        run_cost=fmt.usd(offer.run_cost_usd),
+        bar=round(max(offer.price_usd_per_hour / dearest * 100, 1.0), 1),
+        own=own,
+    )
+
+
+def _tags(instance: InstanceType) -> tuple[str, ...]:
+    tags = ("Arm",) if instance.architecture in ("arm64", "aarch64") else ()
+    return (*tags, "burstable") if instance.burstable else tags
+
+
+def _gpu(instance: InstanceType) -> str:
+    if not instance.gpu_count:
+        return fmt.UNKNOWN
+    model = instance.gpu_model or "GPU"
+    memory = f", {fmt.machine_memory(instance.gpu_memory_mib)}" if instance.gpu_memory_mib else ""
+    return f"{instance.gpu_count} × {model}{memory}"
+
+
+def _caption(pricing: Pricing) -> str:
+    parts = []
+    if pricing.vendor:
+        parts.append(f"{vendor_name(pricing.vendor)} {pricing.region or ''}".strip())
+    parts.append("on-demand prices")
+    if pricing.catalog_source:
+        parts.append(pricing.catalog_source)
+    if pricing.catalog_date:
+        parts.append(f"as of {pricing.catalog_date}")
+    return ", ".join(parts)
