@@ -22,6 +22,8 @@ from resource_tracker.frame_io import (
     columns_to_csv,
     columns_to_pandas,
     columns_to_state,
+    read_csv_text,
+    same_values,
 )
 from resource_tracker.frame_text import columns_to_html, columns_to_text
 
@@ -78,7 +80,7 @@ class TinyDataFrame:
         if sum(source is not None for source in (data, csv_file_path, csv)) > 1:
             raise FrameError("give one of data, csv_file_path and csv, not several")
         if csv_file_path is not None:
-            csv = _read_text(Path(csv_file_path))
+            csv = read_csv_text(Path(csv_file_path))
         if csv is not None:
             self._columns = columns_from_csv(csv)
         elif data is None:
@@ -121,7 +123,7 @@ class TinyDataFrame:
         if not isinstance(other, TinyDataFrame):
             return NotImplemented
         return self.columns == other.columns and all(
-            _same(column, other._columns[name]) for name, column in self._columns.items()
+            same_values(column, other._columns[name]) for name, column in self._columns.items()
         )
 
     # --- rows, columns, slices -----------------------------------------------------------------
@@ -243,17 +245,3 @@ class TinyDataFrame:
 
     def __setstate__(self, state: object) -> None:
         self._columns = columns_from_state(state)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FrameError(f"cannot read the CSV file {str(path)!r}: {error}") from error
-
-
-def _same(left: array[float], right: array[float]) -> bool:
-    if len(left) != len(right):
-        return False
-    return all(a == b or (a != a and b != b) for a, b in zip(left, right, strict=True))

@@ -11,6 +11,7 @@ import math
 import sys
 from array import array
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from resource_tracker.errors import FrameError, MissingExtraError
@@ -86,14 +87,27 @@ def columns_from_csv(text: str) -> Columns:
     return columns
 
 
+def read_csv_text(path: Path) -> str:
+    """The text of a CSV file, its line ends as they are."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FrameError(f"cannot read the CSV file {str(path)!r}: {error}") from error
+
+
 def columns_to_csv(columns: Columns, quoting: int) -> str:
     """CSV text whose floats read back exactly; nan is an empty cell."""
     if not columns:
         return ""
     out = io.StringIO()
     writer = csv.writer(out, quoting=quoting, lineterminator="\n")  # type: ignore[arg-type]
+    header = writer
+    if quoting == csv.QUOTE_MINIMAL and any("\r" in name for name in columns):
+        # csv quotes a carriage return only from Python 3.13 on, but always reads it as the end of a line
+        header = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     try:
-        writer.writerow(columns)
+        header.writerow(columns)
         for row in zip(*columns.values(), strict=True):
             writer.writerow([None if math.isnan(value) else value for value in row])
     except csv.Error as error:
@@ -118,7 +132,7 @@ def columns_from_state(state: object) -> Columns:
     FrameError
         The state is damaged, or written by a later version.
     """
-    if not isinstance(state, dict) or not isinstance(state.get("v"), int):
+    if not isinstance(state, dict) or type(state.get("v")) is not int:
         raise FrameError("this is not the state of a TinyDataFrame")
     if state["v"] != STATE_VERSION:
         raise FrameError(
@@ -140,6 +154,11 @@ def columns_from_state(state: object) -> Columns:
     if len({len(column) for column in columns.values()}) > 1:
         raise FrameError("the columns of a pickled TinyDataFrame differ in length")
     return columns
+
+
+def same_values(left: array[float], right: array[float]) -> bool:
+    """Whether two columns hold the same; nan equals nan."""
+    return len(left) == len(right) and all(a == b or (a != a and b != b) for a, b in zip(left, right, strict=True))
 
 
 def columns_to_pandas(columns: Columns) -> pandas.DataFrame:
