@@ -190,7 +190,7 @@ VENDORS = (
         title="Amazon Web Services",
         base_url=LINK_LOCAL,
         probe=_aws,
-        dmi=(("board_asset_tag", r"i-[0-9a-f]{8,17}"), ("sys_vendor", r"Amazon EC2")),
+        dmi=(("board_asset_tag", r"i-[0-9a-f]{8,17}"),),
     ),
     Vendor(
         name="gcp",

@@ -442,7 +442,7 @@ def test_no_threads_to_be_had(monkeypatch):
 
 
 DMI = {
-    "aws": {"sys_vendor": "Amazon EC2", "board_asset_tag": "i-0af01c0123456789a"},
+    "aws": {"board_asset_tag": "i-0af01c0123456789a"},
     "gcp": {"product_name": "Google Compute Engine"},
     "azure": {"chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77", "sys_vendor": "Microsoft Corporation"},
     "hcloud": {"sys_vendor": "Hetzner"},
