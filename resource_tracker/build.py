@@ -57,7 +57,7 @@ def build_record(
     if catalog is None:
         pricing = Pricing(note=catalog_note or "No price catalog could be read.")
     else:
-        pricing = price(catalog, recommendation, usage, cloud, server, note=catalog_note)
+        pricing = price(catalog, recommendation, usage, cloud, server)
     return TaskRecord(
         pathspec=pathspec,
         attempt=attempt,
