@@ -1,12 +1,12 @@
 // Bundles the card's script and styles into the Python package.
 //
-// Target: browsers of the last four years; older ones get the page without charts.
+// Usage: node build.mjs [FOLDER]. Target: browsers of the last four years; older ones get the page without charts.
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const assets = fileURLToPath(new URL("../resource_tracker/report/assets/", import.meta.url));
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const assets = process.argv[2] ?? here("../resource_tracker/report/assets");
 
 await build({
   entryPoints: { card: here("src/card.ts") },
@@ -32,4 +32,4 @@ await build({
 
 const uplot = JSON.parse(await readFile(here("node_modules/uplot/package.json"), "utf8"));
 const licence = await readFile(here("node_modules/uplot/LICENSE"), "utf8");
-await writeFile(`${assets}card.js.LICENSES.txt`, `card.js and card.css contain uPlot ${uplot.version}:\n\n${licence.trim()}\n`);
+await writeFile(`${assets}/card.js.LICENSES.txt`, `card.js and card.css contain uPlot ${uplot.version}:\n\n${licence.trim()}\n`);
