@@ -53,6 +53,10 @@ def kib_to_mb_ceil(kib: float) -> int:
     return math.ceil(kib * KIB / MB)
 
 
+def gib_to_mib(gib: float) -> float:
+    return gib * 1024
+
+
 def mb_to_kib(mb: float) -> float:
     """MB of Metaflow's ``memory=`` to KiB."""
     return mb * MB / KIB

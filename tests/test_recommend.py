@@ -1,0 +1,433 @@
+"""The advice: rules, reasons, and properties that hold for any input."""
+
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from resource_tracker import recommend as module
+from resource_tracker.recommend import Observation, Policy, recommend, recommend_memory, round_up_mb
+from resource_tracker.records import (
+    History,
+    Limits,
+    NoRecommendation,
+    Outcome,
+    Recommendation,
+    ResourceRequest,
+    TaskSummary,
+    UsageSummary,
+)
+from resource_tracker.sizing import FIRST_HEADROOM, MIN_HEADROOM, headroom
+
+OK = Outcome(status="ok")
+FAILED = Outcome(status="failed", exception_type="ValueError")
+NO_HISTORY = History(available=False, reason="first run")
+MIB = 1024
+
+
+def usage(peak_mib=500.0, persist_mib=500.0, cpu=1.0, duration_s=60.0, **more):
+    return UsageSummary(
+        duration_s=duration_s,
+        memory_peak_kib=None if peak_mib is None else peak_mib * MIB,
+        persist_memory_peak_kib=None if persist_mib is None else persist_mib * MIB,
+        cpu_max_cores=cpu,
+        **more,
+    )
+
+
+def task(peak_mib, growth_mib=0.0, cpu=1.0, **more):
+    return TaskSummary(
+        run_id="1",
+        step="train",
+        task_id="1",
+        attempt=0,
+        status="ok",
+        finished_at=1.0,
+        duration_s=60.0,
+        memory_peak_kib=peak_mib * MIB,
+        persist_growth_kib=growth_mib * MIB,
+        cpu_max_cores=cpu,
+        **more,
+    )
+
+
+def history(*tasks, **more):
+    return History(available=True, runs_analyzed=len(tasks), tasks_analyzed=len(tasks), tasks=tasks, **more)
+
+
+def advise(used, earlier=NO_HISTORY, request=None, outcome=OK, limits=None):
+    advice = recommend(used, earlier, request or ResourceRequest(), outcome, limits or Limits())
+    assert isinstance(advice, Recommendation), advice
+    return advice
+
+
+# --- one attempt ----------------------------------------------------------------------------------
+
+
+def test_first_run_gets_a_quarter_more_than_its_peak():
+    """6000 MiB once: 25 % more, in MB of 10**6 bytes, up to the next multiple of 256."""
+    advice = advise(usage(6000, 6000))
+    assert advice.memory_mb == 7936  # 6000 MiB * 1.25 = 7864.32 MB
+    assert "6,000 MiB" in advice.reasons["memory"] and "25 % headroom" in advice.reasons["memory"]
+    assert advice.based_on_runs == 1 and advice.basis_memory_kib == 6000 * MIB
+
+
+def test_runs_that_agree_need_less_headroom():
+    """Five earlier runs near the highest bring 25 % down to 13 %."""
+    advice = advise(usage(6000, 6000), history(*[task(5900)] * 5))
+    assert advice.memory_mb == 7168 and "13 % headroom" in advice.reasons["memory"]
+
+
+def test_an_earlier_run_can_be_the_highest():
+    """The basis is the highest peak of all runs, not that of the last."""
+    advice = advise(usage(500), history(task(3000)))
+    assert advice.basis_memory_kib == 3000 * MIB and "earlier tasks" in advice.reasons["memory"]
+
+
+def test_aggregate_history_counts_even_without_its_tasks():
+    """A history that holds only the published aggregates is heeded."""
+    assert advise(usage(500), History(available=True, max_memory_max=4000.0 * MIB)).basis_memory_kib == 4000 * MIB
+
+
+def test_saving_the_artifacts_counts():
+    """A step of 441 MiB whose artifacts took it to 1641 MiB gets advice for 1641."""
+    advice = advise(usage(441, 1641))
+    assert advice.basis_memory_kib == 1641 * MIB and "artifacts were saved" in advice.reasons["memory"]
+
+
+def test_earlier_growth_stands_in_for_a_persist_phase_not_measured_yet():
+    """While the artifacts are not saved yet, what saving added in earlier runs is added to the step's peak."""
+    advice = advise(usage(500, None), history(task(400, 1200), max_persist_growth_kib=1200.0 * MIB))
+    assert advice.basis_memory_kib == 1700 * MIB and "saving artifacts added earlier" in advice.reasons["memory"]
+
+
+@pytest.mark.parametrize(("peak", "basis"), [(500, 564), (2000, 2200)])
+def test_allowance_where_saving_was_never_measured(peak, basis):
+    """With neither: the larger of 64 MiB and 10 %."""
+    advice = advise(usage(peak, None))
+    assert advice.basis_memory_kib == pytest.approx(basis * MIB) and "allowance" in advice.reasons["memory"]
+
+
+def test_tiny_steps_get_what_starting_the_container_takes():
+    """Never less than 256 MB, and the reason says why."""
+    advice = advise(usage(30, 30))
+    assert advice.memory_mb == 256 and "starting the container" in advice.reasons["memory"]
+
+
+def test_chosen_request_is_quoted_and_a_default_is_not():
+    """Only numbers that the user wrote are quoted back."""
+    chosen = ResourceRequest(cpu=4, memory_mb=4096, chosen=("cpu", "memory"))
+    assert "Asked for: 4,096 MB" in advise(usage(), request=chosen).reasons["memory"]
+    assert "Asked for: 4." in advise(usage(), request=chosen).reasons["cpu"]
+    assert "Asked" not in advise(usage(), request=ResourceRequest(cpu=1, memory_mb=4096)).reasons["memory"]
+
+
+# --- attempts that did not end well -----------------------------------------------------------------
+
+
+def test_failed_attempt_gives_a_lower_bound():
+    """After a failure the advice says "at least" and keeps the full headroom."""
+    advice = advise(usage(6000, None), history(*[task(6600)] * 5), outcome=FAILED)
+    assert advice.reasons["memory"].startswith("At least")
+    assert advice.memory_mb * 10**6 >= 6600 * MIB * MIB * FIRST_HEADROOM
+
+
+@pytest.mark.parametrize("outcome", [Outcome(status="unknown"), Outcome(status="failed", exception_type="MemoryError")])
+def test_out_of_memory_doubles_what_was_not_enough(outcome):
+    """Killed at the limit, or a MemoryError: twice the limit."""
+    advice = advise(usage(980, None), outcome=outcome, limits=Limits(memory_mib=1000.0))
+    assert advice.memory_mb * 10**6 >= 2000 * MIB * MIB and "ran out of memory at 1,000 MiB" in advice.reasons["memory"]
+
+
+def test_success_at_the_limit_is_a_success():
+    """Only an attempt that did not end well can have run out of memory."""
+    assert advise(usage(990, 990), limits=Limits(memory_mib=1000.0)).memory_mb < 2000
+
+
+# --- CPU --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("busiest", "cpu"), [(0.0, 1), (0.3, 1), (1.0, 1), (1.09, 1), (1.12, 2), (3.98, 4), (7.6, 8)])
+def test_cpu_is_the_busiest_interval_rounded_up(busiest, cpu):
+    """Whole cores, with a tenth of a core of tolerance, at least one."""
+    assert advise(usage(cpu=busiest)).cpu == cpu
+
+
+def test_cpu_heeds_earlier_runs():
+    """The busiest of all runs counts, from tasks or from the aggregate."""
+    assert advise(usage(cpu=1.0), history(task(100, cpu=5.5))).cpu == 6
+    assert advise(usage(cpu=1.0), History(available=True, max_cpu_max=2.5)).cpu == 3
+
+
+def test_cpu_at_its_limit_is_said():
+    """Use of all that was allowed may be less than what it could use."""
+    assert "all of the 2 it was allowed" in advise(usage(cpu=1.97), limits=Limits(cpus=2.0)).reasons["cpu"]
+    assert "allowed" not in advise(usage(cpu=1.0), limits=Limits(cpus=2.0)).reasons["cpu"]
+
+
+def test_cpu_lower_bound_is_said():
+    """A reading that may have missed children is labelled."""
+    assert "at least this" in advise(usage(cpu_is_lower_bound=True)).reasons["cpu"]
+
+
+# --- GPU --------------------------------------------------------------------------------------------
+
+ASKED_FOR_TWO = ResourceRequest(gpu=2)
+
+
+def test_gpus_in_use_are_advised():
+    """As many as were in use at once, over all runs."""
+    assert advise(usage(gpu_utilized_max=1.0), request=ASKED_FOR_TWO).gpu == 1
+    assert advise(usage(gpu_utilized_max=1.0), history(task(100, gpu_utilized_max=3.0))).gpu == 3
+
+
+def test_unused_gpu_is_given_up():
+    """Measured, successful and idle: none, and the reason says so."""
+    advice = advise(usage(gpu_utilized_max=0.0, gpu_vram_max_mib=0.0), request=ASKED_FOR_TWO)
+    assert advice.gpu == 0 and "Asked for 2, but no GPU was used" in advice.reasons["gpu"]
+
+
+@pytest.mark.parametrize(
+    ("used", "outcome", "why"),
+    [
+        (usage(), OK, "not measured"),
+        (usage(gpu_utilized_max=0.0, gpu_vram_max_mib=300.0), OK, "held 300 MiB"),
+        (usage(gpu_utilized_max=0.0), FAILED, "may not have come that far"),
+        (usage(gpu_utilized_max=0.0, duration_s=1.0), OK, "too short to tell"),
+    ],
+)
+def test_doubt_keeps_the_gpu(used, outcome, why):
+    """A GPU that cannot be shown to be idle stays asked for, with the doubt named."""
+    advice = advise(used, request=ASKED_FOR_TWO, outcome=outcome)
+    assert advice.gpu == 2 and why in advice.reasons["gpu"]
+
+
+def test_no_gpu_anywhere():
+    """A step without GPUs gets none, and no ``gpu=`` in the line to paste."""
+    advice = advise(usage())
+    assert advice.gpu == 0 and advice.as_text() == "@resources(cpu=1, memory=704)"
+
+
+# --- little or nothing measured ---------------------------------------------------------------------
+
+
+def test_nothing_measured_gives_no_advice():
+    """Untracked attempts give a reason instead of numbers."""
+    advice = recommend(UsageSummary(duration_s=1.0), NO_HISTORY, ResourceRequest(), OK, Limits())
+    assert isinstance(advice, NoRecommendation) and "measured" in advice.reason
+
+
+def test_an_untracked_attempt_still_gets_advice_from_history():
+    """Earlier runs suffice, and the count of runs leaves this one out."""
+    advice = advise(UsageSummary(duration_s=1.0), history(task(1000), task(1000)))
+    assert advice.based_on_runs == 2 and advice.basis_memory_kib == 1000 * MIB
+
+
+def test_what_was_not_measured_stays_as_asked():
+    """CPU alone, or memory alone, does not lose the other number."""
+    request = ResourceRequest(cpu=3, memory_mb=2000)
+    assert advise(usage(cpu=None), request=request).cpu == 3
+    assert advise(usage(None, None, cpu=1.0), request=request).memory_mb == 2000
+    nothing = recommend(usage(None, None, cpu=1.0), NO_HISTORY, ResourceRequest(), OK, Limits())
+    assert isinstance(nothing, NoRecommendation)
+
+
+# --- properties -------------------------------------------------------------------------------------
+
+readings = st.one_of(st.none(), st.floats(0, 2.0**40))
+anything = st.one_of(st.none(), st.floats())
+statuses = st.sampled_from(["running", "ok", "failed", "unknown"])
+
+
+@st.composite
+def any_usage(draw, values=readings):
+    names = ("memory_peak_kib", "persist_memory_peak_kib", "cpu_max_cores", "gpu_vram_max_mib", "gpu_utilized_max")
+    return UsageSummary(duration_s=draw(values) or 0.0, **{name: draw(values) for name in names})
+
+
+@st.composite
+def any_history(draw, values=readings):
+    def one():
+        return TaskSummary(
+            run_id="1",
+            step="s",
+            task_id="1",
+            attempt=0,
+            status=draw(statuses),
+            finished_at=None,
+            duration_s=1.0,
+            memory_peak_kib=draw(values),
+            persist_growth_kib=draw(values),
+            cpu_max_cores=draw(values),
+            gpu_utilized_max=draw(values),
+        )
+
+    names = ("max_memory_max", "max_persist_growth_kib", "max_cpu_max", "max_gpu_count", "max_vram_max")
+    tasks = tuple(one() for _ in range(draw(st.integers(0, 3))))
+    return History(available=True, tasks=tasks, runs_analyzed=len(tasks), **{name: draw(values) for name in names})
+
+
+@st.composite
+def any_request(draw, values=readings):
+    return ResourceRequest(
+        cpu=draw(values), memory_mb=draw(values), chosen=draw(st.sampled_from([(), ("memory", "cpu")]))
+    )
+
+
+outcomes = st.builds(Outcome, status=statuses, exception_type=st.sampled_from([None, "MemoryError", "ValueError"]))
+limits = st.builds(Limits, cpus=readings, memory_mib=readings)
+
+
+@given(any_usage(), any_history(), any_request(), outcomes, limits)
+def test_advice_covers_everything_measured(used, earlier, request, outcome, limit):
+    """Never below any measured peak plus the least headroom, persist phases included; whole CPUs within tolerance."""
+    advice = recommend(used, earlier, request, outcome, limit)
+    if isinstance(advice, NoRecommendation):
+        return
+    peaks = [used.overall_memory_peak_kib, earlier.max_memory_max]
+    peaks += [t.memory_peak_kib + (t.persist_growth_kib or 0) for t in earlier.tasks if t.memory_peak_kib is not None]
+    if used.memory_peak_kib is not None and earlier.max_persist_growth_kib is not None:
+        peaks.append(used.memory_peak_kib + earlier.max_persist_growth_kib)
+    for peak in filter(None, peaks):
+        assert advice.memory_mb * 10**6 >= peak * 1024 * MIN_HEADROOM * (1 - 1e-12)
+    busiest = [used.cpu_max_cores, earlier.max_cpu_max, *(t.cpu_max_cores for t in earlier.tasks)]
+    for cores in filter(None, busiest):
+        assert advice.cpu >= cores - module.CPU_TOLERANCE
+    assert advice.cpu >= 1 and advice.gpu >= 0 and advice.memory_mb > 0
+    assert set(advice.reasons) == {"cpu", "memory", "gpu"} and all(advice.reasons.values())
+
+
+@given(
+    any_usage(anything),
+    any_history(anything),
+    any_request(anything),
+    outcomes,
+    st.builds(Limits, cpus=anything, memory_mib=anything),
+)
+def test_never_raises(used, earlier, request, outcome, limit):
+    """Any floats, nan and infinities included, give advice or a reason."""
+    advice = recommend(used, earlier, request, outcome, limit)
+    assert isinstance(advice, Recommendation | NoRecommendation)
+
+
+@given(any_usage(), any_history(), outcomes, limits, st.floats(0, 2.0**40))
+@example(usage(5100.0, 5100.0), history(task(5000), task(5000)), OK, Limits(), 0.0)
+def test_a_higher_peak_never_gives_less(used, earlier, outcome, limit, more):
+    """Memory advice is monotone in the peak of the attempt."""
+    if used.memory_peak_kib is None:
+        return
+    fields = {name: getattr(used, name) for name in ("duration_s", "persist_memory_peak_kib", "cpu_max_cores")}
+    higher = UsageSummary(memory_peak_kib=used.memory_peak_kib + more, **fields)
+    lower = UsageSummary(memory_peak_kib=used.memory_peak_kib, **fields)
+    request = ResourceRequest(cpu=1, memory_mb=100)
+    assert (
+        recommend(higher, earlier, request, outcome, limit).memory_mb
+        >= recommend(lower, earlier, request, outcome, limit).memory_mb
+    )
+
+
+@given(st.integers(1, 10**9))
+def test_rounding_is_upwards_and_friendly(memory_mb):
+    """Up by less than one step, to a multiple of 64."""
+    rounded = round_up_mb(memory_mb)
+    assert memory_mb <= rounded < memory_mb + 512 and rounded % 64 == 0
+
+
+# --- the pure estimate ------------------------------------------------------------------------------
+
+
+def seen(*peaks, **more):
+    return [Observation(peak, 10.0, **more) for peak in peaks]
+
+
+def test_no_observation_gives_no_estimate():
+    """Nothing to go by: a reason, not a number."""
+    assert isinstance(recommend_memory([]), NoRecommendation)
+    assert isinstance(recommend_memory(seen(math.nan, 0.0)), NoRecommendation)
+
+
+def test_headroom_shrinks_with_agreement():
+    """From 25 % for one attempt towards 10 % for many that agree."""
+    assert headroom(1) == FIRST_HEADROOM
+    assert [round(headroom(n), 3) for n in (2, 5, 15)] == [1.175, 1.13, 1.11]
+    one, many = recommend_memory(seen(1000)), recommend_memory(seen(*[1000] * 15))
+    assert (round(one.memory_mib), round(many.memory_mib)) == (1250, 1110)
+    assert many.expected_failure_rate < one.expected_failure_rate
+
+
+def test_a_lone_highest_peak_keeps_the_full_headroom():
+    """Attempts far below the highest say nothing for it."""
+    assert recommend_memory(seen(100, 100, 100, 1000)).memory_mib == pytest.approx(1250)
+
+
+def test_out_of_memory_without_success_doubles():
+    """An OOM at 1000 with 2000 asked for: that was not enough, so twice 2000."""
+    advice = recommend_memory(seen(1000, outcome="oom"), requested_mib=2000)
+    assert advice.memory_mib == 4000 and "lower bound" in advice.reason
+
+
+def test_success_above_an_old_failure_settles_it():
+    """Once an attempt has succeeded with more, the earlier failure does not count."""
+    assert recommend_memory([*seen(1000, outcome="oom"), *seen(1500)]).memory_mib == pytest.approx(1875)
+
+
+def test_failed_attempt_is_a_lower_bound():
+    """A failure for another reason above every success asks for a quarter more than it had reached."""
+    assert recommend_memory([*seen(2000, outcome="failed"), *seen(1000)]).memory_mib == pytest.approx(2500)
+
+
+def test_larger_input_gets_proportionally_more():
+    """Peaks that grow with the input are followed beyond the largest seen; smaller inputs change nothing."""
+    sized = [Observation(100.0 + 10 * size, 1.0, input_bytes=size) for size in (10.0, 20.0, 30.0)]
+    known = recommend_memory(sized, input_bytes=20.0).memory_mib
+    larger = recommend_memory(sized, input_bytes=70.0)
+    assert known == recommend_memory(sized).memory_mib
+    assert larger.memory_mib == pytest.approx(known * 800 / 400) and "larger" in larger.reason
+
+
+def test_larger_input_never_gets_more_than_its_proportion():
+    """A slope steeper than proportional, or of inputs that hardly differ, is not extrapolated."""
+    steep = [Observation(peak, 1.0, input_bytes=size) for peak, size in ((100.0, 20.0), (400.0, 30.0))]
+    alike = [Observation(peak, 1.0, input_bytes=size) for peak, size in ((100.0, 29.999), (400.0, 30.0))]
+    assert recommend_memory(steep, input_bytes=60.0).memory_mib == pytest.approx(1000)
+    assert recommend_memory(alike, input_bytes=60.0).memory_mib == pytest.approx(500)
+
+
+def test_lean_gives_up_a_rare_outlier():
+    """One attempt in fifty ten times as large is cheaper to retry than to provide for."""
+    peaks = seen(*[100] * 49, 1000)
+    lean, safe = recommend_memory(peaks, policy=Policy.LEAN), recommend_memory(peaks)
+    assert lean.memory_mib < 200 < 1000 < safe.memory_mib
+    assert lean.expected_failure_rate == pytest.approx(2 / 51)
+
+
+observations = st.lists(
+    st.builds(
+        Observation,
+        peak_mib=st.floats(0.1, 1e7),
+        duration_s=st.floats(0, 1e6),
+        input_bytes=st.one_of(st.none(), st.floats(0, 1e13)),
+        outcome=st.sampled_from(["ok", "oom", "failed"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(observations, st.one_of(st.none(), st.floats(0, 1e13)), st.one_of(st.none(), st.floats(0, 1e7)))
+def test_safe_is_never_below_a_successful_peak(attempts, input_bytes, requested):
+    """The contract of SAFE, and a rate between 0 and 1 whatever the policy."""
+    for policy in Policy:
+        advice = recommend_memory(attempts, input_bytes, requested, policy)
+        assert 0 <= advice.expected_failure_rate <= 1 and advice.reason and math.isfinite(advice.memory_mib)
+        if policy is Policy.SAFE:
+            highest = max((o.peak_mib for o in attempts if o.outcome == "ok"), default=0.0)
+            assert advice.memory_mib >= highest * MIN_HEADROOM * (1 - 1e-12)
+
+
+@given(observations, st.floats(), st.floats())
+def test_estimate_never_raises(attempts, input_bytes, requested):
+    """Not even for nan and infinities."""
+    for policy in Policy:
+        recommend_memory([*attempts, Observation(input_bytes, requested)], input_bytes, requested, policy)
