@@ -8,22 +8,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from resource_tracker.errors import SettingError
+from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULTS
 
-DEFAULT_ARTIFACT_NAME = "resource_tracker_data"
 MAX_INTERVAL_S = 86_400.0
 MAX_HISTORY_RUNS = 100
 PRICE_SOURCES = ("bundled", "live")
-
-DEFAULTS: dict[str, object] = {
-    "interval": 1.0,
-    "artifact_name": DEFAULT_ARTIFACT_NAME,
-    "create_card": True,
-    "history": 5,
-    "prices": "bundled",
-    "enabled": True,
-    "quiet": False,
-}
-"""Every option of ``@track_resources`` with its default."""
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")

@@ -6,8 +6,8 @@ from typing import Any
 
 from resource_tracker.artifact import from_artifact
 from resource_tracker.errors import ArtifactError
+from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 from resource_tracker.report.render import render_card, render_error
-from resource_tracker.settings import DEFAULT_ARTIFACT_NAME
 
 
 def render_task(task: Any, artifact_name: str | None = None) -> str:

@@ -103,7 +103,12 @@ class FlowFolder:
         return path
 
     def call(
-        self, *arguments: str, name: str = "flow.py", prefix: tuple[str, ...] = (), timeout: float = RUN_TIMEOUT_S, **env: str
+        self,
+        *arguments: str,
+        name: str = "flow.py",
+        prefix: tuple[str, ...] = (),
+        timeout: float = RUN_TIMEOUT_S,
+        **env: str,
     ) -> FlowRun:
         """Run `flow.py ARGUMENTS`; a hang fails the test."""
         command = [*prefix, sys.executable, name, *arguments]

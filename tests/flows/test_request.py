@@ -46,5 +46,7 @@ def test_a_compute_decorators_default_does_not_hide_resources() -> None:
 
 def test_a_compute_decorators_own_choice_wins() -> None:
     """What was written in @kubernetes is what the pod gets."""
-    request = requested_resources([decorator(ResourcesDecorator, memory=2000), decorator(KubernetesDecorator, memory=9000)])
+    request = requested_resources(
+        [decorator(ResourcesDecorator, memory=2000), decorator(KubernetesDecorator, memory=9000)]
+    )
     assert request.memory_mb == 9000.0

@@ -3,7 +3,7 @@
 from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 
-from resource_tracker.settings import DEFAULT_ARTIFACT_NAME, DEFAULTS, resolve
+from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULTS
 
 
 class TrackResourcesException(MetaflowException):
@@ -106,6 +106,7 @@ class TrackResourcesDecorator(StepDecorator):
         from metaflow import metaflow_config
 
         from resource_tracker.errors import SettingError
+        from resource_tracker.settings import resolve
 
         configured = {
             name: getattr(metaflow_config, "RESOURCE_TRACKER_" + name.upper(), None) for name in (*DEFAULTS, "disable")
