@@ -27,7 +27,7 @@ def keep_busy(seconds: float) -> int:
 
 class MultiCpuFlow(FlowSpec):
     workers = Parameter("workers", default=2, help="number of processes")
-    seconds = Parameter("seconds", default=3.0, help="CPU time of each process")
+    seconds = Parameter("seconds", default=2.0, help="CPU time of each process")
 
     @step
     def start(self):

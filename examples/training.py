@@ -11,17 +11,17 @@ Each branch trains on all CPUs that it may use; the cards show which model pays 
 from metaflow import FlowSpec, Parameter, resources, step, track_resources
 
 
-def candidate(name: str):
+def candidate(kind: str):
     """Return an untrained model."""
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
-    if name == "forest":
+    if kind == "forest":
         return RandomForestClassifier(n_estimators=40, max_depth=12, n_jobs=-1, random_state=0)
     return HistGradientBoostingClassifier(max_iter=40, random_state=0)
 
 
 class TrainingFlow(FlowSpec):
-    rows = Parameter("rows", default=20_000, help="number of samples to make")
+    rows = Parameter("rows", default=10_000, help="number of samples to make")
 
     @track_resources
     @step
@@ -31,27 +31,27 @@ class TrainingFlow(FlowSpec):
 
         features, target = make_classification(self.rows, n_features=30, n_informative=12, random_state=0)
         self.train_x, self.test_x, self.train_y, self.test_y = train_test_split(features, target, random_state=0)
-        self.names = ["forest", "boosting"]
-        self.next(self.train, foreach="names")
+        self.kinds = ["forest", "boosting"]
+        self.next(self.train, foreach="kinds")
 
     @track_resources
     @resources(cpu=4, memory=8000)
     @step
     def train(self):
-        self.name = self.input
-        self.model = candidate(self.name).fit(self.train_x, self.train_y)
+        self.kind = self.input
+        self.model = candidate(self.kind).fit(self.train_x, self.train_y)
         self.accuracy = self.model.score(self.test_x, self.test_y)
         self.next(self.choose)
 
     @step
     def choose(self, inputs):
         best = max(inputs, key=lambda branch: branch.accuracy)
-        self.name, self.model, self.accuracy = best.name, best.model, best.accuracy
+        self.kind, self.model, self.accuracy = best.kind, best.model, best.accuracy
         self.next(self.end)
 
     @step
     def end(self):
-        print(f"{self.name} is right in {self.accuracy:.1%} of {self.rows // 4} cases")
+        print(f"{self.kind} is right in {self.accuracy:.1%} of {self.rows // 4} cases")
 
 
 if __name__ == "__main__":
