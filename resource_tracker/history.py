@@ -38,7 +38,7 @@ def build_history(summaries: Iterable[TaskSummary], *, max_runs: int = 5, max_ta
         return History(available=False, reason=FIRST_RUN)
     runs = _newest_first(_succeeded(known))[:max_runs]
     if not runs:
-        return History(available=False, reason=f"no earlier attempt of this step succeeded ({len(known)} failed)")
+        return History(available=False, reason=f"no earlier attempt of this step succeeded ({len(known)} did not)")
     tasks = [task for run in runs for task in run]
     listed = [task for run in runs for task in _listed(run, max_tasks_per_run)]
     return History(
@@ -103,7 +103,8 @@ def _listed(run: list[TaskSummary], most: int) -> list[TaskSummary]:
     """The tasks of a run with the most memory, in the run's own order."""
     if len(run) <= most:
         return run
-    largest = sorted(range(len(run)), key=lambda index: overall_peak_kib(run[index]) or 0.0, reverse=True)[:most]
+    peaks = [-math.inf if (peak := overall_peak_kib(task)) is None else peak for task in run]
+    largest = sorted(range(len(run)), key=peaks.__getitem__, reverse=True)[:most]
     return [run[index] for index in sorted(largest)]
 
 

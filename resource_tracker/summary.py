@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
+from typing import Any
 
 from resource_tracker.errors import ArtifactError
 from resource_tracker.plain import from_plain, to_plain
@@ -53,15 +55,16 @@ def persist_growth_kib(step_peak_kib: float | None, persist_peak_kib: float | No
 
 
 def encode_summary(summary: TaskSummary) -> str:
-    """One line of JSON, at most 8 kB; what is unknown is left out.
+    """One line of JSON, at most 8 kB; fields that are unknown are left out where that is their default.
 
     Raises
     ------
     ArtifactError
         A name in it is absurdly long.
     """
-    known = {key: value for key, value in to_plain(summary).items() if _is_known(value)}
-    text = json.dumps({"v": SUMMARY_VERSION, **known}, separators=(",", ":"), allow_nan=False)
+    values = {field: _finite(getattr(summary, field.name)) for field in fields(summary)}
+    kept = {field.name: value for field, value in values.items() if value is not None or field.default is not None}
+    text = json.dumps({"v": SUMMARY_VERSION, **kept}, separators=(",", ":"), allow_nan=False)
     if len(text) > MAX_SUMMARY_BYTES:
         raise ArtifactError(f"the summary takes {len(text)} bytes, more than {MAX_SUMMARY_BYTES}")
     return text
@@ -98,5 +101,5 @@ def _unless_unknown(name: str) -> str | None:
     return None if name == "unknown" else name
 
 
-def _is_known(value: object) -> bool:
-    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

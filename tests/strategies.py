@@ -22,10 +22,8 @@ def frames(columns: tuple[str, ...] | None = None, max_rows: int = 4) -> st.Sear
 
     def of(chosen: list[str]) -> st.SearchStrategy[TinyDataFrame]:
         rows = st.integers(0, max_rows if chosen else 0)
-        columns_of = rows.flatmap(
-            lambda n: st.fixed_dictionaries({name: st.lists(cells, min_size=n, max_size=n) for name in chosen})
-        )
-        return columns_of.map(TinyDataFrame)
+        columns = rows.flatmap(lambda n: st.tuples(*(st.lists(cells, min_size=n, max_size=n) for _ in chosen)))
+        return columns.map(lambda found: TinyDataFrame(dict(zip(chosen, found, strict=True))))
 
     return of(list(columns)) if columns is not None else st.lists(names, max_size=4, unique=True).flatmap(of)
 
