@@ -76,7 +76,9 @@ SYSTEM_COLUMNS = (
     Column("gpu_utilized", "", PEAK, "NVML", "number of GPUs with any use"),
     # ours
     Column("interval_s", "s", COUNTER, "clock_gettime(CLOCK_MONOTONIC)", "length of the row"),
-    Column("memory_available_kib", "KiB", GAUGE, "/proc/meminfo MemAvailable", "memory that could be had without swapping"),
+    Column(
+        "memory_available_kib", "KiB", GAUGE, "/proc/meminfo MemAvailable", "memory that could be had without swapping"
+    ),
     Column("memory_shared_kib", "KiB", GAUGE, "/proc/meminfo Shmem", "tmpfs and shared memory"),
     Column("swap_used_kib", "KiB", GAUGE, "/proc/meminfo", "swap in use"),
     Column("sampler_cpu_s", "s", COUNTER, "getrusage", "CPU time of the sampler itself"),

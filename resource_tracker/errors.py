@@ -55,3 +55,7 @@ class SettingError(ResourceTrackerError, ValueError):
 
 class TrackerError(ResourceTrackerError):
     """The sampler could not be started or did not answer."""
+
+
+class NotTrackedError(ResourceTrackerError):
+    """There is no such flow, run, step or task, or it was not tracked; the message says what there is."""
