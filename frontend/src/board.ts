@@ -1,6 +1,6 @@
 // All charts together: one cursor, one zoom, one legend.
 import uPlot from "uplot";
-import { buildChart, chartValues, type Track } from "./chart";
+import { buildChart, chartValues, isStepped, linesBeyond, type Track } from "./chart";
 import { unpack, type CardData, type ChartData, type Values, type Who } from "./data";
 import { clock, elapsed, formatValue } from "./format";
 import { readTheme } from "./theme";
@@ -11,9 +11,10 @@ interface Panel {
   tracks: Track[];
   holder: HTMLElement;
   values: HTMLElement;
+  note: HTMLElement;
 }
 
-const UNIT_NAMES = { cores: "cores", gpus: "GPUs", bytes: "", bytes_per_s: "" } as const;
+const UNIT_NAMES = { cores: "cores", gpus: "", bytes: "", bytes_per_s: "" } as const;
 
 export class Board {
   private panels: Panel[] = [];
@@ -38,10 +39,10 @@ export class Board {
   /** New data of the same card: drawn in place, zoom and legend stay as they are. */
   update(data: CardData): void {
     const same = data.charts.map(shape).join() === this.data.charts.map(shape).join();
-    const steppedBefore = this.x.length;
+    const steppedBefore = isStepped(this.x);
     this.data = data;
     this.x = data.x ? unpack(data.x) : [];
-    if (!same || crossed(steppedBefore, this.x.length)) {
+    if (!same || steppedBefore !== isStepped(this.x)) {
       this.build();
       return;
     }
@@ -63,13 +64,19 @@ export class Board {
       const figure = this.figure(chart, index);
       const holder = figure.querySelector<HTMLElement>(".plot");
       const values = figure.querySelector<HTMLElement>(".values");
-      if (!holder || !values) throw new Error("the page has no place for a chart");
+      const note = figure.querySelector<HTMLElement>(".beyond");
+      if (!holder || !values || !note) throw new Error("the page has no place for a chart");
       const { options, data, tracks } = buildChart(chart, this.x, holder.clientWidth, theme);
-      options.hooks = { ...options.hooks, setCursor: [(u) => this.onCursor(u)], setScale: [(u, key) => this.onScale(u, key)] };
+      options.hooks = {
+        ...options.hooks,
+        draw: [...(options.hooks?.draw ?? []), (u) => nameBeyond(note, u, chart)],
+        setCursor: [(u) => this.onCursor(u)],
+        setScale: [(u, key) => this.onScale(u, key)],
+      };
       this.spreading = true;
       const plot = new uPlot(options, data, holder);
       this.spreading = false;
-      return { chart, plot, tracks, holder, values };
+      return { chart, plot, tracks, holder, values, note };
     });
     while (this.grid.children.length > this.panels.length) this.grid.lastElementChild?.remove();
     this.applyHidden();
@@ -103,9 +110,11 @@ export class Board {
     const title = document.createElement("span");
     title.className = "chart-title";
     title.textContent = chart.title;
+    const note = document.createElement("span");
+    note.className = "beyond";
     const values = document.createElement("span");
     values.className = "values";
-    caption.append(title, values);
+    caption.append(title, note, values);
     const holder = document.createElement("div");
     holder.className = "plot";
     figure.append(caption, holder);
@@ -207,7 +216,7 @@ export class Board {
   private describePanel({ chart, plot, tracks, values }: Panel, index: number | null): void {
     values.replaceChildren();
     if (index === null) {
-      const highest = this.highest(plot, tracks);
+      const highest = this.highest(chart, plot, tracks);
       if (highest !== null) values.append(`max ${formatValue(highest, chart.unit)} ${UNIT_NAMES[chart.unit]}`.trim());
       return;
     }
@@ -222,11 +231,17 @@ export class Board {
     });
   }
 
-  private highest(plot: uPlot, tracks: Track[]): number | null {
+  /**
+   * The highest that the step (or where it has no line here, the machine) reaches within the zoom. For CPU that is the
+   * busiest row, as in the rest of the page, not the busiest moment within one.
+   */
+  private highest(chart: ChartData, plot: uPlot, tracks: Track[]): number | null {
     const { min, max } = plot.scales["x"] ?? {};
+    const own = tracks.filter((track) => track.who === "step" || (track.who === "peak" && chart.unit !== "cores"));
+    const counted = own.length ? own : tracks;
     let highest: number | null = null;
     tracks.forEach((track, i) => {
-      if (this.hidden.has(track.who)) return;
+      if (!counted.includes(track)) return;
       const column = plot.data[i + 1] ?? [];
       for (let j = 0; j < column.length; j++) {
         const x = this.x[j];
@@ -239,11 +254,12 @@ export class Board {
   }
 }
 
-function shape(chart: ChartData): string {
-  return `${chart.id}:${chart.series.map((series) => series.who + (series.high ? "+" : "")).join("/")}`;
+function nameBeyond(note: HTMLElement, plot: uPlot, chart: ChartData): void {
+  const names = linesBeyond(plot, chart.lines).map((line) => line.label);
+  const text = names.length ? `${names.join(", ")} ↑` : "";
+  if (note.textContent !== text) note.textContent = text;
 }
 
-/** Whether the number of points passed the one up to which rows are drawn as steps. */
-function crossed(before: number, after: number): boolean {
-  return before - 1 <= 120 !== after - 1 <= 120;
+function shape(chart: ChartData): string {
+  return `${chart.id}:${chart.series.map((series) => series.who + (series.high ? "+" : "")).join("/")}`;
 }

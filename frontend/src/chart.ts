@@ -6,8 +6,15 @@ import type { Theme } from "./theme";
 
 const HEIGHT = 128;
 const AXIS_WIDTH = 54;
+/** Half the width of a name on the time axis. */
+const END_ROOM = 20;
 /** Rows are drawn as steps while each is wide enough to be seen as one. */
 const STEPPED_UP_TO = 120;
+
+export function isStepped(x: Values): boolean {
+  return x.length - 1 <= STEPPED_UP_TO;
+}
+
 /** A request or limit this far above the data would flatten it: it is named at the upper edge instead. */
 const FAR = 2.6;
 const SECONDS = [1, 2, 5, 10, 15, 20, 30];
@@ -39,7 +46,7 @@ export function chartValues(x: Values, chart: ChartData): uPlot.AlignedData {
 }
 
 export function buildChart(chart: ChartData, x: Values, width: number, theme: Theme): Built {
-  const stepped = x.length - 1 <= STEPPED_UP_TO;
+  const stepped = isStepped(x);
   const tracks: Track[] = [];
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
@@ -55,7 +62,7 @@ export function buildChart(chart: ChartData, x: Values, width: number, theme: Th
   const options: uPlot.Options = {
     width,
     height: HEIGHT,
-    padding: [8, 4, 0, 0],
+    padding: [8, 1, 0, 0],
     legend: { show: false },
     scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range: (_u, _min, max) => [0, top(max, chart.lines)] } },
     axes: [xAxis(theme), yAxis(chart, theme)],
@@ -66,7 +73,10 @@ export function buildChart(chart: ChartData, x: Values, width: number, theme: Th
       drag: { x: true, y: false, dist: 6, setScale: true },
       points: { size: 6, width: 1.5, fill: theme.paper },
     },
-    hooks: { draw: [(u) => drawLines(u, chart.lines, theme)] },
+    hooks: {
+      drawAxes: [(u) => drawEndName(u, theme)],
+      draw: [(u) => drawLines(u, chart.lines, theme)],
+    },
   };
   return { options, data: chartValues(x, chart), tracks };
 }
@@ -96,11 +106,36 @@ function xAxis(theme: Theme): uPlot.Axis {
     gap: 4,
     space: 64,
     incrs: INCREMENTS,
-    values: (_u, splits, _axis, _space, increment) => elapsedTicks(splits, increment),
+    values: (u, splits, _axis, _space, increment) => {
+      const names = elapsedTicks(splits, increment);
+      return names.map((name, i) => (nearEnd(u, splits[i] ?? 0) ? "" : name));
+    },
     grid: { show: false },
     ticks: { stroke: theme.grid, width: 1, size: 4 },
     border: { show: true, stroke: theme.grid, width: 1 },
   };
+}
+
+/** Whether a name centred on this value would be cut off at the right edge. */
+function nearEnd(u: uPlot, value: number): boolean {
+  return u.bbox.width / uPlot.pxRatio - u.valToPos(value, "x") < END_ROOM;
+}
+
+/** The name that would be cut off, flush with the edge, so that plots reach as far as the text around them. */
+function drawEndName(u: uPlot, theme: Theme): void {
+  const axis = u.axes[0] as (uPlot.Axis & { _splits?: number[]; _found?: [number, number] }) | undefined;
+  const splits = axis?._splits ?? [];
+  const last = splits[splits.length - 1];
+  if (last === undefined || !nearEnd(u, last)) return;
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.font = theme.font.replace(/^11px/, `${11 * uPlot.pxRatio}px`);
+  ctx.textAlign = "right";
+  ctx.textBaseline = "top";
+  ctx.fillStyle = theme.axis;
+  const name = elapsedTicks(splits, axis?._found?.[0] ?? 1)[splits.length - 1] ?? "";
+  ctx.fillText(name, bbox.left + bbox.width, bbox.top + bbox.height + 8 * uPlot.pxRatio);
+  ctx.restore();
 }
 
 function yAxis(chart: ChartData, theme: Theme): uPlot.Axis {
@@ -123,21 +158,23 @@ function top(max: number | null, lines: Line[]): number {
   return Math.max(data * 1.06, ...near.map((value) => value * 1.12)) || 1;
 }
 
-/** Dashed lines for request and limit, each with its name; those beyond the scale only by name, with an arrow. */
+/** Lines that the scale does not reach: the chart's caption names them. */
+export function linesBeyond(u: uPlot, lines: Line[]): Line[] {
+  const max = u.scales["y"]?.max ?? 0;
+  return lines.filter((line) => line.value > max);
+}
+
+/** Dashed lines for request and limit, each with its name. */
 function drawLines(u: uPlot, lines: Line[], theme: Theme): void {
   const { ctx } = u;
   const ratio = uPlot.pxRatio;
-  const { left, width, top: upper } = u.bbox;
+  const { left, width } = u.bbox;
   const max = u.scales["y"]?.max ?? 0;
+  const reached = lines.filter((line) => line.value <= max);
   ctx.save();
   ctx.font = theme.font.replace(/^11px/, `${10.5 * ratio}px`);
   ctx.textAlign = "right";
-  const beyond: Line[] = [];
-  for (const line of lines) {
-    if (line.value > max) {
-      beyond.push(line);
-      continue;
-    }
+  for (const line of reached) {
     const y = Math.round(u.valToPos(line.value, "y", true));
     ctx.strokeStyle = line.kind === "requested" ? theme.requested : theme.limit;
     ctx.setLineDash(line.kind === "requested" ? [5 * ratio, 3 * ratio] : [1.5 * ratio, 2.5 * ratio]);
@@ -147,10 +184,7 @@ function drawLines(u: uPlot, lines: Line[], theme: Theme): void {
     ctx.lineTo(left + width, y);
     ctx.stroke();
   }
-  labels(u, lines.filter((line) => line.value <= max), theme);
-  if (beyond.length) {
-    write(ctx, `↑ ${beyond.map((line) => line.label).join(", ")}`, left + width - 2 * ratio, upper + 10 * ratio, theme.requested, theme);
-  }
+  labels(u, reached, theme);
   ctx.restore();
 }
 

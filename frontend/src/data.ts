@@ -1,6 +1,7 @@
 // The page's data, as resource_tracker.report.model.card_data writes it.
 
-export type Packed = { q: number; d: (number | null)[] } | { c: number; n: number };
+/** A series: whole multiples of `q` as differences in the variable-length base64 of source maps, or a constant. */
+export type Packed = { q: number; d: string } | { c: number; n: number };
 export type Unit = "cores" | "bytes" | "bytes_per_s" | "gpus";
 export type Who = "step" | "peak" | "machine";
 
@@ -45,11 +46,32 @@ export interface CardData {
 
 export type Values = (number | null)[];
 
-/** Whole multiples of a quantum, written as differences, back to numbers; null is a gap. */
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const GAP = ".";
+
+/** A packed series back to numbers; null is a gap. */
 export function unpack(packed: Packed): Values {
   if ("c" in packed) return new Array<number>(packed.n).fill(packed.c);
+  const values: Values = [];
   let steps = 0;
-  return packed.d.map((difference) => (difference === null ? null : (steps += difference) * packed.q));
+  let number = 0;
+  let place = 1;
+  for (const character of packed.d) {
+    if (character === GAP) {
+      values.push(null);
+      continue;
+    }
+    const digit = BASE64.indexOf(character);
+    number += (digit & 31) * place;
+    place *= 32;
+    if (digit & 32) continue;
+    const size = Math.floor(number / 2);
+    steps += number % 2 ? -size : size;
+    values.push(steps * packed.q);
+    number = 0;
+    place = 1;
+  }
+  return values;
 }
 
 /** Values of points as values at the points' ends, the first also at its start: one point is then a line. */

@@ -31,10 +31,10 @@ export function formatValue(value: number, unit: Unit): string {
   return value > 0 && value < 0.01 ? "<0.01" : trim(value.toFixed(2));
 }
 
-/** Like formatValue, for an axis: a bare zero, and rates without "/s", which the chart's head says once. */
+/** Like formatValue, for an axis: a bare zero, and no more digits than round numbers have. */
 export function formatTick(value: number, unit: Unit): string {
   if (value === 0) return "0";
-  return unit === "cores" || unit === "gpus" ? significant(value, 3) : bytes(value);
+  return unit === "cores" || unit === "gpus" ? significant(value, 3) : formatValue(value, unit);
 }
 
 /** Elapsed time on the axis, in one unit for all ticks. */

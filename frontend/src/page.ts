@@ -24,7 +24,10 @@ function updateScale(scale: ScaleData): void {
       mark.classList.toggle("beyond", beyond);
     }
     const figure = root.querySelector<HTMLElement>(`[data-figure="${CSS.escape(kind)}"]`);
-    if (figure) figure.textContent = text;
+    if (figure) {
+      figure.textContent = text;
+      figure.parentElement?.toggleAttribute("data-none", at === null);
+    }
   }
   const ticks = scale.ticks.map(([at, text]) => {
     const tick = document.createElement("span");

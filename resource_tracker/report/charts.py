@@ -5,27 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.gpu import has_gpu
-from resource_tracker.report.series import Grid, grid_of, packed, resampled
+from resource_tracker.report.series import Merge, Resampler, grid_of, packed
 from resource_tracker.units import KIB, MIB, mb_to_kib
 
 Unit = Literal["cores", "bytes", "bytes_per_s", "gpus"]
-How = Literal["mean", "rate", "max", "max_rate"]
 Frame = Literal["process", "system"]
 Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesSpec:
-    """One line: whose it is (``step`` or ``machine``), which column, and how the rows of a point are merged."""
+    """One line: whose it is (``step`` or ``machine``), which column, and what becomes of rows that share a point."""
 
     who: Literal["step", "peak", "machine"]
     frame: Frame
     column: str
-    how: How
+    merge: Merge
     factor: float = 1.0
 
 
@@ -39,15 +37,17 @@ class ChartSpec:
 
 
 def _gauge(who: Literal["step", "machine"], column: str, factor: float = 1.0) -> SeriesSpec:
-    return SeriesSpec(who=who, frame="process" if who == "step" else "system", column=column, how="mean", factor=factor)
+    return SeriesSpec(
+        who=who, frame="process" if who == "step" else "system", column=column, merge="mean", factor=factor
+    )
 
 
 def _rate(who: Literal["step", "machine"], column: str) -> SeriesSpec:
-    return SeriesSpec(who=who, frame="process" if who == "step" else "system", column=column, how="rate")
+    return SeriesSpec(who=who, frame="process" if who == "step" else "system", column=column, merge="rate")
 
 
 def _peak(column: str, factor: float = 1.0) -> SeriesSpec:
-    return SeriesSpec(who="peak", frame="process", column=column, how="max", factor=factor)
+    return SeriesSpec(who="peak", frame="process", column=column, merge="max", factor=factor)
 
 
 CHARTS = (
@@ -106,7 +106,11 @@ def chart_data(record: TaskRecord) -> dict[str, Any]:
     """Everything that the page's script draws: the shared time axis and the charts, without the empty ones."""
     base = record.process_metrics if len(record.process_metrics) else record.system_metrics
     grid = grid_of(base, record.started_at)
-    charts = [_chart(spec, record, grid) for spec in CHARTS if not spec.gpu or has_gpu(record)]
+    frames: dict[Frame, Resampler] = {
+        "process": Resampler(record.process_metrics, grid, record.started_at),
+        "system": Resampler(record.system_metrics, grid, record.started_at),
+    }
+    charts = [_chart(spec, record, frames) for spec in CHARTS if not spec.gpu or has_gpu(record)]
     return {
         "start": round(record.started_at, 3),
         "x": packed(list(grid.edges)) if grid.points else None,
@@ -114,9 +118,8 @@ def chart_data(record: TaskRecord) -> dict[str, Any]:
     }
 
 
-def _chart(spec: ChartSpec, record: TaskRecord, grid: Grid) -> dict[str, Any]:
-    frames = {"process": record.process_metrics, "system": record.system_metrics}
-    series = [_series(one, frames[one.frame], grid, record.started_at) for one in spec.series]
+def _chart(spec: ChartSpec, record: TaskRecord, frames: dict[Frame, Resampler]) -> dict[str, Any]:
+    series = [_series(one, frames[one.frame]) for one in spec.series]
     return {
         "id": spec.id,
         "title": spec.title,
@@ -126,21 +129,20 @@ def _chart(spec: ChartSpec, record: TaskRecord, grid: Grid) -> dict[str, Any]:
     }
 
 
-def _series(spec: SeriesSpec, frame: TinyDataFrame, grid: Grid, started_at: float) -> dict[str, Any] | None:
-    values = _times(resampled(frame, spec.column, grid, started_at, spec.how), spec.factor)
-    data = packed(values)
+def _series(spec: SeriesSpec, frame: Resampler) -> dict[str, Any] | None:
+    data = packed(_times(frame.values(spec.column, spec.merge), spec.factor))
     if data is None:
         return None
     series: dict[str, Any] = {"who": spec.who, "label": _LABELS[spec.who], "data": data}
-    if grid.points < len(frame) and spec.how in ("mean", "rate") and _merged_peaks_matter(spec):
-        highest = resampled(frame, spec.column, grid, started_at, "max" if spec.how == "mean" else "max_rate")
+    if frame.merges and spec.merge in ("mean", "rate") and _merged_peaks_matter(spec):
+        highest = frame.values(spec.column, "max" if spec.merge == "mean" else "max_rate")
         series["high"] = packed(_times(highest, spec.factor))
     return series
 
 
 def _merged_peaks_matter(spec: SeriesSpec) -> bool:
-    """Where rows were merged into points, their highest is drawn too, unless a peak column does so already."""
-    return spec.column not in ("memory", "memory_used") and not (spec.who == "step" and spec.column == "cpu_usage")
+    """Where rows were merged into points, their highest is drawn too, unless memory's peak column does so already."""
+    return spec.column not in ("memory", "memory_used")
 
 
 def _times(values: list[float], factor: float) -> list[float]:
@@ -154,13 +156,13 @@ def _lines(chart: str, record: TaskRecord) -> list[Line]:
     if chart == "cpu":
         if request.cpu:
             lines.append(_line("requested", request.cpu, fmt.whole(request.cpu)))
-        if limits.cpus and limits.cpus != request.cpu:
+        if limits.cpus and not _same(limits.cpus, lines):
             lines.append(_line("limit", limits.cpus, fmt.whole(limits.cpus)))
     elif chart == "memory":
         if request.memory_mb:
             value = mb_to_kib(request.memory_mb) * KIB
             lines.append(_line("requested", value, fmt.memory_mb(request.memory_mb)))
-        if limits.memory_mib:
+        if limits.memory_mib and not _same(limits.memory_mib * MIB, lines):
             lines.append(_line("limit", limits.memory_mib * MIB, fmt.memory_mib(limits.memory_mib)))
     elif chart == "gpu" and request.gpu:
         lines.append(_line("requested", request.gpu, str(request.gpu)))
@@ -168,6 +170,11 @@ def _lines(chart: str, record: TaskRecord) -> list[Line]:
         total = record.server.gpu_memory_mb
         lines.append(_line("installed", total * MIB, fmt.memory_mib(total)))
     return lines
+
+
+def _same(limit: float, lines: list[Line]) -> bool:
+    """Whether the limit is what was asked for, as it is where the request was granted: one line says both."""
+    return any(abs(limit - line["value"]) <= 0.005 * limit for line in lines)
 
 
 def _line(kind: str, value: float, text: str) -> Line:

@@ -1,4 +1,4 @@
-"""This attempt beside the earlier ones: a strip of dots and the usual value for each metric."""
+"""This attempt beside the earlier ones: a strip of columns and the usual value for each metric."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from resource_tracker.records import History, TaskRecord, TaskSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.gpu import has_gpu
 
-MAX_DOTS = 40
+MAX_BARS = 40
 """Earlier tasks drawn at most; the figures count all of them."""
 _LARGE = 1.5
 """A change by this factor is set in bold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dot:
-    """Place in per cent of the strip: `x` from oldest to newest, `y` from the top."""
+class Bar:
+    """A column of the strip, in per cent of it: `x` of its middle, `y` of its top from above."""
 
     x: float
     y: float
@@ -27,14 +27,15 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
+    """One line of the table; `bars` are the earlier tasks, oldest first, `this` is the attempt of the card."""
+
     name: str
-    dots: tuple[Dot, ...]
-    this: Dot | None
-    usual_y: float
+    bars: tuple[Bar, ...]
+    this: Bar | None
+    bar_width: float
     now: str
     usual: str
-    lowest: str
-    highest: str
+    range: str
     change: str
     large: bool
 
@@ -55,12 +56,13 @@ def comparison(record: TaskRecord) -> Comparison:
     rows: list[tuple[str, float | None, Callable[[TaskSummary], float | None], Callable[[float | None], str]]] = [
         ("Duration", usage.duration_s, lambda task: task.duration_s, fmt.duration),
         ("Peak memory", usage.memory_peak_kib, lambda task: task.memory_peak_kib, fmt.memory_kib),
-        ("Mean CPU", usage.cpu_mean_cores, lambda task: task.cpu_mean_cores, _with_cores),
+        ("Mean CPU", usage.cpu_mean_cores, lambda task: task.cpu_mean_cores, fmt.cores),
     ]
     if has_gpu(record):
         rows.append(("Mean GPU", usage.gpu_usage_mean, lambda task: task.gpu_usage_mean, fmt.cores))
         rows.append(("Peak GPU memory", usage.gpu_vram_max_mib, lambda task: task.gpu_vram_max_mib, fmt.memory_mib))
-    rows.append(("Cost", pricing.run_cost_usd, lambda task: task.run_cost_usd, fmt.usd))
+    decimals = fmt.usd_decimals([pricing.run_cost_usd, *(task.run_cost_usd for task in history.tasks)])
+    rows.append(("Cost", pricing.run_cost_usd, lambda task: task.run_cost_usd, lambda cost: fmt.usd(cost, decimals)))
     metrics = [
         _metric(name, now, [pick(task) for task in reversed(history.tasks)], text) for name, now, pick, text in rows
     ]
@@ -74,35 +76,31 @@ def _metric(
     if not before:
         return None
     now = now if now is not None and math.isfinite(now) else None
-    drawn = before[-MAX_DOTS:]
+    drawn = before[-MAX_BARS:]
     top = max(*drawn, now or 0.0, 1e-12)
     usual = median(before)
     slots = len(drawn) + 1
-    dots = [Dot(x=_place(i, slots), y=_height(value, top)) for i, value in enumerate(drawn)]
     return Metric(
         name=name,
-        dots=tuple(dots),
-        this=None if now is None else Dot(x=_place(slots - 1, slots), y=_height(now, top)),
-        usual_y=_height(min(usual, top), top),
+        bars=tuple(_bar(i, slots, value / top) for i, value in enumerate(drawn)),
+        this=None if now is None else _bar(slots - 1, slots, now / top),
+        bar_width=round(min(64 / slots, 6.0), 2),
         now=text(now),
         usual=text(usual),
-        lowest=text(min(before)),
-        highest=text(max(before)),
+        range=_range(text(min(before)), text(max(before))),
         change=fmt.change(now, usual),
         large=now is not None and usual > 0 and not 1 / _LARGE < now / usual < _LARGE,
     )
 
 
-def _place(index: int, slots: int) -> float:
-    return round(100 * (index + 0.5) / slots, 2)
+def _bar(index: int, slots: int, share: float) -> Bar:
+    """Columns stand side by side and to the right, so that this run ends the strip however few there are."""
+    width = min(100 / slots, 10.0)
+    return Bar(x=round(100 - width * (slots - index - 0.5), 2), y=round(100 * (1 - max(share, 0.02)), 2))
 
 
-def _height(value: float, top: float) -> float:
-    return round(90 - 80 * value / top, 2)
-
-
-def _with_cores(value: float | None) -> str:
-    return fmt.cores(value)
+def _range(lowest: str, highest: str) -> str:
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
 def _counted(history: History) -> str:

@@ -120,7 +120,7 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
 
 
 def missing(record: TaskRecord) -> tuple[Fact, ...]:
-    """Everything that a reader could look for in vain, each with its reason."""
+    """What was not measured as it should have been; missing history or cloud say why in their own places."""
     facts = []
     if record.tracking.ended_early:
         facts.append(Fact(label="Measuring ended early", text=record.tracking.ended_early))
@@ -129,18 +129,13 @@ def missing(record: TaskRecord) -> tuple[Fact, ...]:
     for failed in record.tracking.failed_sources:
         times = f" ({failed.count:,}×)" if failed.count > 1 else ""
         facts.append(Fact(label=failed.source, text=f"{failed.reason}{times}"))
-    if not record.history.available and record.history.reason:
-        facts.append(Fact(label="Earlier runs", text=record.history.reason))
-    if not record.cloud.known and record.cloud.reason:
-        facts.append(Fact(label="Cloud", text=record.cloud.reason))
     return tuple(facts)
 
 
 def _mode(tracking: Tracking) -> str:
     if tracking.mode == "sampler":
         return f"a process beside the step, a row every {fmt.duration(tracking.interval_s)}"
-    what = "readings at start and end" if tracking.mode == "start_end" else "nothing"
-    return _with_reason(what, tracking.reason or "")
+    return "readings at start and end" if tracking.mode == "start_end" else "nothing"
 
 
 def _readings(tracking: Tracking) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from resource_tracker.units import kib_to_bytes, mb_to_kib, mib_to_gib, mib_to_kib
@@ -136,18 +137,23 @@ def duration(seconds: float | None) -> str:
     return f"{whole_seconds}{_NBSP}s"
 
 
-def usd(amount: float | None) -> str:
-    """Dollars: cents from one cent up, two significant digits below; never rounded to nothing."""
+def usd_decimals(amounts: Iterable[float | None]) -> int:
+    """Decimals with which amounts shown together line up and the smallest still has two digits; 2 to 4."""
+    positive = [amount for amount in amounts if amount is not None and math.isfinite(amount) and amount > 0]
+    return min(max(1 - math.floor(math.log10(min(positive))), 2), 4) if positive else 2
+
+
+def usd(amount: float | None, decimals: int | None = None) -> str:
+    """Dollars, with as many decimals as two digits need unless `decimals` says; never rounded to nothing."""
     if amount is None or not math.isfinite(amount):
         return UNKNOWN
-    sign, amount = ("−" if amount < 0 else ""), abs(amount)
-    if amount == 0:
-        return "$0"
-    if amount < 0.00005:
-        return f"<{sign}$0.0001"
-    if amount < 0.1:
-        return f"{sign}${max(round(amount, 4), 0.0001):.4f}"
-    return f"{sign}${amount:,.2f}" if amount < 1000 else f"{sign}${amount:,.0f}"
+    sign, size = ("−" if amount < 0 else ""), abs(amount)
+    if decimals is None:
+        decimals = usd_decimals([size])
+    least = 10.0**-decimals
+    if 0 < size < least / 2:
+        return f"<{sign}${least:.{decimals}f}"
+    return f"{sign}${size:,.{decimals}f}" if size < 1000 else f"{sign}${size:,.0f}"
 
 
 def usd_per_hour(price: float | None) -> str:

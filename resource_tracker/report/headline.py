@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from resource_tracker.records import NoRecommendation, Offer, Pricing, Recommendation, TaskRecord
+from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.units import mb_to_kib
 
@@ -74,7 +74,7 @@ def advice(record: TaskRecord) -> Advice:
 
 def _verdict(record: TaskRecord, recommendation: Recommendation) -> str:
     """The advice against what was asked for, in a few words."""
-    request = record.request
+    request, peak = record.request, record.usage.overall_memory_peak_kib
     pairs = [
         ("memory", request.memory_mb, recommendation.memory_mb),
         ("CPUs", request.cpu, recommendation.cpu),
@@ -83,9 +83,12 @@ def _verdict(record: TaskRecord, recommendation: Recommendation) -> str:
     asked = [(name, have, need) for name, have, need in pairs if have]
     if not asked:
         return "What to request next time"
+    if peak is not None and request.memory_mb and peak > mb_to_kib(request.memory_mb):
+        return "Memory went beyond the request"
     short = [name for name, have, need in asked if need > have]
     if short:
-        return f"Needs more {_joined(short)} than requested"
+        words = _joined(short)
+        return f"{words[:1].upper()}{words[1:]} came close to the request"
     over = [(name, have / need if need else None) for name, have, need in asked if have > need * _CLOSE]
     if not over:
         return "The request fits"
@@ -129,32 +132,33 @@ def _basis(recommendation: Recommendation) -> str:
 
 
 def money(record: TaskRecord) -> Money | None:
+    """What the attempt cost, what the cheapest machine that fits would have cost, and the difference."""
     pricing = record.pricing
-    lines = [_own_line(pricing)] if pricing.run_cost_usd is not None else []
-    if pricing.offers:
-        lines.append(_cheapest_line(pricing.offers[0], pricing))
+    cheapest = pricing.offers[0] if pricing.offers else None
+    costs = [pricing.run_cost_usd, cheapest.run_cost_usd if cheapest else None]
+    decimals = fmt.usd_decimals(costs)
+    lines = []
+    if pricing.run_cost_usd is not None:
+        where = pricing.own.instance.name if pricing.own else ""
+        lines.append(MoneyLine(label="This run", value=fmt.usd(pricing.run_cost_usd, decimals), detail=where))
+    if cheapest:
+        lines.append(_cheapest_line(cheapest, decimals))
     if pricing.saving_usd is not None and pricing.saving_usd > 0 and pricing.run_cost_usd:
-        share = pricing.saving_usd / pricing.run_cost_usd
-        lines.append(MoneyLine(label="Saving", value=fmt.percent(share), detail=f"{fmt.usd(pricing.saving_usd)} a run"))
+        share = fmt.percent(pricing.saving_usd / pricing.run_cost_usd)
+        detail = f"{fmt.usd(pricing.saving_usd, decimals)} a run"
+        lines.append(MoneyLine(label="Saving", value=share, detail=detail))
     if not lines:
         return None
     assumed = f"{vendor_name(pricing.vendor)} {pricing.region}" if pricing.assumed else None
     return Money(lines=tuple(lines), assumed=assumed)
 
 
-def _own_line(pricing: Pricing) -> MoneyLine:
-    name = pricing.own.instance.name if pricing.own else ""
-    return MoneyLine(label="This run", value=fmt.usd(pricing.run_cost_usd), detail=name)
-
-
-def _cheapest_line(offer: Offer, pricing: Pricing) -> MoneyLine:
-    name = offer.instance.name
+def _cheapest_line(offer: Offer, decimals: int) -> MoneyLine:
+    label, per_hour = "Cheapest that fits", f"{fmt.usd_per_hour(offer.price_usd_per_hour)}/h"
     if offer.run_cost_usd is None:
-        return MoneyLine(
-            label="Cheapest that fits", value=f"{fmt.usd_per_hour(offer.price_usd_per_hour)}/h", detail=name
-        )
-    per_hour = f"{name}, {fmt.usd_per_hour(offer.price_usd_per_hour)}/h"
-    return MoneyLine(label="Cheapest that fits", value=fmt.usd(offer.run_cost_usd), detail=per_hour)
+        return MoneyLine(label=label, value=per_hour, detail=offer.instance.name)
+    cost = fmt.usd(offer.run_cost_usd, decimals)
+    return MoneyLine(label=label, value=cost, detail=f"{offer.instance.name}, {per_hour}")
 
 
 def vendor_name(vendor: str | None) -> str:

@@ -42,7 +42,8 @@ def offer_table(pricing: Pricing) -> OfferTable:
     offers = ([pricing.own] if pricing.own else []) + list(pricing.offers)
     places = {(offer.instance.vendor, offer.region) for offer in offers}
     dearest = max((offer.price_usd_per_hour for offer in offers), default=0.0) or 1.0
-    rows = tuple(_row(offer, dearest, own=offer is pricing.own) for offer in offers)
+    decimals = fmt.usd_decimals(offer.run_cost_usd for offer in offers)
+    rows = tuple(_row(offer, dearest, decimals, own=offer is pricing.own) for offer in offers)
     return OfferTable(
         rows=rows,
         caption=_caption(pricing),
@@ -54,7 +55,7 @@ def offer_table(pricing: Pricing) -> OfferTable:
     )
 
 
-def _row(offer: Offer, dearest: float, *, own: bool) -> OfferRow:
+def _row(offer: Offer, dearest: float, decimals: int, *, own: bool) -> OfferRow:
     instance = offer.instance
     return OfferRow(
         name=instance.name,
@@ -64,7 +65,7 @@ def _row(offer: Offer, dearest: float, *, own: bool) -> OfferRow:
         memory=fmt.machine_memory(instance.memory_mib),
         gpu=_gpu(instance),
         per_hour=fmt.usd_per_hour(offer.price_usd_per_hour),
-        run_cost=fmt.usd(offer.run_cost_usd),
+        run_cost=fmt.usd(offer.run_cost_usd, decimals),
         bar=round(max(offer.price_usd_per_hour / dearest * 100, 1.0), 1),
         own=own,
     )

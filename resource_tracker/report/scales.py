@@ -23,6 +23,12 @@ MARKS = {
 _FAR = 2.5
 """A request or limit this many times beyond all else would squeeze the rest: it stands at the end, as an arrow."""
 
+_POSSIBLE = {
+    "cpu": frozenset(MARKS) - {"saving"},
+    "gpu": frozenset(MARKS) - {"saving"},
+    "vram": frozenset({"mean", "peak", "limit"}),
+}
+
 Text = Callable[[float | None], str]
 
 
@@ -52,6 +58,11 @@ class Scale:
     ticks: tuple[Tick, ...]
     reason: str | None
     summary: str
+
+    @property
+    def possible(self) -> frozenset[str]:
+        """Marks that this resource can have; the others are left blank rather than unknown."""
+        return _POSSIBLE.get(self.key, frozenset(MARKS))
 
     @property
     def shown(self) -> bool:
@@ -116,7 +127,7 @@ def _gpu_scales(record: TaskRecord) -> list[Scale]:
     }
     reason = advice.reasons.get("gpu") if advice else None
     return [
-        _scale("gpu", "GPU", "GPUs", use, fmt.cores, reason),
+        _scale("gpu", "GPU", "", use, fmt.cores, reason),
         _scale("vram", "GPU memory", "", vram, fmt.data_size, None),
     ]
 
@@ -158,7 +169,15 @@ def _mark(kind: str, value: float | None, end: float, text: Text) -> Mark:
 def _ticks(end: float, text: Text) -> tuple[Tick, ...]:
     step = nice_step(end / 4)
     places = [step * i for i in range(math.floor(end / step) + 1)]
-    return tuple(Tick(at=round(value / end * 100, 2), text=text(value) if value else "0") for value in places)
+    return tuple(
+        Tick(at=round(value / end * 100, 2), text=_round_text(text(value)) if value else "0") for value in places
+    )
+
+
+def _round_text(text: str) -> str:
+    """A round number has no use for zeros behind its point: ``5 GB``, not ``5.00 GB``."""
+    number, space, unit = text.partition("\u00a0")
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + space + unit
 
 
 def nice_step(rough: float) -> float:

@@ -11,10 +11,13 @@ from resource_tracker.frame import TinyDataFrame
 
 MAX_POINTS = 600
 """Points of a series at most: about two for each pixel of a chart in a card of 810 px."""
-_STEPS = 20_000
-"""Steps between 0 and a series' largest value: four significant digits where the chart is read."""
+_STEPS = 10_000
+"""Steps between 0 and a series' largest value: four digits, of which a chart shows two or three."""
+_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_GAP = "."
 
 Values = list[float]
+Merge = Literal["mean", "rate", "max", "max_rate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,56 +61,72 @@ def row_edges(frame: TinyDataFrame, started_at: float) -> list[tuple[float, floa
     return edges
 
 
-def resampled(
-    frame: TinyDataFrame, name: str, grid: Grid, started_at: float, how: Literal["mean", "rate", "max", "max_rate"]
-) -> Values:
-    """Column `name` at the points of `grid`; nan where there is no row, or no such column.
+class Resampler:
+    """The columns of a frame at the points of a grid.
 
-    ``mean`` weighs gauges by the rows' lengths, ``rate`` is a counter's amount over time, ``max`` and
-    ``max_rate`` are the highest row. A point within one long row takes that row's value.
+    Parameters
+    ----------
+    frame : TinyDataFrame
+        With a ``timestamp`` at the end of each row; where it lacks a column, that is nan throughout.
+    grid : Grid
+        A row belongs to the point in which its middle lies. A point without a row of its own, because rows are longer
+        than points, takes the row that covers its middle.
     """
-    if name not in frame or not grid.points:
-        return [math.nan] * grid.points
-    rows = row_edges(frame, started_at)
-    column = frame[name]
-    if how in ("rate", "max_rate"):
-        column = [value / (end - start) for value, (start, end) in zip(column, rows, strict=True)]
-    members: list[list[int]] = [[] for _ in range(grid.points)]
-    for index, (start, end) in enumerate(rows):
-        place = bisect_left(grid.edges, (start + end) / 2) - 1
-        if 0 <= place < grid.points and column[index] == column[index]:
-            members[place].append(index)
-    merge = _highest if how in ("max", "max_rate") else _weighted_mean
-    return [merge(column, rows, inside) if inside else math.nan for inside in _filled(members, rows, column, grid)]
+
+    def __init__(self, frame: TinyDataFrame, grid: Grid, started_at: float) -> None:
+        self._frame = frame
+        self._grid = grid
+        rows = row_edges(frame, started_at)
+        self._lengths = [end - start for start, end in rows]
+        self._members: list[list[int]] = [[] for _ in range(grid.points)]
+        for index, (start, end) in enumerate(rows):
+            place = bisect_left(grid.edges, (start + end) / 2) - 1
+            if 0 <= place < grid.points:
+                self._members[place].append(index)
+        ends = [end for _, end in rows]
+        for place, inside in enumerate(self._members):
+            middle = 0.0 if inside else (grid.edges[place] + grid.edges[place + 1]) / 2
+            index = bisect_left(ends, middle)
+            if not inside and index < len(rows) and rows[index][0] <= middle:
+                inside.append(index)
+
+    @property
+    def merges(self) -> bool:
+        """Whether a point stands for several rows, so that its mean hides the highest."""
+        return len(self._frame) > self._grid.points
+
+    def values(self, name: str, merge: Merge) -> Values:
+        """Column `name` at each point; nan where nothing was measured.
+
+        ``mean`` weighs gauges by the rows' lengths, ``rate`` is a counter's amount over time; ``max`` and ``max_rate``
+        are the highest row.
+        """
+        if name not in self._frame:
+            return [math.nan] * self._grid.points
+        column, lengths = self._frame[name], self._lengths
+        if merge in ("rate", "max_rate"):
+            column = [value / length for value, length in zip(column, lengths, strict=True)]
+        highest = merge in ("max", "max_rate")
+        return [_merged(column, lengths, inside, highest=highest) for inside in self._members]
 
 
-def _filled(members: list[list[int]], rows: list[tuple[float, float]], column: Values, grid: Grid) -> list[list[int]]:
-    """Points without a row of their own get the row that covers their middle (rows longer than points)."""
-    ends = [end for _, end in rows]
-    for place, inside in enumerate(members):
-        if inside:
-            continue
-        middle = (grid.edges[place] + grid.edges[place + 1]) / 2
-        index = bisect_left(ends, middle)
-        if index < len(rows) and rows[index][0] <= middle and column[index] == column[index]:
-            inside.append(index)
-    return members
-
-
-def _weighted_mean(column: Values, rows: list[tuple[float, float]], inside: list[int]) -> float:
-    weights = [rows[i][1] - rows[i][0] for i in inside]
-    return sum(column[i] * w for i, w in zip(inside, weights, strict=True)) / sum(weights)
-
-
-def _highest(column: Values, rows: list[tuple[float, float]], inside: list[int]) -> float:
-    return max(column[i] for i in inside)
+def _merged(column: Values, lengths: Values, inside: list[int], *, highest: bool) -> float:
+    if len(inside) == 1:
+        return column[inside[0]]
+    known = [index for index in inside if column[index] == column[index]]
+    if not known:
+        return math.nan
+    if highest:
+        return max(column[index] for index in known)
+    return sum(column[index] * lengths[index] for index in known) / sum(lengths[index] for index in known)
 
 
 def packed(values: Values) -> dict[str, object] | None:
-    """A series as ``{"q": quantum, "d": [first, difference, ...]}`` with ``None`` for gaps; ``None`` if all gaps.
+    """A series in few bytes; ``None`` if there is no number in it.
 
-    Whole multiples of a quantum, written as differences, take about half the bytes of decimal numbers.
-    A constant series is ``{"c": value, "n": points}``.
+    ``{"q": quantum, "d": text}``: each value as a whole number of quanta, written as the difference to the one before
+    in the variable-length base64 of source maps, ``.`` for a gap: a third of the bytes of decimal numbers.
+    ``{"c": value, "n": points}`` where all are the same.
     """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
@@ -115,18 +134,28 @@ def packed(values: Values) -> dict[str, object] | None:
     low, high = min(finite), max(finite)
     if low == high and len(finite) == len(values):
         return {"c": float(f"{low:.6g}"), "n": len(values)}
-    top = max(abs(low), abs(high))
-    quantum = float(f"{top / _STEPS:.3g}")
+    quantum = float(f"{max(abs(low), abs(high)) / _STEPS:.3g}")
     if not quantum:  # denormal numbers: nothing that a chart could show
         return {"c": 0, "n": len(values)}
-    differences: list[int | None] = []
+    pieces: list[str] = []
     previous = 0
     for value in values:
         if not math.isfinite(value):
-            differences.append(None)
+            pieces.append(_GAP)
             continue
         # Never below the value itself: a peak that is drawn low would be a peak lost.
         steps = math.ceil(value / quantum - 1e-9)
-        differences.append(steps - previous)
+        pieces.append(_base64(steps - previous))
         previous = steps
-    return {"q": quantum, "d": differences}
+    return {"q": quantum, "d": "".join(pieces)}
+
+
+def _base64(number: int) -> str:
+    """Sign in the lowest bit, then five bits a digit, the lowest first; 32 says that another digit follows."""
+    rest = (-number << 1) | 1 if number < 0 else number << 1
+    text = ""
+    while True:
+        digit, rest = rest & 31, rest >> 5
+        text += _BASE64[digit | 32 if rest else digit]
+        if not rest:
+            return text
