@@ -75,6 +75,9 @@ def weighted_mean(values: Values, weights: Values) -> float:
 
 def total(values: Values, weights: Values = ()) -> float:
     """Sum of what is not nan; nan where nothing is there."""
+    quick = sum(values)
+    if quick == quick and values:
+        return quick  # nan would have shown
     known = [value for value in values if value == value]
     return sum(known) if known else math.nan
 
