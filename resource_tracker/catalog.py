@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from resource_tracker.errors import CatalogError
-from resource_tracker.pricing import Catalog, PriceSource, RegionPrices
+from resource_tracker.machines import Catalog, PriceSource, RegionPrices
 from resource_tracker.records import InstanceType, Offer
 
 FORMAT = 1

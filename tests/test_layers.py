@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "records",
         frozenset({"frame", "frame_figures", "frame_io", "frame_merge", "frame_text", "options", "plain", "records"}),
     ),
-    ("core", frozenset({"history", "pricing", "recommend", "settings", "sizing", "summary", "usage"})),
+    ("core", frozenset({"history", "machines", "pricing", "recommend", "settings", "sizing", "summary", "usage"})),
     (
         "edges",
         frozenset(
@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "cloud_vendors",
                 "host",
                 "host_limits",
+                "keeper",
                 "metadata_service",
                 "private_dir",
                 "sampler",

@@ -8,11 +8,8 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from catalog_sources.libcloud import Readings
-from catalog_sources.model import Price, Source, Tally, family_of
+from catalog_sources.model import Price, Source, Tally, family_of, is_same
 
-SAME = 0.005
-SAME_USD, SAME_AT_MOST = 0.0006, 0.02
-"""Two prices as close as 0.5 %, or as 0.0006 dollars within 2 %, are one, rounded differently."""
 DEDICATED = (1.05, 1.125)
 """How much more a dedicated machine costs: 6 to 10 %."""
 REPRICED = frozenset({"p4d", "p4de", "p5", "p5e", "p5en"})
@@ -55,10 +52,6 @@ def merge(
         chosen[price.name, price.region] = price
         tally.keep("aws", f"stated by {price.source.name}")
     return [p for p in chosen.values() if not _is_outdated(p, tally)]
-
-
-def is_same(one: float, other: float) -> bool:
-    return abs(one - other) <= max(SAME * other, min(SAME_USD, SAME_AT_MOST * other))
 
 
 def _confirmed(price: Price, found: Readings, source: Source, tally: Tally) -> Price | None:

@@ -1,4 +1,4 @@
-"""AWS prices of ``apache-libcloud``, repaired.
+"""Prices of ``apache-libcloud``: AWS, repaired, and the tables of Azure and GCP.
 
 Its EC2 tables keep one arbitrary price of several for each type and region: that of a shared machine (the one that is
 wanted), of a dedicated one (6 to 10 % more), or of an unused capacity reservation (0). The tables for Red Hat
@@ -19,7 +19,10 @@ from typing import Any
 
 from catalog_sources.model import Source, Spec
 
+LICENCE = "Apache-2.0"
 VERSION = "apache-libcloud 3.9.1"
+TABLES_DATE = "2020-08-30"
+"""Its tables of Azure and GCP are, in every release up to this one, those of a file with this date (release 3.2.0)."""
 _FILE = "libcloud/data/pricing.json"
 _REGION = re.compile(r"[a-z]{2}(-gov)?-[a-z]+-\d")
 
@@ -28,7 +31,12 @@ def read(folder: Path) -> tuple[dict[str, Any], Source]:
     """The tables of compute prices, and their source with the date that the file itself states."""
     content = json.loads((folder / _FILE).read_text())
     day = datetime.fromtimestamp(content["updated"], timezone.utc).date().isoformat()
-    return content["compute"], Source(VERSION, day, "Apache-2.0")
+    return content["compute"], Source(VERSION, day, LICENCE)
+
+
+def table_source(vendor: str) -> Source:
+    """The source of Azure's or GCP's table, which is older than the file it is in."""
+    return Source(f"{VERSION} ({vendor} table)", TABLES_DATE, LICENCE)
 
 
 @dataclass

@@ -60,6 +60,15 @@ class Tally:
         self.kept[f"{vendor}: {how}"] += count
 
 
+SAME = 0.005
+SAME_USD, SAME_AT_MOST = 0.0006, 0.02
+"""Two prices as close as 0.5 %, or as 0.0006 dollars within 2 %, are one, rounded differently."""
+
+
+def is_same(one: float, other: float) -> bool:
+    return abs(one - other) <= max(SAME * other, min(SAME_USD, SAME_AT_MOST * other))
+
+
 def family_of(vendor: str, name: str) -> str:
     """The part of an instance type's name that its sizes share."""
     return name.split(".")[0] if vendor == "aws" else name.split("-")[0]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from catalog_sources.model import Price, Source, Spec, Tally
 
-_TOO_OLD = frozenset({"K80"})  # Kepler; the last toolkit for it was CUDA 11
 LICENCE = "CC BY-SA 4.0"
 PRICES = Source("sparecores-data 0.1.0", "2024-02-21", LICENCE)
 _SPECS_DB = "sc_data/data/sc-data-priceless.db"
@@ -20,15 +19,17 @@ _REGION_NAMES = {"me-central-2": "me-south-1"}  # 0.1.0 calls Bahrain so; its pr
 def specs(folder: Path, tally: Tally) -> dict[tuple[str, str], Spec]:
     """Every instance type by (vendor, name). Mac machines are left out: they are rented by the day."""
     query = """select vendor_id, api_reference, vcpus, memory_amount, gpu_count, gpu_manufacturer, gpu_model,
-                      gpu_memory_min, cpu_architecture, storage_size, cpu_allocation from server"""
+                      gpu_memory_min, cpu_architecture, storage_size, cpu_allocation, status from server"""
     found = {}
     with sqlite3.connect(folder / _SPECS_DB) as db:
-        for vendor, name, vcpus, memory, gpus, maker, model, vram, cpu, storage, allocation in db.execute(query):
+        for vendor, name, vcpus, memory, gpus, maker, model, vram, cpu, storage, allocation, status in db.execute(
+            query
+        ):
             if cpu not in _ARCHITECTURES or not vcpus or not memory:
                 tally.drop(vendor, "type without vCPUs, memory or a usual architecture")
                 continue
-            if model in _TOO_OLD:
-                tally.drop(vendor, "GPU that CUDA 12 does not support")
+            if status != "ACTIVE":
+                tally.drop(vendor, "type that is no longer offered")
                 continue
             nvidia = maker == "NVIDIA" and gpus >= 1
             found[vendor, name] = Spec(
@@ -44,6 +45,19 @@ def specs(folder: Path, tally: Tally) -> dict[tuple[str, str], Spec]:
                 burstable=allocation in ("BURSTABLE", "SHARED"),
             )
     return found
+
+
+def gpu_counts(folder: Path, vendor: str) -> dict[str, int]:
+    """Whole GPUs of each type of a vendor, whoever made them."""
+    query = "select api_reference, gpu_count from server where vendor_id = ? and gpu_count >= 1"
+    with sqlite3.connect(folder / _SPECS_DB) as db:
+        return {name: int(count) for name, count in db.execute(query, (vendor,))}
+
+
+def regions(folder: Path) -> set[tuple[str, str]]:
+    """Every (vendor, region) that is open."""
+    with sqlite3.connect(folder / _SPECS_DB) as db:
+        return set(db.execute("select vendor_id, api_reference from region where status = 'ACTIVE'"))
 
 
 def aws_prices(folder: Path) -> Iterator[Price]:

@@ -1,0 +1,177 @@
+"""Machines and their prices: the catalog's shape, and the cheapest machines that are enough for a need.
+
+Pure. How much of a machine its system takes for itself, and why, is explained in ``docs/pricing.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from resource_tracker.errors import SettingError
+from resource_tracker.records import InstanceType, Offer
+from resource_tracker.units import gib_to_mib, mib_to_gib
+
+EVICTION_MIB = 100
+"""What the kubelet keeps free: below it, it evicts."""
+RESERVED_BELOW_1_GIB_MIB = 255
+RESERVED_BANDS_GIB = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
+"""Share of each successive band of a machine's memory that its system keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSource:
+    """Where prices come from: a name with its version, the day they were collected, their licence."""
+
+    name: str
+    date: str
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionPrices:
+    """On-demand USD per hour in one region: three columns of one length. ``sources`` are indices into the catalog's."""
+
+    names: tuple[str, ...]
+    usd_per_hour: tuple[float, ...]
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Instance types and their on-demand prices by region.
+
+    Parameters
+    ----------
+    origin : str
+        What to call it in a report, such as ``"bundled catalog"``.
+    instances : mapping
+        ``(vendor, name)`` to :class:`~resource_tracker.records.InstanceType`.
+    prices : mapping
+        ``(vendor, region)`` to :class:`RegionPrices`.
+    sources : tuple of PriceSource
+    notes : tuple of str
+        What a reader must know of this catalog, such as that live prices could not be had.
+    """
+
+    origin: str
+    instances: Mapping[tuple[str, str], InstanceType]
+    prices: Mapping[tuple[str, str], RegionPrices]
+    sources: tuple[PriceSource, ...]
+    notes: tuple[str, ...] = ()
+
+    def vendors(self) -> tuple[str, ...]:
+        """Vendors with prices, sorted."""
+        return tuple(sorted({vendor for vendor, _ in self.prices}))
+
+    def regions(self, vendor: str) -> tuple[str, ...]:
+        """Regions of a vendor with prices, sorted; empty for an unknown vendor."""
+        return tuple(sorted(region for owner, region in self.prices if owner == vendor))
+
+    def offers(self, vendor: str, region: str) -> Iterator[tuple[Offer, PriceSource]]:
+        """Everything on offer in one region, in no particular order."""
+        prices = self.prices.get((vendor, region))
+        if prices is None:
+            return
+        for name, usd, source in zip(prices.names, prices.usd_per_hour, prices.sources, strict=True):
+            instance = self.instances[vendor, name]
+            yield Offer(instance=instance, region=region, price_usd_per_hour=usd), self.sources[source]
+
+    def find(self, vendor: str, region: str, name: str) -> tuple[Offer, PriceSource] | None:
+        """The offer of one instance type in one region, with its source; ``None`` where there is none."""
+        return next((pair for pair in self.offers(vendor, region) if pair[0].instance.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a machine must have left for the step. ``gpu_memory_mib`` is per GPU."""
+
+    vcpus: float
+    memory_mib: float
+    gpu_count: int = 0
+    gpu_memory_mib: float | None = None
+    architecture: str = "x86_64"
+
+
+def reserved_memory_mib(memory_mib: float) -> float:
+    """Memory of a machine that its system keeps for itself.
+
+    A quarter of the first 4 GiB, 20 % of the next 4, 10 % of the next 8, 6 % of the next 112 and 2 % of the rest
+    (255 MiB on a machine below 1 GiB), and 100 MiB below which the kubelet evicts.
+
+    Source: "Memory and CPU reservations", Google Kubernetes Engine; the highest of the published rules of the
+    managed services for machines of the usual sizes, so that what is left suffices on the others as well.
+    """
+    left = mib_to_gib(memory_mib)
+    if left < 1:
+        return RESERVED_BELOW_1_GIB_MIB + EVICTION_MIB
+    reserved = 0.0
+    for width, share in RESERVED_BANDS_GIB:
+        part = min(left, width)
+        reserved += part * share
+        left -= part
+    return gib_to_mib(reserved) + EVICTION_MIB
+
+
+def is_enough(instance: InstanceType, need: Need) -> bool:
+    """Whether a machine has what is needed left, once its system has taken its own."""
+    gpus_do = instance.gpu_count >= need.gpu_count and (
+        need.gpu_count == 0 or need.gpu_memory_mib is None or (instance.gpu_memory_mib or 0) >= need.gpu_memory_mib
+    )
+    return (
+        gpus_do
+        and instance.vcpus >= need.vcpus
+        and instance.architecture == need.architecture
+        and instance.memory_mib - reserved_memory_mib(instance.memory_mib) >= need.memory_mib
+    )
+
+
+def cheapest(
+    catalog: Catalog,
+    need: Need,
+    *,
+    vendor: str | None = None,
+    region: str | None = None,
+    limit: int = 5,
+    allow_burstable: bool = False,
+) -> tuple[Offer, ...]:
+    """The cheapest machines that are enough, one offer for each instance type, by price and then by name.
+
+    Parameters
+    ----------
+    vendor, region : str, optional
+        Where to look; everywhere by default.
+    allow_burstable : bool
+        Also machines whose vCPUs are throttled under lasting load, or shared with others.
+
+    Raises
+    ------
+    SettingError
+        The catalog has no such vendor or region; the message lists those it has.
+    """
+    best: dict[tuple[str, str], Offer] = {}
+    for place in _places(catalog, vendor, region):
+        for offer, _ in catalog.offers(*place):
+            if not is_enough(offer.instance, need) or (offer.instance.burstable and not allow_burstable):
+                continue
+            key = (offer.instance.vendor, offer.instance.name)
+            if key not in best or _order(offer) < _order(best[key]):
+                best[key] = offer
+    return tuple(sorted(best.values(), key=_order)[: max(0, limit)])
+
+
+def _order(offer: Offer) -> tuple[float, str, str, str]:
+    return offer.price_usd_per_hour, offer.instance.vendor, offer.instance.name, offer.region
+
+
+def _places(catalog: Catalog, vendor: str | None, region: str | None) -> list[tuple[str, str]]:
+    if not catalog.prices:
+        return []
+    if vendor is not None and vendor not in catalog.vendors():
+        raise SettingError(f"no prices for vendor {vendor!r}: there are {', '.join(catalog.vendors())}")
+    places = [place for place in catalog.prices if vendor in (None, place[0]) and region in (None, place[1])]
+    if not places:
+        known = sorted({place[1] for place in catalog.prices if vendor in (None, place[0])})
+        raise SettingError(f"no prices for region {region!r}: there are {', '.join(known)}")
+    return sorted(places)
