@@ -37,9 +37,14 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "host",
                 "host_limits",
                 "keeper",
+                "measured",
                 "metadata_service",
                 "private_dir",
                 "sampler",
+                "spool_dirs",
+                "start_end",
+                "task_usage",
+                "timeline",
                 "tracker",
             }
         ),
@@ -54,7 +59,9 @@ BANNED_IN_PURE = frozenset(
     {"jinja2", "metaflow", "os", "psutil", "pynvml", "requests", "signal", "socket", "subprocess", "tempfile"}
     | {"threading", "time", "urllib"}
 )
-SAMPLER_STANDARD = frozenset({"sys", "os", "time", "array", "struct", "select", "errno", "signal", "ctypes", "math"})
+SAMPLER_STANDARD = frozenset(
+    {"sys", "os", "time", "array", "struct", "select", "errno", "ctypes", "math"} | {"signal", "_signal"}
+)
 SAMPLER_OPTIONAL = {"psutil": "psutil", "pynvml": "gpu"}
 """Third-party libraries of the sampler, and a word that the only modules which may import them have in their name."""
 OWNERS = {"jinja2": ("report",), "metaflow": ("flows", "metaflow_extensions", "training")}
