@@ -1,0 +1,166 @@
+"""From a spool's rows and the task's own record to :class:`~resource_tracker.records.Measurements`."""
+
+from __future__ import annotations
+
+import math
+import os
+from array import array
+
+from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.records import FailedSource, Measurements, SamplerCost, Tracking, TrackingMode
+from resource_tracker.sampler.control import STEP_END
+from resource_tracker.sampler.spool_read import Spool
+from resource_tracker.timeline import Moment, Timeline
+from resource_tracker.units import ticks_to_seconds
+
+CPU_OF_TREE = "process tree in /proc"
+CPU_OF_TASK = "getrusage"
+PEAK_OF_SAMPLES = "sub-samples"
+PEAK_OF_KERNEL = "VmHWM"
+
+
+def measurements_of(
+    spool: Spool,
+    timeline: Timeline,
+    *,
+    mode: TrackingMode,
+    interval_s: float,
+    reason: str | None = None,
+    ended_early: str | None = None,
+) -> Measurements:
+    """All that is known now of an attempt that may still be running.
+
+    Rows after the mark of the step's end go into the persist peak only. Where the sampler did not get the mark, the
+    rows' time tells on which side they are.
+    """
+    now = Moment()
+    end = timeline.end or now
+    step_end = timeline.step_end
+    phases = _phases(spool, step_end)
+    step = [index for index, phase in enumerate(phases) if phase == 0]
+    persist = [index for index, phase in enumerate(phases) if phase > 0]
+    duration_s = (step_end or end).monotonic_s - timeline.start.monotonic_s
+    peak, source = _peak(spool, step, (step_end or end).usage.peaks_since(timeline.start.usage))
+    persist_peak = None
+    if step_end is not None:
+        persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage))
+    cpu_s, cpu_source = _cpu(spool, step, (step_end or end).usage.cpu_since(timeline.start.usage))
+    return Measurements(
+        process=_frame(spool, "process", PROCESS_NAMES, step, timeline, duration_s),
+        system=_frame(spool, "system", SYSTEM_NAMES, step, timeline, duration_s),
+        started_at=timeline.start.unix_s,
+        ended_at=end.unix_s,
+        duration_s=duration_s,
+        step_ended_at=None if step_end is None else step_end.unix_s,
+        memory_peak_kib=peak,
+        memory_peak_source=source,
+        persist_memory_peak_kib=persist_peak,
+        cpu_seconds=cpu_s,
+        cpu_source=cpu_source,
+        cpu_is_lower_bound=cpu_s is not None,
+        tracking=Tracking(
+            mode=mode,
+            interval_s=interval_s,
+            reason=reason,
+            ended_early=ended_early,
+            cost=_cost(spool),
+            failed_sources=_failed(spool),
+        ),
+    )
+
+
+def last_seen_at(spool: Spool) -> float | None:
+    """Unix time of the last row, or of the reading at start."""
+    stamps = spool.columns["system", "timestamp"]
+    return stamps[-1] if stamps else spool.first.get(("system", "timestamp"))
+
+
+def _phases(spool: Spool, step_end: Moment | None) -> list[int]:
+    marked = any(event.text == f"mark\t{STEP_END}" for event in spool.events)
+    if marked or step_end is None:
+        return spool.phases
+    return [int(stamp > step_end.unix_s) for stamp in spool.columns["system", "timestamp"]]
+
+
+def _frame(
+    spool: Spool, frame: str, names: tuple[str, ...], rows: list[int], timeline: Timeline, duration_s: float
+) -> TinyDataFrame:
+    """The rows of one frame; where there is none, what else is known, as one row."""
+    if rows:
+        return TinyDataFrame({name: [spool.columns[frame, name][index] for index in rows] for name in names})
+    cells = {name: spool.first.get((frame, name), math.nan) for name in names}
+    if not spool.first:
+        cells.update(_cells_of_task(frame, timeline, duration_s))
+    return TinyDataFrame({name: [value] for name, value in cells.items()})
+
+
+def _cells_of_task(frame: str, timeline: Timeline, duration_s: float) -> dict[str, float]:
+    """What the task knows without any sampler."""
+    end = timeline.step_end or timeline.end or Moment()
+    cells = {"timestamp": end.unix_s, "interval_s": duration_s}
+    if frame == "process":
+        cells["pid"] = timeline.start.usage.pid
+        cells["samples"] = 2
+        peaks = end.usage.peaks_since(timeline.start.usage)
+        if peaks:
+            cells["memory_peak_kib"] = max(peaks.values())
+        cpu_s = end.usage.cpu_since(timeline.start.usage)
+        if cpu_s is not None and duration_s > 0:
+            cells["cpu_usage"] = cells["cpu_peak_cores"] = cpu_s / duration_s
+    return cells
+
+
+def _peak(spool: Spool, rows: list[int], of_task: dict[str, float]) -> tuple[float | None, str]:
+    """The highest of all sources, and its name: samples first, where several agree."""
+    candidates = {
+        PEAK_OF_SAMPLES: _highest(spool.columns["internal", "memory_sampled_kib"], rows),
+        PEAK_OF_KERNEL: _highest(spool.columns["process", "memory_peak_kib"], rows),
+        **of_task,
+    }
+    best, source = None, ""
+    for name, value in candidates.items():
+        if value is not None and (best is None or value > best):
+            best, source = value, name
+    return best, source
+
+
+def _cpu(spool: Spool, rows: list[int], of_task_s: float | None) -> tuple[float | None, str]:
+    """CPU seconds: of the tree, or of the task where that knows more (ticks are coarse, and it may have been alone)."""
+    ticks = [spool.columns["process", name][index] for name in ("utime", "stime") for index in rows]
+    known = [value for value in ticks if value == value]
+    of_tree_s = ticks_to_seconds(math.fsum(known), os.sysconf("SC_CLK_TCK")) if known else None
+    if of_task_s is not None and (of_tree_s is None or of_task_s > of_tree_s):
+        return of_task_s, CPU_OF_TASK
+    return of_tree_s, "" if of_tree_s is None else CPU_OF_TREE
+
+
+def _highest(column: array[float], rows: list[int]) -> float | None:
+    return max((column[index] for index in rows if column[index] == column[index]), default=None)
+
+
+def _total(column: array[float]) -> float:
+    return math.fsum(value for value in column if value == value)
+
+
+def _cost(spool: Spool) -> SamplerCost:
+    cpu = spool.columns["system", "sampler_cpu_s"]
+    of_start = spool.first.get(("system", "sampler_cpu_s"), 0.0)
+    everything = range(len(spool.phases))
+    return SamplerCost(
+        cpu_s=_total(cpu) + of_start if len(cpu) or spool.first else None,
+        memory_kib=_highest(spool.columns["internal", "sampler_memory_kib"], list(everything)),
+        samples=round(_total(spool.columns["process", "samples"])),
+        rows=sum(spool.merged),
+    )
+
+
+def _failed(spool: Spool) -> tuple[FailedSource, ...]:
+    """Each source once, with its last count and reason."""
+    last: dict[str, FailedSource] = {}
+    for event in spool.events:
+        kind, _, rest = event.text.partition("\t")
+        fields = rest.split("\t", 2)
+        if kind == "failed" and len(fields) == 3 and fields[1].isdigit():
+            last[fields[0]] = FailedSource(source=fields[0], reason=fields[2], count=int(fields[1]))
+    return tuple(last.values())

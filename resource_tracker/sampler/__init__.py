@@ -1,0 +1,5 @@
+"""The process that watches: reads /proc once a row and writes the spool.
+
+It runs under ``python -I -S`` beside the user's code, so its memory counts. It imports only the columns, the
+errors, the units, this package, and ``os sys time array struct select errno signal`` (``ctypes`` where a GPU is found).
+"""

@@ -1,0 +1,93 @@
+"""The sampler's life after its first reading: sample, answer, and end with the task."""
+
+import select
+import time
+
+from resource_tracker.sampler.control import MARK, STEP_END, STOP, Control, Message
+from resource_tracker.sampler.lifeline import Lifeline
+from resource_tracker.sampler.pace import Pace
+from resource_tracker.sampler.rows import RowMaker
+from resource_tracker.sampler.spool import SpoolWriter
+
+STOPPED, TASK_DIED, SPOOL_GONE = "stopped", "task died", "spool gone"
+"""Why a sampler ends."""
+
+
+class Loop:
+    """Runs until told to stop, until the task dies, or until nobody can read the spool any more."""
+
+    def __init__(
+        self, maker: RowMaker, spool: SpoolWriter, control: Control, lifeline: Lifeline, interval_s: float
+    ) -> None:
+        self._maker = maker
+        self._spool = spool
+        self._control = control
+        self._lifeline = lifeline
+        self._pace = Pace(interval_s, time.monotonic())
+        self._phase = 0
+        self._poll = select.poll()
+        self._poll.register(control.fd, select.POLLIN)
+        if lifeline.fd >= 0:
+            self._poll.register(lifeline.fd, select.POLLIN)
+
+    def run(self) -> str:
+        """Why it ended."""
+        while True:
+            ready = {fd for fd, _ in self._poll.poll(self._wait_ms())}
+            if self._control.fd in ready:
+                for message in self._control.messages():
+                    if self._act(message):
+                        return STOPPED
+            # The task's last words come first: a mark, then its end.
+            if (self._lifeline.fd in ready or self._lifeline.check_every_s is not None) and self._lifeline.ended():
+                self._end(TASK_DIED)
+                return TASK_DIED
+            if not self._spool.reachable:
+                return SPOOL_GONE
+            self._sample()
+
+    def _wait_ms(self) -> float:
+        pace = self._pace
+        wait_s = min(pace.next_sub_sample_s, pace.next_row_s) - time.monotonic()
+        if self._lifeline.check_every_s is not None:
+            wait_s = min(wait_s, self._lifeline.check_every_s)
+        return max(0.0, wait_s * 1000)
+
+    def _sample(self) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._pace.next_row_s:
+            began_s = time.process_time()
+            self._close_row()
+            self._pace.row_closed(now_s, time.process_time() - began_s)
+        elif now_s >= self._pace.next_sub_sample_s:
+            began_s = time.process_time()
+            self._maker.sub_sample()
+            self._pace.sub_sampled(now_s, time.process_time() - began_s)
+
+    def _close_row(self) -> None:
+        self._spool.row(self._phase, self._maker.row().values())
+        self._tell_failures(final=False)
+
+    def _tell_failures(self, *, final: bool) -> None:
+        for source, count, reason in self._maker.failures.news(final=final):
+            self._spool.event(self._phase, time.time(), f"failed\t{source}\t{count}\t{reason}")
+
+    def _act(self, message: Message) -> bool:
+        """Whether that was the end."""
+        if message.word == MARK:
+            self._close_row()
+            self._spool.event(self._phase, time.time(), f"mark\t{message.name}")
+            if message.name == STEP_END and self._phase == 0:
+                self._phase = 1
+            self._pace.row_cut(time.monotonic())
+            self._control.answer(message)
+        elif message.word == STOP:
+            self._end(STOPPED)
+            self._control.answer(message, until_exit=True)
+            return True
+        return False
+
+    def _end(self, why: str) -> None:
+        self._close_row()
+        self._tell_failures(final=True)
+        self._spool.event(self._phase, time.time(), f"end\t{why}")

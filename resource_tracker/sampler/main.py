@@ -1,0 +1,124 @@
+"""Entry point of the sampler: become nobody's child, take the first reading, say so, watch.
+
+Arguments: pairs of ``NAME VALUE``, see :class:`Arguments`. Standard output is a pipe to the task, on which the launcher
+writes ``pid N``, and the sampler ``ok`` or ``error REASON``; standard input reads as ended once the launcher has
+been waited for, so that its own CPU time lies before the first reading. Then both are let go.
+"""
+
+import _signal as signal  # type: ignore[import-not-found]  # `signal` would bring enum and more: 5 ms, 0.4 MB
+import os
+import sys
+import time
+
+from resource_tracker.errors import ResourceTrackerError
+from resource_tracker.sampler.aftermath import after_death, remove_spool
+from resource_tracker.sampler.collector import Failures, reason_of
+from resource_tracker.sampler.control import Control
+from resource_tracker.sampler.cost import CostCollector
+from resource_tracker.sampler.layout import Layout
+from resource_tracker.sampler.lifeline import Lifeline
+from resource_tracker.sampler.loop import SPOOL_GONE, TASK_DIED, Loop
+from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.procfs.pid_stat import PidStat
+from resource_tracker.sampler.rows import PROC, RowMaker, standard_collectors
+from resource_tracker.sampler.spool import SpoolWriter
+
+SAMPLER_NICE = 5
+"""It sleeps nearly always, so it still gets its turn at once on a busy machine."""
+
+
+class Arguments:
+    """What the task says: the process to watch, how, and where to."""
+
+    __slots__ = ("directory", "interval_s", "marker", "pid", "pynvml_dir", "spool", "start_time", "starter")
+
+    def __init__(self, words: list[str]) -> None:
+        given = dict(zip(words[::2], words[1::2], strict=True))
+        self.pid = int(given["pid"])
+        self.start_time = int(given["start_time"])
+        self.starter = int(given["starter"])
+        self.interval_s = float(given["interval_s"])
+        self.spool = given["spool"]
+        self.directory = given["directory"]
+        self.pynvml_dir = given.get("pynvml_dir")
+        name, equals, value = given.get("marker", "").partition("=")
+        self.marker = (name, value) if equals else None
+
+
+def main() -> None:
+    """Starts the sampler as a process of its own, and ends this one."""
+    os.setsid()
+    launcher_cpu_s = time.process_time()
+    pid = os.fork()
+    if pid:
+        os.write(1, b"pid %d\n" % pid)
+        os._exit(0)
+    try:
+        _detach()
+        _live(Arguments(sys.argv[2:]), launcher_cpu_s)
+    finally:
+        os._exit(0)
+
+
+def _detach() -> None:
+    """Keeps nothing of the task's: directory, signals, standing with the memory killer, priority."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.chdir("/")
+    os.umask(0o077)
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(fd, b"1000")
+        os.close(fd)
+        os.nice(SAMPLER_NICE)
+    except OSError:
+        return  # better for the step if we are the first to go, but no must
+
+
+def _live(arguments: Arguments, launcher_cpu_s: float) -> None:
+    while os.read(0, 64):
+        continue
+    try:
+        loop = _begin(arguments, launcher_cpu_s)
+    except (OSError, ResourceTrackerError, ValueError) as error:
+        os.write(1, f"error {reason_of(error)}\n".encode("utf-8", "replace"))
+        return
+    os.write(1, b"ok\n")
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+    why = loop.run()
+    if why == TASK_DIED:
+        after_death(arguments.spool)
+    elif why == SPOOL_GONE:
+        remove_spool(arguments.spool)
+
+
+def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
+    """Takes the first reading into the spool."""
+    if os.getppid() in (arguments.starter, arguments.pid):
+        raise ResourceTrackerError("the task is where orphans go (process 1, or a subreaper)")
+    lifeline = Lifeline(PROC, arguments.pid, arguments.start_time)
+    control = Control(arguments.spool)
+    failures = Failures()
+    collectors = standard_collectors(
+        arguments.pid,
+        failures,
+        marker=arguments.marker,
+        directory=arguments.directory,
+        pynvml_dir=arguments.pynvml_dir,
+    )
+    maker = RowMaker([*collectors, CostCollector(PROC, launcher_cpu_s)], failures)
+    first = maker.first()
+    meta = {
+        "pid": str(arguments.pid),
+        "sampler_pid": str(os.getpid()),
+        "sampler_start_time": str(PidStat(read_record(f"{PROC}/self/stat")).start_time),
+        "interval_s": repr(arguments.interval_s),
+        "started_at": repr(first.process["timestamp"]),
+    }
+    spool = SpoolWriter(arguments.spool, Layout(meta))
+    spool.first(first.values())
+    return Loop(maker, spool, control, lifeline, arguments.interval_s)

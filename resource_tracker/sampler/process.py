@@ -1,0 +1,190 @@
+"""The collector of the step's own figures: CPU, memory, storage, threads of the tree."""
+
+import os
+import time
+
+from resource_tracker.errors import ParseError
+from resource_tracker.sampler.account import Account, Io, Reading
+from resource_tracker.sampler.collector import Collector, Failures, Row
+from resource_tracker.sampler.member import Member
+from resource_tracker.sampler.memory import TreeMemory
+from resource_tracker.sampler.procfs import loadavg, pid_io, pid_stat
+from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.tree import Tree
+from resource_tracker.units import bytes_to_kib, ticks_to_seconds
+
+WATCHED = 4
+"""Sub-samples read the root, this many of the largest members, and as many of the busiest."""
+CPU_WINDOW_S = 0.25
+"""CPU time comes in ticks of 10 ms: over less than this, a tick more or less would look like a peak."""
+
+
+class ProcessCollector(Collector):
+    """The step and its descendants."""
+
+    source = pid_stat.SOURCE
+
+    def __init__(self, tree: Tree, proc: str, ticks_per_s: int, failures: Failures) -> None:
+        self._tree = tree
+        self._proc = proc
+        self._ticks_per_s = ticks_per_s
+        self._failures = failures
+        self._page_kib = int(bytes_to_kib(os.sysconf("SC_PAGE_SIZE")))
+        self._account = Account()
+        self._memory = TreeMemory(proc, failures, time.process_time)
+        self._io: dict[Member, Io] = {}
+        self._forks_show = self._io_works = True
+        self._watched: list[Member] = []
+        self._ticks_before: dict[Member, int] = {}
+        self._window_from_s = 0.0
+        self._window_ticks = self._samples = self._memory_sum = self._memory_peak = 0
+        self._cpu_peak = 0.0
+
+    # --- start ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        now_s = time.monotonic()
+        self._tree.forked()
+        self._tree.refresh()
+        members = list(self._tree.members.values())
+        for member in members:
+            self._welcome(member, now_s, from_birth=False)
+        self._choose_watched()
+        self._memory.beyond_samples(member.pid for member in self._watched)  # the past is not the step's
+        self._window_from_s = now_s
+
+    def _welcome(self, member: Member, now_s: float, *, from_birth: bool) -> None:
+        self._io[member] = self._io_of(member)
+        self._account.open(member, self._io[member], from_birth=from_birth)
+        self._take_memory(member, now_s)
+
+    def _take_memory(self, member: Member, now_s: float) -> None:
+        if member.counted:
+            self._memory.update(member.pid, member.stat.start_stack, member.stat.rss_pages * self._page_kib, now_s)
+
+    # --- sub-samples ---------------------------------------------------------------------------
+
+    def sub_sample(self, now_s: float) -> None:
+        if self._forks_show and self._forked():
+            for member in self._tree.refresh():
+                self._welcome(member, now_s, from_birth=True)
+                if len(self._watched) <= 2 * WATCHED + 1:
+                    self._watched.append(member)
+        self._watched = [member for member in self._watched if self._sample(member, now_s)]
+        self._note_cpu(now_s)
+        self._note_memory()
+
+    def _forked(self) -> bool:
+        try:
+            return self._tree.forked()
+        except (OSError, ParseError) as error:
+            self._failures.note(loadavg.SOURCE, error)
+            self._forks_show = False  # then each row looks for new processes, and only each row
+            return False
+
+    def _sample(self, member: Member, now_s: float) -> bool:
+        """Reads a watched member anew; False where it ended."""
+        if self._tree.members.get(member.pid) is not member:
+            return False
+        before = member.stat
+        if not self._tree.read(member):
+            self._memory.remove(member.pid)
+            return False
+        self._take_memory(member, now_s)
+        if member.counted:
+            self._window_ticks += member.stat.utime - before.utime + member.stat.stime - before.stime
+        return True
+
+    def _note_cpu(self, now_s: float) -> None:
+        length_s = now_s - self._window_from_s
+        if length_s >= CPU_WINDOW_S:
+            cores = ticks_to_seconds(self._window_ticks, self._ticks_per_s) / length_s
+            self._cpu_peak = max(self._cpu_peak, cores)
+            self._window_ticks = 0
+            self._window_from_s = now_s
+
+    def _note_memory(self) -> None:
+        self._samples += 1
+        self._memory_sum += self._memory.total
+        self._memory_peak = max(self._memory_peak, self._memory.total)
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def read(self, row: Row, interval_s: float) -> None:
+        now_s = time.monotonic()
+        for member in self._tree.refresh():
+            self._welcome(member, now_s, from_birth=True)
+        for member in self._tree.read_all():
+            self._memory.remove(member.pid)
+        self._settle(row, interval_s)
+        self._choose_watched()
+        self._fill_memory(row, now_s)
+        counted = [member for member in self._tree.members.values() if member.counted and not member.stat.ended]
+        process = row.process
+        process["pid"] = self._tree.root.pid
+        process["children"] = sum(member is not self._tree.root for member in counted)
+        process["threads"] = sum(member.stat.threads for member in counted)
+        process["samples"] = self._samples
+        self._samples = self._memory_sum = self._memory_peak = 0
+        self._cpu_peak = 0.0
+
+    def _settle(self, row: Row, interval_s: float) -> None:
+        live: list[Reading] = []
+        for member in self._tree.members.values():
+            self._io[member] = io = self._io_of(member)
+            live.append((member, io))
+        gone = [(member, self._io.pop(member)) for member in self._tree.take_gone()]
+        utime, stime, faults, read_bytes, write_bytes = self._account.settle(live, gone)
+        process = row.process
+        process["utime"], process["stime"], process["major_faults"] = utime, stime, faults
+        if self._io_works:
+            process["read_bytes"], process["write_bytes"] = read_bytes, write_bytes
+        if interval_s > 0:
+            cores = ticks_to_seconds(utime + stime, self._ticks_per_s) / interval_s
+            process["cpu_usage"] = cores
+            process["cpu_peak_cores"] = max(self._cpu_peak, cores)
+
+    def _io_of(self, member: Member) -> Io:
+        before = self._io.get(member, (0.0, 0.0))
+        if not self._io_works:
+            return before
+        try:
+            return pid_io.parse(read_record(f"{self._proc}/{member.pid}/io", 1024))
+        except (OSError, ParseError) as error:
+            if member is self._tree.root and not isinstance(error, ProcessLookupError | FileNotFoundError):
+                self._failures.note(pid_io.SOURCE, error)
+                self._io_works = False
+            return before
+
+    def _choose_watched(self) -> None:
+        """The root, the largest and the busiest."""
+        members = [member for member in self._tree.members.values() if member.counted]
+        chosen = {self._tree.root} if self._tree.root.pid in self._tree.members else set()
+        if len(members) <= 2 * WATCHED + 1:
+            chosen.update(members)
+        else:
+            chosen.update(sorted(members, key=_size)[-WATCHED:])
+            chosen.update(sorted(members, key=self._busyness)[-WATCHED:])
+        self._ticks_before = {member: member.stat.utime + member.stat.stime for member in members}
+        self._watched = list(chosen)
+
+    def _busyness(self, member: Member) -> int:
+        ticks = member.stat.utime + member.stat.stime
+        return ticks - self._ticks_before.get(member, ticks)
+
+    def _fill_memory(self, row: Row, now_s: float) -> None:
+        for member in self._tree.members.values():
+            if member.counted:
+                self._take_memory(member, now_s)
+            else:
+                self._memory.remove(member.pid)
+        self._memory.read_in_full(now_s)
+        self._note_memory()
+        extra = self._memory.beyond_samples(member.pid for member in self._watched)
+        row.process["memory"] = self._memory_sum / self._samples
+        row.internal["memory_sampled_kib"] = self._memory_peak
+        row.process["memory_peak_kib"] = max(self._memory_peak, self._memory.total + extra)
+
+
+def _size(member: Member) -> int:
+    return member.stat.rss_pages

@@ -1,0 +1,14 @@
+"""``/proc/loadavg``: its last field is the process id that was given out last. Source: proc(5)."""
+
+from resource_tracker.errors import ParseError
+from resource_tracker.sampler.procfs.files import number
+
+SOURCE = "/proc/loadavg"
+
+
+def parse(data: bytes) -> int:
+    """The newest process or thread id of our pid namespace: unchanged, nothing was forked. Raises ParseError."""
+    fields = data.split()
+    if len(fields) != 5:
+        raise ParseError(SOURCE, f"{len(fields)} fields, expected 5")
+    return number(fields[4], SOURCE)

@@ -1,0 +1,143 @@
+"""Which processes belong to the step: its own, their descendants, and those of them that were orphaned.
+
+Once seen, a process stays a member, whatever its parent is later. An orphan that was never seen as a descendant is
+known by the marker, a variable in the environment that it began with.
+"""
+
+import os
+
+from resource_tracker.errors import ParseError
+from resource_tracker.sampler.member import Member
+from resource_tracker.sampler.procfs import loadavg
+from resource_tracker.sampler.procfs.files import read_record
+
+MAX_OPEN = 256
+RECORD_BYTES = 1 << 18
+WATCHER = b"resource_tracker.sampler.main"
+"""In the command line of every sampler, and of what starts it."""
+
+
+class Tree:
+    """Members by pid, parents before children.
+
+    Parameters
+    ----------
+    proc : str
+        ``/proc``, or the root of a fake one.
+    root_pid : int
+    marker : tuple of str or None
+        Name and value of the variable that the step's own processes have.
+
+    Raises
+    ------
+    OSError, ParseError
+        There is no such process, or it cannot be read.
+    """
+
+    def __init__(self, proc: str, root_pid: int, marker: tuple[str, str] | None = None) -> None:
+        self._proc = proc
+        self._name = None if marker is None else os.fsencode(marker[0])
+        self._value = None if marker is None else os.fsencode(marker[1])
+        self._own_pid = os.getpid()
+        self._known: set[int] = set()
+        self._newest_pid = -1
+        self._gone: list[Member] = []
+        self._uid = self._uid_of(root_pid)
+        self.root = Member(proc, root_pid)
+        self.members: dict[int, Member] = {}
+        self._admit(self.root)
+
+    def forked(self) -> bool:
+        """Whether any process or thread of the machine began since the last call. Raises OSError, ParseError."""
+        newest = loadavg.parse(read_record(f"{self._proc}/loadavg", 256))
+        changed, self._newest_pid = newest != self._newest_pid, newest
+        return changed
+
+    def refresh(self) -> list[Member]:
+        """Finds and returns new members. Raises OSError where processes cannot be listed."""
+        pids = {int(name) for name in os.listdir(self._proc) if name.isdigit()}
+        self._known &= pids
+        candidates = []
+        for pid in pids - self._known - self.members.keys() - {self._own_pid}:
+            try:
+                candidates.append(Member(self._proc, pid))
+            except (OSError, ParseError):
+                continue  # it ended meanwhile, or is not ours to see
+            self._known.add(pid)
+        # A child may have a lower pid than its parent (they wrap), but is never older.
+        candidates.sort(key=lambda member: (member.stat.start_time, member.pid))
+        return [candidate for candidate in candidates if self._belongs(candidate)]
+
+    def read_all(self) -> list[Member]:
+        """Reads all members anew, parents first, and returns those that ended."""
+        ended = []
+        for member in list(self.members.values()):
+            if not self.read(member):
+                ended.append(member)
+            elif not member.rechecked:
+                # A fork has its parent's environment until it executes a program with another.
+                member.rechecked = True
+                member.counted = member.counted and (member is self.root or not self._is_foreign(member.pid))
+        return ended
+
+    def read(self, member: Member) -> bool:
+        """Reads one member anew; one that ended leaves, and the answer is False."""
+        try:
+            if member.read():
+                return True
+        except ParseError:
+            pass
+        member.close()
+        del self.members[member.pid]
+        self._known.discard(member.pid)
+        self._gone.append(member)
+        return False
+
+    def take_gone(self) -> list[Member]:
+        """Those that ended since the last call, as they were last seen."""
+        gone, self._gone = self._gone, []
+        return gone
+
+    def _belongs(self, candidate: Member) -> bool:
+        parent = self.members.get(candidate.stat.ppid)
+        if parent is not None and parent.stat.start_time <= candidate.stat.start_time:
+            candidate.counted = parent.counted and not self._is_foreign(candidate.pid)
+        elif not self._is_marked(candidate.pid):
+            return False
+        self._admit(candidate)
+        return True
+
+    def _admit(self, member: Member) -> None:
+        self.members[member.pid] = member
+        if len(self.members) <= MAX_OPEN:
+            try:
+                member.keep_open()
+            except OSError:
+                return  # ended, or no descriptor left: reading by path tells which
+
+    def _is_foreign(self, pid: int) -> bool:
+        if self._name is not None:
+            value = self._marker_of(pid)
+            if value is not None and value != self._value:
+                return True
+        return WATCHER in self._read(f"{pid}/cmdline")
+
+    def _is_marked(self, pid: int) -> bool:
+        return self._name is not None and self._uid_of(pid) == self._uid and self._marker_of(pid) == self._value
+
+    def _marker_of(self, pid: int) -> bytes | None:
+        assert self._name is not None
+        _, found, rest = (b"\0" + self._read(f"{pid}/environ")).partition(b"\0" + self._name + b"=")
+        return rest.partition(b"\0")[0] if found else None
+
+    def _uid_of(self, pid: int) -> int:
+        try:
+            return os.stat(f"{self._proc}/{pid}").st_uid
+        except OSError:
+            return -1
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return read_record(f"{self._proc}/{name}", RECORD_BYTES)
+        except OSError:
+            return b""

@@ -1,0 +1,124 @@
+"""Where spools lie: private folders that say in their name whose they are, so that those of the dead can be swept."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Sequence
+
+from resource_tracker.errors import ParseError, TrackerError
+from resource_tracker.sampler.aftermath import remove_spool
+from resource_tracker.sampler.control import CONTROL, is_heard
+from resource_tracker.sampler.procfs import pid_stat
+from resource_tracker.sampler.procfs.files import read_record
+
+PREFIX = "resource_tracker"
+TRIAL_BYTES = 1 << 16
+"""Written and removed again before a folder is taken: a full disk shows only then."""
+ABANDONED_AFTER_S = 2 * 86400
+"""A folder of another boot or pid namespace may be alive where we cannot look (a shared file system, a container)."""
+
+
+def default_parents() -> list[str]:
+    """``$TMPDIR`` (or ``/tmp``), ``/var/tmp``, ``/dev/shm``: the folders there are private, with names of chance."""
+    return list(dict.fromkeys([os.environ.get("TMPDIR") or "/tmp", "/var/tmp", "/dev/shm"]))  # noqa: S108
+
+
+def make_spool_dir(parents: Sequence[str], pid: int, start_time: int) -> str:
+    """A new private folder for the spool of process `pid`, in the first of `parents` that can be written to.
+
+    Raises
+    ------
+    TrackerError
+        None can; the message says why for each.
+    """
+    reasons = []
+    for parent in parents:
+        path = os.path.abspath(f"{parent}/{_name(pid, start_time)}")
+        try:
+            os.mkdir(path, 0o700)
+            try:
+                _try_out(path)
+                os.mkfifo(f"{path}/{CONTROL}", 0o600)
+            except OSError:
+                remove_spool(path)
+                raise
+            return path
+        except OSError as error:
+            reasons.append(f"{parent}: {error.strerror}")
+    raise TrackerError(f"no place for the measurements ({'; '.join(reasons) or 'no folder given'})")
+
+
+def sweep_dead_spools(parents: Sequence[str] | None = None) -> list[str]:
+    """Removes the folders that dead tasks and samplers left, and returns their paths. Never raises."""
+    swept = []
+    for parent in parents if parents is not None else default_parents():
+        try:
+            names = [name for name in os.listdir(parent) if name.startswith(f"{PREFIX}.")]
+        except OSError:
+            continue
+        for name in names:
+            path = os.path.abspath(f"{parent}/{name}")
+            if _is_dead(path, name):
+                remove_spool(path)
+                swept.append(path)
+    return swept
+
+
+def start_time_of(pid: int) -> int:
+    """Ticks since boot at which a process began; with the pid it names the process. Raises OSError, ParseError."""
+    return pid_stat.parse(read_record(f"/proc/{pid}/stat")).start_time
+
+
+def is_running(pid: int, start_time: int) -> bool:
+    """Whether that very process is there and has not ended (a zombie has)."""
+    try:
+        found = pid_stat.parse(read_record(f"/proc/{pid}/stat"))
+    except (OSError, ParseError):
+        return False
+    return found.start_time == start_time and not found.ended
+
+
+def _name(pid: int, start_time: int) -> str:
+    return ".".join([PREFIX, str(pid), str(start_time), *_here(), os.urandom(6).hex()])
+
+
+def _here() -> tuple[str, str]:
+    """Boot and pid namespace, ``0`` where unknown: a pid means something only within them."""
+    try:
+        boot = read_record("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip().replace("-", "")[:12]
+        namespace = str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:
+        return "0", "0"
+    return boot, namespace
+
+
+def _try_out(path: str) -> None:
+    trial = f"{path}/trial"
+    fd = os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        if os.write(fd, bytes(TRIAL_BYTES)) < TRIAL_BYTES:
+            raise OSError(28, "No space left on device")
+    finally:
+        os.close(fd)
+        os.unlink(trial)
+
+
+def _is_dead(path: str, name: str) -> bool:
+    fields = name.split(".")
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or len(fields) != 6:
+            return False
+        pid, start_time = int(fields[1]), int(fields[2])
+        if (fields[3], fields[4]) == _here() and fields[3] != "0":
+            # The task may have just died: then its sampler is about to clean up.
+            return not is_running(pid, start_time) and not is_heard(path)
+        return time.time() - _last_written(path) > ABANDONED_AFTER_S
+    except (OSError, ValueError):
+        return False
+
+
+def _last_written(path: str) -> float:
+    return max([os.stat(path).st_mtime, *(os.stat(f"{path}/{name}").st_mtime for name in os.listdir(path))])

@@ -1,0 +1,96 @@
+"""Readings at start and end, taken in the task itself: what is left where no sampler can run."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from resource_tracker.errors import ParseError
+from resource_tracker.measured import measurements_of
+from resource_tracker.records import Measurements
+from resource_tracker.sampler.collector import Failures
+from resource_tracker.sampler.control import STEP_END
+from resource_tracker.sampler.layout import Layout
+from resource_tracker.sampler.rows import RowMaker, standard_collectors
+from resource_tracker.sampler.spool_read import Event, Spool
+from resource_tracker.timeline import Timeline
+
+
+class StartEndReadings:
+    """Measures without any process of its own: one row up to each mark, from readings at its two ends.
+
+    For a task that is process 1 or a subreaper (an orphan would come back to it as a child), and wherever the sampler
+    cannot start. Without ``/proc`` there is what getrusage(2) tells.
+    """
+
+    def __init__(self, timeline: Timeline, interval_s: float, reason: str) -> None:
+        self._timeline = timeline
+        self._interval_s = interval_s
+        self._reason = reason
+        self._spool = Spool(Layout({}))
+        self._maker: RowMaker | None = None
+
+    @classmethod
+    def start(
+        cls, *, interval_s: float, reason: str, marker: tuple[str, str] | None = None, proc: str = "/proc"
+    ) -> StartEndReadings:
+        """Takes the first reading. Never raises.
+
+        Parameters
+        ----------
+        interval_s : float
+            As asked for; only reported.
+        reason : str
+            Why there is no sampler, in a few words for people.
+        marker : tuple of str, optional
+            As for :meth:`SamplerProcess.start`.
+        """
+        readings = cls(Timeline(), interval_s, reason)
+        failures = Failures()
+        try:
+            collectors = standard_collectors(os.getpid(), failures, marker=marker, directory=_directory(), proc=proc)
+        except (OSError, ParseError):
+            return readings
+        readings._maker = RowMaker(collectors, failures)
+        readings._maker.first()
+        return readings
+
+    def mark(self, name: str, timeout_s: float = 0.25) -> bool:
+        """Takes a reading that ends a row. True, as it cannot be late; `timeout_s` is ignored."""
+        self._close_row()
+        if name == STEP_END and self._timeline.step_end is None:
+            self._spool.events.append(Event(0, time.time(), f"mark\t{name}"))
+        self._timeline.mark(name)
+        return True
+
+    def stop(self, timeout_s: float = 0.5) -> bool:
+        """Takes the last reading; only the first call does."""
+        if self._timeline.end is None:
+            self._close_row()
+            self._timeline.stop()
+        return True
+
+    def measurements(self) -> Measurements:
+        """What is known now."""
+        if self._maker is not None:
+            for source, count, reason in self._maker.failures.news(final=True):
+                self._spool.events.append(Event(0, time.time(), f"failed\t{source}\t{count}\t{reason}"))
+        return measurements_of(
+            self._spool, self._timeline, mode="start_end", interval_s=self._interval_s, reason=self._reason
+        )
+
+    def remove(self) -> None:
+        """Nothing to delete: there is no spool."""
+
+    def _close_row(self) -> None:
+        if self._maker is None or self._timeline.end is not None or os.getpid() != self._timeline.start.usage.pid:
+            return
+        phase = 0 if self._timeline.step_end is None else 1
+        self._spool.add_row(phase, self._maker.row().values())
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"

@@ -1,0 +1,38 @@
+"""When the step began and ended, and what the kernel kept of the task at those times, as the task itself sees it."""
+
+from __future__ import annotations
+
+import time
+
+from resource_tracker.sampler.control import STEP_END
+from resource_tracker.task_usage import TaskUsage
+
+
+class Moment:
+    """A point in time: Unix time, monotonic time, and the task's usage until then."""
+
+    __slots__ = ("monotonic_s", "unix_s", "usage")
+
+    def __init__(self) -> None:
+        self.unix_s = time.time()
+        self.monotonic_s = time.monotonic()
+        self.usage = TaskUsage.now()
+
+
+class Timeline:
+    """Start, end of the step's own code, and end of the attempt. Works without any sampler."""
+
+    def __init__(self) -> None:
+        self.start = Moment()
+        self.step_end: Moment | None = None
+        self.end: Moment | None = None
+
+    def mark(self, name: str) -> None:
+        """Notes the end of the step; only the first counts."""
+        if name == STEP_END and self.step_end is None:
+            self.step_end = Moment()
+
+    def stop(self) -> None:
+        """Notes the end of the attempt; only the first counts."""
+        if self.end is None:
+            self.end = Moment()

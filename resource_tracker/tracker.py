@@ -1,0 +1,318 @@
+"""Measuring a step from outside: starts the sampler, talks to it, and reads what it measured.
+
+The code that is measured cannot notice it: the sampler is nobody's child, nothing of it stays open here, and no
+thread or signal handler is added.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from resource_tracker.errors import ParseError, SpoolError, TrackerError
+from resource_tracker.measured import last_seen_at, measurements_of
+from resource_tracker.records import Measurements
+from resource_tracker.sampler.aftermath import remove_spool
+from resource_tracker.sampler.control import MARK, STOP, send
+from resource_tracker.sampler.gpu import library_found
+from resource_tracker.sampler.layout import Layout
+from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.spool import unlink
+from resource_tracker.sampler.spool_read import Spool, read_spool
+from resource_tracker.spool_dirs import default_parents, is_running, make_spool_dir, start_time_of, sweep_dead_spools
+from resource_tracker.start_end import StartEndReadings
+from resource_tracker.timeline import Timeline
+
+__all__ = ["SamplerProcess", "StartEndReadings", "start_measuring", "sweep_dead_spools"]
+
+LAUNCH = "import sys; sys.path.append(sys.argv[1]); from resource_tracker.sampler.main import main; main()"
+KEPT_VARIABLE = "LD_LIBRARY_PATH"
+"""The only one that the sampler inherits: some Pythons and NVIDIA's library are found only through it."""
+MAX_ANSWER = 1 << 16
+
+
+class SamplerProcess:
+    """A running sampler, and the spool that it writes. Begin with :meth:`start`.
+
+    Attributes
+    ----------
+    spool_dir : str
+        Private folder of the measurements; :meth:`remove` deletes it.
+    sampler_pid : int
+    """
+
+    def __init__(self, spool_dir: str, sampler_pid: int, interval_s: float, timeline: Timeline) -> None:
+        self.spool_dir = spool_dir
+        self.sampler_pid = sampler_pid
+        self._start_time = start_time_of(sampler_pid)
+        self._interval_s = interval_s
+        self._timeline = timeline
+        self._stopped = False
+        self._tokens = 0
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        pid: int,
+        interval_s: float = 1.0,
+        spool_parents: Sequence[str] | None = None,
+        marker: tuple[str, str] | None = None,
+        start_timeout_s: float = 2.0,
+    ) -> SamplerProcess:
+        """Starts a sampler that watches a process and its descendants; its first reading is taken on return.
+
+        Parameters
+        ----------
+        pid : int
+            The process to watch, usually this one.
+        interval_s : float
+            Length of a row.
+        spool_parents : sequence of str, optional
+            Folders for the spool, the first that works; default ``$TMPDIR``, ``/var/tmp``, ``/dev/shm``.
+        marker : tuple of str, optional
+            Name and value of an environment variable that the process had from its beginning: orphans that it left are
+            known by it, and processes with another value belong to somebody else.
+        start_timeout_s : float
+            How long the start may take.
+
+        Raises
+        ------
+        TrackerError
+            It could not be started; nothing is left behind.
+        """
+        if os.getpid() == 1:
+            raise TrackerError("the task is process 1: orphans come back to it as its children")
+        if not sys.executable:
+            raise TrackerError("no Python interpreter is known (sys.executable is empty)")
+        parents = default_parents() if spool_parents is None else list(spool_parents)
+        sweep_dead_spools(parents)
+        try:
+            start_time = start_time_of(pid)
+        except (OSError, ParseError) as error:
+            raise TrackerError(f"process {pid} cannot be read in /proc ({error})") from None
+        spool_dir = make_spool_dir(parents, pid, start_time)
+        try:
+            arguments = _arguments(pid, start_time, interval_s, spool_dir, marker)
+            sampler_pid = _launch(arguments, spool_dir, time.monotonic() + start_timeout_s)
+            # Only now: what the start cost this process is not the step's.
+            return cls(spool_dir, sampler_pid, interval_s, Timeline())
+        except (OSError, ParseError, ValueError) as error:
+            remove_spool(spool_dir)
+            raise TrackerError(f"the sampler cannot be started ({error})") from None
+        except BaseException:
+            remove_spool(spool_dir)
+            raise
+
+    def mark(self, name: str, timeout_s: float = 0.25) -> bool:
+        """Ends a row now, and waits until it is in the spool; False where the sampler is dead or slow.
+
+        ``mark("step_end")`` divides the step from the saving of its artifacts.
+        """
+        self._timeline.mark(name)
+        return not self._stopped and self._ask(MARK, name, timeout_s)
+
+    def stop(self, timeout_s: float = 0.5) -> bool:
+        """Takes the last reading and ends the sampler, by force where it does not answer in time: then it is False."""
+        if self._stopped:
+            return True
+        self._timeline.stop()
+        answered = self._ask(STOP, "-", timeout_s)
+        self._stopped = True
+        if not answered:
+            _kill(self.sampler_pid, self._start_time)
+        return answered
+
+    def measurements(self) -> Measurements:
+        """What is known now: while it runs, after a mark, after the end, and after the sampler was killed."""
+        try:
+            spool = read_spool(self.spool_dir)
+        except SpoolError as error:
+            return measurements_of(
+                Spool(Layout({})),
+                self._timeline,
+                mode="start_end",
+                interval_s=self._interval_s,
+                reason=f"the measurements are gone ({error})",
+            )
+        return measurements_of(
+            spool, self._timeline, mode="sampler", interval_s=self._interval_s, ended_early=self._ended_early(spool)
+        )
+
+    def remove(self) -> None:
+        """Deletes the spool. Never raises."""
+        remove_spool(self.spool_dir)
+
+    def _ended_early(self, spool: Spool) -> str | None:
+        if any(event.text.startswith("end\t") for event in spool.events):
+            return None
+        if not self._stopped and is_running(self.sampler_pid, self._start_time):
+            return None
+        seen_at = last_seen_at(spool) or self._timeline.start.unix_s
+        return f"the sampler ended after {max(0.0, seen_at - self._timeline.start.unix_s):.1f} s"
+
+    def _ask(self, word: str, name: str, timeout_s: float) -> bool:
+        """Sends a message and waits for the answer. At STOP, waits for the end of the sampler, too."""
+        deadline_s = time.monotonic() + timeout_s
+        self._tokens += 1
+        token = f"{os.getpid()}x{self._tokens}"
+        reply = f"{self.spool_dir}/reply.{token}"
+        fd = -1
+        try:
+            os.mkfifo(reply, 0o600)
+            fd = os.open(reply, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            send(self.spool_dir, word, name, token)
+            answered = _wait(fd, deadline_s) & select.POLLIN != 0
+            if answered and word == STOP:
+                os.read(fd, 1)
+                _wait(fd, deadline_s)
+            return answered
+        except OSError:
+            return False
+        finally:
+            if fd >= 0:
+                os.close(fd)
+            unlink(reply)
+
+
+def start_measuring(
+    *, pid: int, interval_s: float, marker: tuple[str, str] | None = None
+) -> SamplerProcess | StartEndReadings:
+    """The best way of measuring that works here. Never raises; ``measurements().tracking`` says which, and why."""
+    try:
+        return SamplerProcess.start(pid=pid, interval_s=interval_s, marker=marker)
+    except TrackerError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
+        reason = f"{type(error).__name__}: {error}"
+    return StartEndReadings.start(interval_s=interval_s, reason=reason, marker=marker)
+
+
+def _arguments(
+    pid: int, start_time: int, interval_s: float, spool_dir: str, marker: tuple[str, str] | None
+) -> list[str]:
+    given = {
+        "pid": str(pid),
+        "start_time": str(start_time),
+        "starter": str(os.getpid()),
+        "interval_s": repr(interval_s),
+        "spool": spool_dir,
+        "directory": os.readlink(f"/proc/{pid}/cwd"),
+    }
+    if library_found() and (pynvml := find_spec("pynvml")) and pynvml.origin:
+        given["pynvml_dir"] = os.path.dirname(pynvml.origin)
+    if marker is not None:
+        given["marker"] = "=".join(marker)
+    return [word for pair in given.items() for word in pair]
+
+
+def _launch(arguments: list[str], spool_dir: str, deadline_s: float) -> int:
+    """The sampler's pid, once its first reading is taken. Raises TrackerError, OSError."""
+    # Not -E but -I: no variable, user folder or working directory of the task's decides what is imported.
+    command = [sys.executable, "-I", "-S", "-c", LAUNCH, _package_root(), *arguments]
+    environment = {KEPT_VARIABLE: os.environ[KEPT_VARIABLE]} if KEPT_VARIABLE in os.environ else {}
+    launcher = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env=environment,
+        bufsize=0,
+    )
+    assert launcher.stdin is not None and launcher.stdout is not None
+    sampler_pid: int | None = None
+    try:
+        output = launcher.stdout.fileno()
+        line = _line(output, deadline_s)
+        if line.startswith("pid "):
+            sampler_pid = int(line.split()[1])
+            launcher.wait(timeout=max(0.0, deadline_s - time.monotonic()))
+            launcher.stdin.close()  # "begin"; nothing is written, since SIGPIPE may not be ignored here
+            line = _line(output, deadline_s)
+            if line == "ok\n":
+                return sampler_pid
+        raise TrackerError(_failure(line, output, deadline_s))
+    except subprocess.TimeoutExpired:
+        raise TrackerError("the launcher of the sampler does not end") from None
+    except BaseException:
+        _dispose(launcher, sampler_pid, spool_dir)
+        raise
+    finally:
+        launcher.stdin.close()
+        launcher.stdout.close()
+
+
+def _line(fd: int, deadline_s: float) -> str:
+    """A line of text; less, where the time is over or the other side ended."""
+    data = b""
+    while not data.endswith(b"\n") and len(data) < MAX_ANSWER and _wait(fd, deadline_s):
+        byte = os.read(fd, 1)
+        if not byte:
+            break
+        data += byte
+    return data.decode("utf-8", "replace")
+
+
+def _wait(fd: int, deadline_s: float) -> int:
+    """Poll events of `fd`; 0 where the time is over."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    ready = poll.poll(max(0.0, (deadline_s - time.monotonic()) * 1000))
+    return ready[0][1] if ready else 0
+
+
+def _failure(line: str, output: int, deadline_s: float) -> str:
+    """Why there is no sampler, in one line."""
+    if line.startswith("error "):
+        return f"the sampler cannot be started: {line.removeprefix('error ').strip()}"
+    lines = [line]
+    while lines[-1]:
+        lines.append(_line(output, deadline_s))
+    said = [text.strip() for text in lines if text.strip()]
+    if time.monotonic() >= deadline_s:
+        return "the sampler did not start in time"
+    return f"the sampler cannot be started: {said[-1] if said else 'it said nothing'}"
+
+
+def _dispose(launcher: subprocess.Popen[bytes], sampler_pid: int | None, spool_dir: str) -> None:
+    """Leaves no process behind, nor a zombie: where we are a subreaper, the sampler is our child by now."""
+    launcher.kill()
+    launcher.wait()
+    if sampler_pid is None:
+        return
+    try:
+        if os.fsencode(spool_dir) in read_record(f"/proc/{sampler_pid}/cmdline"):
+            os.kill(sampler_pid, signal.SIGKILL)
+    except OSError:
+        pass
+    try:
+        os.waitpid(sampler_pid, 0)
+    except ChildProcessError:
+        return
+
+
+def _kill(pid: int, start_time: int) -> None:
+    """Kills that very process, if it is there."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if is_running(pid, start_time):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+    except OSError:
+        return
+    finally:
+        os.close(fd)
+
+
+def _package_root() -> str:
+    """The folder or zip file that this very package was imported from."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
