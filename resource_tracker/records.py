@@ -207,6 +207,9 @@ class Recommendation:
         gpu = f", gpu={self.gpu}" if self.gpu else ""
         return f"@resources(cpu={self.cpu}, memory={self.memory_mb}{gpu})"
 
+    def __str__(self) -> str:
+        return self.as_text()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoRecommendation:
@@ -217,6 +220,9 @@ class NoRecommendation:
     @property
     def available(self) -> bool:
         return False
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
