@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "host",
                 "host_limits",
                 "keeper",
+                "keeper_reply",
                 "measured",
                 "metadata_service",
                 "private_dir",
@@ -49,7 +50,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
             }
         ),
     ),
-    ("outlets", frozenset({"export", "flows", "report", "training"})),
+    ("outlets", frozenset({"export", "flows", "report", "report_file", "training"})),
     ("entrances", frozenset({"", "__main__", "api", "cli", "metaflow_extensions", "standalone", "testing"})),
 )
 """From the bottom: modules and folders directly below ``resource_tracker`` (``""`` is its own ``__init__``)."""
