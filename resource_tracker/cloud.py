@@ -157,7 +157,7 @@ def cached_discover(
     places = list(private_dir.default_places()) if cache_dir is None else [cache_dir]
     for place in places:
         try:
-            with private_dir.open_private(place) as directory:
+            with private_dir.open_private(place, create=False) as directory:
                 kept = _from_json(private_dir.read_small(directory, name, _CACHE_AT_MOST), clock())
         except (OSError, ValueError, RecursionError, OverflowError):  # none yet, or a damaged one
             continue
@@ -166,7 +166,7 @@ def cached_discover(
     info = discover(timeout_s=timeout_s, vendors=vendors, hints=hints)
     for place in places:
         try:
-            with private_dir.open_private(place) as directory:
+            with private_dir.open_private(place, create=True) as directory:
                 private_dir.write_atomic(directory, name, _to_json(info, clock()))
                 private_dir.remove_older(directory, _PREFIX, clock() - _FILES_KEPT_S)
             break

@@ -25,17 +25,18 @@ def default_places() -> Iterator[str]:
 
 
 @contextmanager
-def open_private(path: str) -> Iterator[int]:
-    """Give a descriptor of the directory, made (mode 0700) where missing.
+def open_private(path: str, *, create: bool) -> Iterator[int]:
+    """Give a descriptor of the directory; with ``create`` it is made (mode 0700) where missing.
 
     Raises
     ------
     OSError
         It cannot be made or opened, or is not ours alone.
     """
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    with suppress(FileExistsError):
-        os.mkdir(path, 0o700)
+    if create:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(directory)

@@ -679,6 +679,16 @@ def test_default_places(monkeypatch, tmp_path):
     assert len(list(private_dir.default_places())) == 1
 
 
+def test_only_one_place_is_used(cloud, monkeypatch, tmp_path):
+    """Where the user's cache can be written, nothing is put among the temporary files."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    cached_discover(timeout_s=0.01, vendors=(), hints={}, root=str(cloud.root))
+    assert (tmp_path / "xdg/metaflow-resource-tracker" / cloud.file.name).exists()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_read_only_home_falls_back_to_temporary_files(cloud, monkeypatch, tmp_path):
     """Where the user's cache cannot be written, the second place keeps the answer."""
     (tmp_path / "blocked").write_text("")
