@@ -166,7 +166,7 @@ def cached_discover(
     info = discover(timeout_s=timeout_s, vendors=vendors, hints=hints)
     for place in places:
         try:
-            with private_dir.open_private(place, create=True) as directory:
+            with private_dir.open_private(place) as directory:
                 private_dir.write_atomic(directory, name, _to_json(info, clock()))
                 private_dir.remove_older(directory, _PREFIX, clock() - _FILES_KEPT_S)
             break

@@ -25,8 +25,8 @@ def default_places() -> Iterator[str]:
 
 
 @contextmanager
-def open_private(path: str, *, create: bool) -> Iterator[int]:
-    """Give a descriptor of the directory; with ``create`` it is made (mode 0700) where missing.
+def open_private(path: str, *, create: bool = True) -> Iterator[int]:
+    """Give a descriptor of the directory, by default made (mode 0700) where missing.
 
     Raises
     ------
