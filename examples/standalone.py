@@ -31,7 +31,8 @@ def main(path: str = "resource-report.html") -> None:
     print(f"Took {stats['duration']:.1f} s, {stats['cpu_usage']['mean']:.2f} CPUs on average")
     print(f"Needed up to {stats['memory_usage']['max'] / 1024:.0f} MiB")
     print("Ask for:", tracker.recommend_resources())
-    print("Rent:", tracker.recommend_server())
+    for offer in tracker.recommend_server(limit=1).offers:
+        print(f"Rent: {offer.instance.vendor} {offer.instance.name} at ${offer.price_usd_per_hour:.4f} an hour")
     tracker.report().save(path)
     print(f"The whole report is in {path}")
 

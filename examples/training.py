@@ -16,8 +16,8 @@ def candidate(kind: str):
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
     if kind == "forest":
-        return RandomForestClassifier(n_estimators=40, max_depth=12, n_jobs=-1, random_state=0)
-    return HistGradientBoostingClassifier(max_iter=40, random_state=0)
+        return RandomForestClassifier(n_estimators=30, max_depth=12, n_jobs=-1, random_state=0)
+    return HistGradientBoostingClassifier(max_iter=30, random_state=0)
 
 
 class TrainingFlow(FlowSpec):

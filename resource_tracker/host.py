@@ -52,6 +52,10 @@ def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | 
     environ : mapping or None
         The environment, of which only the presence of ``KUBERNETES_SERVICE_HOST`` matters. By default the own one.
 
+    Notes
+    -----
+    To be called before the work that is measured begins: what is in use at that moment is held against others.
+
     Returns
     -------
     ServerInfo

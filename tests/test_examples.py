@@ -112,6 +112,7 @@ def test_standalone_example(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "CPUs on average" in done.stdout
-    assert "Ask for:" in done.stdout
+    assert "Ask for: @resources(cpu=1, memory=" in done.stdout
+    assert "Rent: aws " in done.stdout
     report = (flow.folder / "mine.html").read_text(encoding="utf-8")
     assert "</html>" in report.lower()
