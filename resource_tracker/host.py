@@ -52,16 +52,16 @@ def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | 
     environ : mapping or None
         The environment, of which only the presence of ``KUBERNETES_SERVICE_HOST`` matters. By default the own one.
 
-    Notes
-    -----
-    To be called before the work that is measured begins: what is in use at that moment is held against others.
-
     Returns
     -------
     ServerInfo
         The whole machine, not the part that the process may use: for that see :func:`limits`. ``gpu_count`` is 0
         both where there is no GPU and where NVML failed; ``gpu_count=0`` with an NVIDIA driver in place means that
         it could not be asked.
+
+    Notes
+    -----
+    To be called before the work that is measured begins: what is in use at that moment is held against others.
     """
     own_limits = limits(root)
     found = gpus(root, nvml)
