@@ -69,7 +69,7 @@ class Browser:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            preexec_fn=place_ends,  # noqa: PLW1509
+            preexec_fn=place_ends,
             pass_fds=(3, 4, *ends),
             start_new_session=True,
             env={**os.environ, "TZ": "UTC", "HOME": str(self._profile)},
@@ -178,9 +178,7 @@ class Page:
             self.requests.append(params["request"]["url"])
 
     def resize(self, width: int, height: int = 900) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def emulate(self, *, dark: bool = False, media: str = "") -> None:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -200,7 +198,8 @@ class Page:
         self.requests = [request for request in self.requests if request != url and not request.startswith("data:")]
 
     def settle(self) -> None:
-        """Wait until two frames have been drawn."""
+        """Wait until two frames have been drawn, in front of the other tabs: those behind draw none."""
+        self.call("Page.bringToFront")
         self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
 
     def evaluate(self, expression: str) -> Any:
@@ -242,9 +241,7 @@ class Page:
 
     def screenshot(self, path: Path | None = None, *, whole: bool = True) -> bytes:
         """PNG of the whole page, or of what is in view."""
-        data = base64.b64decode(
-            self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
-        )
+        data = base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"])
         if path is not None:
             path.write_bytes(data)
         return data

@@ -71,7 +71,7 @@ export function buildChart(chart: ChartData, x: Values, width: number, theme: Th
     cursor: {
       y: false,
       drag: { x: true, y: false, dist: 6, setScale: true },
-      points: { size: 6, width: 1.5, fill: theme.paper },
+      points: { size: (_u, index) => (tracks[index - 1]?.high ? 0 : 6), width: 1.5, fill: theme.paper },
     },
     hooks: {
       drawAxes: [(u) => drawEndName(u, theme)],

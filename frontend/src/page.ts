@@ -38,7 +38,7 @@ function updateScale(scale: ScaleData): void {
   root.querySelector(".ticks")?.replaceChildren(...ticks);
 }
 
-/** Copies by the clipboard API, or where a sandboxed frame forbids it by a selection, which then stays. */
+/** Copies by a selection, which works in a sandboxed frame, too, and stays for the reader to copy by hand. */
 export function wireCopy(): void {
   const button = document.getElementById("copy");
   const code = document.getElementById("advice-code");
@@ -50,10 +50,10 @@ export function wireCopy(): void {
     window.setTimeout(() => (button.textContent = label), 2500);
   };
   button.addEventListener("click", () => {
-    const text = code.textContent ?? "";
-    const fallBack = (): void => say(copySelection(code) ? "Copied" : "Press Ctrl+C");
-    if (!navigator.clipboard) fallBack();
-    else navigator.clipboard.writeText(text).then(() => say("Copied"), fallBack);
+    const byHand = (): void => say("Press Ctrl+C");
+    if (copySelection(code)) say("Copied");
+    else if (navigator.clipboard) navigator.clipboard.writeText(code.textContent ?? "").then(() => say("Copied"), byHand);
+    else byHand();
   });
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.records import TaskRecord
 from resource_tracker.report.model import build_card
 
@@ -36,13 +37,14 @@ def render_card(record: TaskRecord, *, reload_token: str = FINAL, notice: str | 
     """
     card = build_card(record)
     page = _environment().get_template("card.html.j2")
-    return page.render(card=card, data=_json(card.data), token=_json(reload_token), notice=notice, **_assets())
+    html = page.render(card=card, data=_json(card.data), token=_json(reload_token), notice=notice, **_assets())
+    return _storable(html)
 
 
 def render_error(title: str, message: str) -> str:
     """A page in the card's looks that says why there is no card, such as for an artifact that cannot be read."""
     page = _environment().get_template("error.html.j2")
-    return page.render(title=title, message=message, token=_json(FINAL), **_assets())
+    return _storable(page.render(title=title, message=message, token=_json(FINAL), **_assets()))
 
 
 @lru_cache(maxsize=1)
@@ -55,10 +57,16 @@ def _environment() -> Environment:
 def _assets() -> dict[str, Markup]:
     """Script and styles, ours and built from ours, so safe to stand in a page as they are."""
     folder = resources.files("resource_tracker.report") / "assets"
-    return {
-        "script": Markup((folder / "card.js").read_text(encoding="utf-8")),  # noqa: S704
-        "styles": Markup((folder / "card.css").read_text(encoding="utf-8")),  # noqa: S704
-    }
+    try:
+        script, styles = ((folder / name).read_text(encoding="utf-8") for name in ("card.js", "card.css"))
+    except FileNotFoundError as error:
+        raise ResourceTrackerError(f"{error.filename} is missing: install the package again to build it") from error
+    return {"script": Markup(script), "styles": Markup(styles)}  # noqa: S704
+
+
+def _storable(html: str) -> str:
+    """Names of files can hold lone surrogates, which no encoding takes: question marks in their place."""
+    return html.encode("utf-8", "replace").decode("utf-8")
 
 
 def _json(value: Any) -> Markup:

@@ -133,10 +133,8 @@ def packed(values: Values) -> dict[str, object] | None:
         return None
     low, high = min(finite), max(finite)
     if low == high and len(finite) == len(values):
-        return {"c": float(f"{low:.6g}"), "n": len(values)}
-    quantum = float(f"{max(abs(low), abs(high)) / _STEPS:.3g}")
-    if not quantum:  # denormal numbers: nothing that a chart could show
-        return {"c": 0, "n": len(values)}
+        return {"c": float(f"{low:.10g}"), "n": len(values)}
+    quantum = float(f"{max(abs(low), abs(high)) / _STEPS:.3g}") or 1.0
     pieces: list[str] = []
     previous = 0
     for value in values:
