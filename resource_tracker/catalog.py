@@ -57,7 +57,7 @@ def load_bundled(file: ReadableFile | None = None) -> Catalog:
     file = bundled_file() if file is None else file
     try:
         content = json.loads(gzip.decompress(file.read_bytes()))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise CatalogError(f"{file}: not a readable catalog ({error})") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
@@ -106,6 +106,8 @@ def _region(names: list[str], listed: dict[str, list[Any]], source_count: int) -
     )
     if not len(prices.names) == len(prices.usd_per_hour) == len(prices.sources):
         raise ValueError("columns of different lengths")
+    if min(listed["type"], default=0) < 0:
+        raise ValueError("a price of an unknown type")
     if prices.sources and not 0 <= min(prices.sources) <= max(prices.sources) < source_count:
         raise ValueError("a price of an unknown source")
     return prices

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "host",
                 "host_limits",
                 "keeper",
+                "keeper_http",
                 "keeper_reply",
                 "measured",
                 "metadata_service",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
 from catalog_sources.libcloud import Readings
@@ -48,6 +48,7 @@ def merge(
         fitting = _fitting(key, readings[key], agreed.get(key), families, tally)
         if fitting is not None:
             chosen[key] = Price("aws", *key, fitting, source)
+    chosen = _without_dedicated(chosen, known.keys(), tally)
     for price in recent:
         chosen[price.name, price.region] = price
         tally.keep("aws", f"stated by {price.source.name}")
@@ -116,6 +117,19 @@ def _fitting(
         return None
     tally.keep("aws", "later source only, two readings agree")
     return agreed.usd_per_hour
+
+
+def _without_dedicated(chosen: Prices, older: Collection[tuple[str, str]], tally: Tally) -> Prices:
+    """Leave out later prices that, now that all are known, turn out as those of dedicated machines."""
+    families = _Families(chosen)
+    kept: Prices = {}
+    for key, price in chosen.items():
+        expected = families.expected(*key)
+        if key not in older and expected and DEDICATED[0] <= price.usd_per_hour / expected <= DEDICATED[1]:
+            tally.drop("aws", "dedicated machine, by its family's measure")
+        else:
+            kept[key] = price
+    return kept
 
 
 def _is_outdated(price: Price, tally: Tally) -> bool:

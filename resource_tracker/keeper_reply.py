@@ -1,0 +1,128 @@
+"""Replies of the Spare Cores Keeper API: nothing in them is taken for granted.
+
+Source: ``ServerPriceWithPKs`` and ``RegionPKs`` of github.com/SpareCores/sc-keeper (``references.py``), whose fields
+are those of github.com/SpareCores/sc-crawler (``table_bases.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from resource_tracker.errors import CatalogError
+from resource_tracker.records import InstanceType
+
+_ARCHITECTURES = {"i386": "x86_64"}
+_THROTTLED = frozenset({"burstable", "shared"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One instance type with its price per hour."""
+
+    instance: InstanceType
+    price_usd_per_hour: float
+
+
+def read_prices(reply: Any, vendor: str) -> tuple[list[Listed], int]:
+    """On-demand Linux prices in USD of a reply of ``/server_prices``, and how many rows could not be read.
+
+    Raises
+    ------
+    CatalogError
+        The reply is not a list, or none of its rows could be read.
+    """
+    if not isinstance(reply, list):
+        raise CatalogError(f"/server_prices: a list was expected, not {type(reply).__name__}")
+    listed: list[Listed] = []
+    left_out = 0
+    for row in reply:
+        try:
+            if _is_wanted(row, vendor):
+                listed.append(_read_row(row))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            left_out += 1
+    if reply and left_out == len(reply):
+        raise CatalogError("/server_prices: no row has the known form")
+    return listed, left_out
+
+
+def _is_wanted(row: dict[str, Any], vendor: str) -> bool:
+    return bool(
+        row["vendor_id"] == vendor
+        and row["allocation"].lower() == "ondemand"
+        and row["operating_system"].lower() == "linux"
+        and row["currency"] == "USD"
+        and row.get("unit", "hour") == "hour"
+    )
+
+
+def _read_row(row: dict[str, Any]) -> Listed:
+    server = row["server"]
+    nvidia = (server.get("gpu_manufacturer") or "").upper() == "NVIDIA" and (server.get("gpu_count") or 0) >= 1
+    architecture = _text(server["cpu_architecture"]).lower()
+    instance = InstanceType(
+        vendor=_text(row["vendor_id"]),
+        name=_text(server.get("api_reference") or row["server_id"]),
+        vcpus=_positive(server["vcpus"]),
+        memory_mib=_positive(server["memory_amount"]),
+        gpu_count=int(_positive(server["gpu_count"])) if nvidia else 0,
+        gpu_model=_text(server["gpu_model"]) if nvidia and server.get("gpu_model") else None,
+        gpu_memory_mib=_positive(server["gpu_memory_min"]) if nvidia and server.get("gpu_memory_min") else None,
+        architecture=_ARCHITECTURES.get(architecture, architecture),
+        storage_gb=_positive(server["storage_size"]) if server.get("storage_size") else None,
+        burstable=(server.get("cpu_allocation") or "").lower() in _THROTTLED,
+    )
+    return Listed(instance=instance, price_usd_per_hour=_positive(row["price"]))
+
+
+def region_id_in(reply: Any, vendor: str, region: str) -> str | None:
+    """The API's identifier of a region, by the vendor's name for it, in a reply of ``/regions``.
+
+    Raises
+    ------
+    CatalogError
+        The reply is not a list of regions.
+    """
+    try:
+        found = [
+            _text(row["region_id"])
+            for row in reply
+            if row["vendor_id"] == vendor and region in (row["region_id"], row.get("api_reference"), row.get("name"))
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CatalogError("/regions: a list of regions was expected") from error
+    return found[0] if found else None
+
+
+def listed_to_plain(row: Listed) -> dict[str, Any]:
+    """As builtins, for the cache."""
+    return {**asdict(row.instance), "price_usd_per_hour": row.price_usd_per_hour}
+
+
+def listed_from(plain: dict[str, Any]) -> Listed:
+    """What :func:`listed_to_plain` gave.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        It is something else.
+    """
+    fields = dict(plain)
+    price = _positive(fields.pop("price_usd_per_hour"))
+    instance = InstanceType(**fields)
+    _positive(instance.vcpus), _positive(instance.memory_mib), _text(instance.name)
+    return Listed(instance=instance, price_usd_per_hour=price)
+
+
+def _positive(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"not a positive number: {value!r}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"not a text: {value!r}")
+    return value

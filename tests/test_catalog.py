@@ -1,0 +1,284 @@
+"""The bundled catalog: that it reads, what it holds, and what is said of a damaged one."""
+
+import gzip
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from resource_tracker.catalog import BUNDLED, FORMAT, bundled_file, load_bundled, search
+from resource_tracker.errors import CatalogError
+from resource_tracker.machines import Need, cheapest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return load_bundled()
+
+
+def small_content():
+    """A catalog file's content with one type at two prices."""
+    return {
+        "format": FORMAT,
+        "built": "2026-01-01",
+        "sources": [{"name": "list", "date": "2026-01-01", "licence": "MIT"}],
+        "vendors": {
+            "aws": {
+                "types": {
+                    "name": ["m5.large"],
+                    "vcpus": [2],
+                    "memory_mib": [8192],
+                    "gpu_count": [0],
+                    "gpu_model": [None],
+                    "gpu_memory_mib": [None],
+                    "architecture": ["x86_64"],
+                    "storage_gb": [None],
+                    "burstable": [0],
+                },
+                "regions": {
+                    "us-east-1": {"type": [0], "usd": [0.096], "source": [0]},
+                    "eu-west-1": {"type": [0], "usd": [0.107], "source": [0]},
+                },
+            }
+        },
+    }
+
+
+def written(folder, content):
+    path = folder / "catalog.json.gz"
+    path.write_bytes(gzip.compress(json.dumps(content).encode()))
+    return path
+
+
+# --- what is bundled --------------------------------------------------------------------------------------
+
+
+def test_bundled_catalog_is_small():
+    """At most 0.8 MB in the package."""
+    assert len(bundled_file().read_bytes()) <= 800_000
+
+
+def test_bundled_catalog_loads_fast():
+    """Reading it costs at most 50 ms of CPU (measured: about 12)."""
+    costs = []
+    for _ in range(3):
+        before = time.process_time()
+        load_bundled()
+        costs.append(time.process_time() - before)
+    assert min(costs) <= 0.05
+
+
+def test_bundled_catalog_covers_the_clouds(catalog):
+    """Hundreds of AWS types in every usual region; Azure and GCP as well."""
+    assert catalog.origin == BUNDLED and set(catalog.vendors()) == {"aws", "azure", "gcp"}
+    assert len({name for vendor, name in catalog.instances if vendor == "aws"}) > 800
+    for region in ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1", "sa-east-1"):
+        assert len(catalog.prices["aws", region].names) > 400
+    for place in (("azure", "eastus"), ("azure", "westeurope"), ("gcp", "us-central1"), ("gcp", "europe-west1")):
+        assert len(catalog.prices[place].names) > 100
+
+
+@pytest.mark.parametrize(
+    ("vendor", "region", "name", "usd"),
+    [
+        ("aws", "us-east-1", "m5.large", 0.096),
+        ("aws", "us-east-1", "c7g.large", 0.0725),
+        ("aws", "us-east-1", "g4dn.xlarge", 0.526),
+        ("aws", "us-east-1", "g6.xlarge", 0.8048),
+        ("aws", "us-west-2", "g5.xlarge", 1.006),
+        ("aws", "us-west-2", "p3.2xlarge", 3.06),
+        ("aws", "us-east-1", "p5.48xlarge", 55.04),
+        ("aws", "eu-west-1", "m5.large", 0.107),
+        ("aws", "me-south-1", "m5.large", 0.118),
+        ("gcp", "us-central1", "n2-standard-4", 0.194236),
+        ("gcp", "us-central1", "e2-medium", 0.0335),
+        ("gcp", "us-east1", "c2-standard-4", 0.2088),
+        ("azure", "eastus", "Standard_D2s_v3", 0.096),
+        ("azure", "eastus", "Standard_D2s_v5", 0.096),
+        ("azure", "westus2", "Standard_NC4as_T4_v3", 0.526),
+    ],
+)
+def test_published_prices(catalog, vendor, region, name, usd):
+    """Prices as the vendors publish them."""
+    offer, source = catalog.find(vendor, region, name)
+    assert offer.price_usd_per_hour == pytest.approx(usd, rel=0.002)
+    assert source.name and source.date and source.licence
+
+
+def test_every_price_is_plausible_and_has_a_source(catalog):
+    """No zeros, no duplicates, vCPU-hours within bounds; a source with a date for each."""
+    for (vendor, region), prices in catalog.prices.items():
+        assert len(set(prices.names)) == len(prices.names) > 0, (vendor, region)
+        for offer, source in catalog.offers(vendor, region):
+            instance = offer.instance
+            ceiling = 0.5 * instance.vcpus + 0.03 * instance.memory_mib / 1024 + 20 * instance.gpu_count
+            assert 0.001 * instance.vcpus <= offer.price_usd_per_hour <= ceiling, (instance.name, region)
+            assert len(source.date) == len("2026-01-01")
+            assert instance.memory_mib > 0 and instance.architecture in ("x86_64", "arm64")
+            assert (instance.gpu_count > 0) == (instance.gpu_model is not None)
+
+
+@pytest.mark.parametrize("family", ["g4dn.", "g5.", "g6.", "p3.", "p4d.", "p5."])
+def test_gpu_families_are_there(catalog, family):
+    """The usual GPU types of AWS, with count, model and memory of each GPU."""
+    found = [i for (vendor, name), i in catalog.instances.items() if vendor == "aws" and name.startswith(family)]
+    assert found and all(i.gpu_count >= 1 and i.gpu_model and i.gpu_memory_mib >= 15000 for i in found)
+
+
+def test_prices_within_an_aws_family_grow_with_the_size(catalog):
+    """In one region a larger size of a family without GPUs never costs less: no price was mixed up."""
+    for region in ("us-east-1", "eu-central-1", "ap-south-1"):
+        by_family = {}
+        for offer, _ in catalog.offers("aws", region):
+            if not offer.instance.gpu_count:
+                by_family.setdefault(offer.instance.name.split(".")[0], []).append(offer)
+        for family, offers in by_family.items():
+            sized = sorted(offers, key=lambda offer: (offer.instance.vcpus, offer.instance.memory_mib))
+            for smaller, larger in pairwise(sized):
+                assert larger.price_usd_per_hour >= 0.99 * smaller.price_usd_per_hour, (family, region)
+
+
+def test_a_small_step_is_offered_a_small_machine(catalog):
+    """Two cores and 3 GB in Virginia: general-purpose machines of about ten cents."""
+    offers = cheapest(catalog, Need(vcpus=2, memory_mib=3000), vendor="aws", region="us-east-1")
+    assert len(offers) == 5 and all(offer.price_usd_per_hour < 0.11 for offer in offers)
+
+
+# --- searching ------------------------------------------------------------------------------------------
+
+
+def test_search_by_name_place_and_gpu(catalog):
+    """Parts of names, in either case, cheapest first."""
+    offers = search(catalog, "G5.X", vendor="aws", region="us-east-1")
+    assert [offer.instance.name for offer in offers] == ["g5.xlarge"]
+    cheap = search(catalog, gpu_model="t4", limit=3)
+    assert len(cheap) == 3 and all("T4" in offer.instance.gpu_model for offer in cheap)
+    assert [o.price_usd_per_hour for o in cheap] == sorted(o.price_usd_per_hour for o in cheap)
+    assert search(catalog, "no such type") == ()
+
+
+# --- reading --------------------------------------------------------------------------------------------
+
+
+def test_another_file_of_the_format(tmp_path):
+    """A file is read wherever it lies."""
+    catalog = load_bundled(written(tmp_path, small_content()))
+    assert catalog.regions("aws") == ("eu-west-1", "us-east-1") and catalog.regions("gcp") == ()
+    assert catalog.find("aws", "us-east-1", "m5.large")[0].price_usd_per_hour == 0.096
+    assert catalog.find("aws", "us-east-1", "m5.huge") is None and catalog.find("aws", "moon", "m5.large") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not gzip",
+        gzip.compress(b"not json"),
+        gzip.compress(b"[]"),
+        gzip.compress(b"{}"),
+        gzip.compress(b"[" * 99999),
+    ],
+    ids=["empty", "not gzip", "not json", "list", "no format", "nested"],
+)
+def test_damaged_file_is_named(tmp_path, content):
+    """Whatever is wrong with the file: a CatalogError with its path."""
+    path = tmp_path / "broken.json.gz"
+    path.write_bytes(content)
+    with pytest.raises(CatalogError, match=r"broken\.json\.gz"):
+        load_bundled(path)
+
+
+def test_every_truncation_is_an_error(tmp_path):
+    """A file cut anywhere is never half a catalog."""
+    whole = written(tmp_path, small_content()).read_bytes()
+    for length in range(len(whole)):
+        path = tmp_path / "cut.json.gz"
+        path.write_bytes(whole[:length])
+        with pytest.raises(CatalogError):
+            load_bundled(path)
+
+
+def test_missing_file_is_named(tmp_path):
+    """Not there: the same error."""
+    with pytest.raises(CatalogError, match="nothing-here"):
+        load_bundled(tmp_path / "nothing-here")
+
+
+def test_another_format_is_named(tmp_path):
+    """A later version's file is refused with both numbers."""
+    path = written(tmp_path, {**small_content(), "format": FORMAT + 1})
+    with pytest.raises(CatalogError, match=f"format {FORMAT + 1}, this version reads {FORMAT}"):
+        load_bundled(path)
+
+
+def damages():
+    """Ways in which the columns can be wrong."""
+
+    def damage(change):
+        content = small_content()
+        change(content)
+        return content
+
+    region = ("vendors", "aws", "regions", "us-east-1")
+
+    def at(content, *path):
+        for key in path:
+            content = content[key]
+        return content
+
+    return {
+        "no vendors": damage(lambda c: c.pop("vendors")),
+        "unknown source": damage(lambda c: at(c, *region).update(source=[7])),
+        "negative source": damage(lambda c: at(c, *region).update(source=[-1])),
+        "unknown type": damage(lambda c: at(c, *region).update(type=[7])),
+        "negative type": damage(lambda c: at(c, *region).update(type=[-1])),
+        "missing price": damage(lambda c: at(c, *region).update(usd=[])),
+        "price in words": damage(lambda c: at(c, *region).update(usd=["cheap"])),
+        "uneven types": damage(lambda c: at(c, "vendors", "aws", "types").update(vcpus=[])),
+        "no such column": damage(lambda c: at(c, "vendors", "aws", "types").pop("vcpus")),
+        "vendors in a list": damage(lambda c: c.update(vendors=[1])),
+        "source of another shape": damage(lambda c: c.update(sources=[{"colour": "red"}])),
+    }
+
+
+@pytest.mark.parametrize("name", damages())
+def test_damaged_columns_are_an_error(tmp_path, name):
+    """Well-formed JSON with wrong columns is refused as a whole."""
+    with pytest.raises(CatalogError, match="damaged catalog"):
+        load_bundled(written(tmp_path, damages()[name]))
+
+
+def test_reads_from_a_zip(tmp_path):
+    """In a code package that is a zip the catalog is found all the same."""
+    archive = tmp_path / "code.zip"
+    with zipfile.ZipFile(archive, "w") as code:
+        for path in [*(ROOT / "resource_tracker").glob("*.py"), ROOT / "resource_tracker" / "data" / "catalog.json.gz"]:
+            code.write(path, path.relative_to(ROOT))
+    program = "from resource_tracker.catalog import load_bundled; print(len(load_bundled().instances))"
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={"PYTHONPATH": str(archive), "PATH": ""},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 1000
+
+
+def test_loading_imports_nothing_heavy():
+    """No requests, no third-party package."""
+    program = (
+        "import sys; before = set(sys.modules); import resource_tracker.catalog as c; c.load_bundled(); "
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('requests', 'metaflow', 'jinja2', 'numpy')))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]"

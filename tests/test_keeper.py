@@ -1,0 +1,442 @@
+"""Live prices, against a real HTTP server on the loopback interface.
+
+The replies are synthetic: in the form of the API's published models, with invented machines.
+"""
+
+import gzip
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resource_tracker.errors import CatalogError
+from resource_tracker.keeper import FRESH_S, NAME, STALE_S, Keeper, price_live
+from resource_tracker.keeper_reply import listed_from, listed_to_plain, read_prices, region_id_in
+from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices
+from resource_tracker.records import CloudInfo, InstanceType, NoRecommendation, Recommendation, ServerInfo, UsageSummary
+
+HOUR = UsageSummary(duration_s=3600.0)
+HOME = CloudInfo(vendor="aws", region="eu-west-1", instance_type="big")
+ADVICE = Recommendation(cpu=2, memory_mb=4096)
+NOON = 1_790_000_000.0  # 2026-09-21
+
+
+def row(name="small", price=0.1, region="eu-west-1", vendor="aws", **server):
+    """One row of ``/server_prices``."""
+    return {
+        "vendor_id": vendor,
+        "region_id": region,
+        "zone_id": "zone-a",
+        "server_id": name,
+        "operating_system": "Linux",
+        "allocation": "ondemand",
+        "unit": "hour",
+        "price": price,
+        "price_upfront": 0.0,
+        "price_tiered": [],
+        "currency": "USD",
+        "status": "active",
+        "server": {
+            "vendor_id": vendor,
+            "server_id": name,
+            "api_reference": name,
+            "vcpus": 2,
+            "memory_amount": 8192,
+            "cpu_architecture": "x86_64",
+            "cpu_allocation": "Dedicated",
+            "gpu_count": 0,
+            "gpu_manufacturer": None,
+            "gpu_model": None,
+            "gpu_memory_min": None,
+            "storage_size": 0,
+            **server,
+        },
+    }
+
+
+GPU = {"gpu_count": 1, "gpu_manufacturer": "NVIDIA", "gpu_model": "T4", "gpu_memory_min": 15360}
+FIRST = [row(), row(price=0.11), row("mid", 0.2, memory_amount=16384)]
+OWN = [row("big", 0.8, vcpus=16, memory_amount=65536), row("bigger", 1.6, vcpus=32, memory_amount=131072)]
+
+
+class Api:
+    """A loopback server that answers as it is told, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+        self.answer = self.usual
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                parts = urlsplit(self.path)
+                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                api.asked.append((parts.path, query, dict(self.headers)))
+                api.answer(self, parts.path, query)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.release = threading.Event()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.release.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def usual(self, handler, path, query):
+        send(handler, OWN if "partial_name_or_id" in query else FIRST)
+
+
+def send(handler, content, status=200, encode=None):
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    if encode:
+        body = gzip.compress(body)
+        handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@pytest.fixture
+def api():
+    server = Api()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bundled():
+    """A bundled catalog with one machine, dearer than the live one."""
+    machine = InstanceType(vendor="aws", name="small", vcpus=2, memory_mib=8192)
+    return Catalog(
+        origin="bundled catalog",
+        instances={("aws", "small"): machine},
+        prices={
+            ("aws", region): RegionPrices(names=("small",), usd_per_hour=(0.5,), sources=(0,))
+            for region in ("eu-west-1", "us-east-1")
+        },
+        sources=(PriceSource(name="list", date="2024-01-01"),),
+    )
+
+
+def keeper_for(api, **more):
+    return Keeper(base_url=api.url, timeout_s=10.0, now=lambda: NOON, **more)
+
+
+# --- what is asked, and what becomes of the answer --------------------------------------------------------
+
+
+def test_live_prices(api, bundled):
+    """Cheapest machines and own machine, with the day of the prices and their source."""
+    result = price_live(ADVICE, HOUR, HOME, ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    assert [offer.instance.name for offer in result.offers] == ["small", "mid", "big", "bigger"]
+    assert result.offers[0].price_usd_per_hour == 0.1  # the lowest of two zones
+    assert result.own.instance.name == "big" and result.run_cost_usd == pytest.approx(0.8)
+    assert result.saving_usd == pytest.approx(0.7) and not result.assumed
+    assert result.catalog_source == f"live prices: {NAME}" and result.catalog_date == "2026-09-21"
+
+
+def test_query_has_the_units_of_the_api(api, bundled):
+    """Memory in GiB though it is called GB, rounded down; region of one vendor; on demand, in dollars."""
+    price_live(ADVICE, HOUR, HOME, ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    path, query, headers = api.asked[0]
+    assert path == "/server_prices"
+    assert query == {
+        "vendor_regions": "aws~eu-west-1",
+        "allocation": "ondemand",
+        "currency": "USD",
+        "vcpus_min": "2",
+        "memory_min": "3.8",  # 4096 MB are 3906 MiB
+        "architecture": "x86_64",
+        "order_by": "price",
+        "order_dir": "asc",
+        "limit": "250",
+    }
+    assert headers["X-Application-ID"] == "metaflow-resource-tracker"
+    own = api.asked[1][1]
+    assert own["partial_name_or_id"] == "big" and own["vendor_regions"] == "aws~eu-west-1" and "vcpus_min" not in own
+
+
+def test_gpu_query(api):
+    """Count and memory of each GPU, and no more vCPUs than the API takes."""
+    keeper_for(api).catalog("aws", "eu-west-1", Need(vcpus=400, memory_mib=10, gpu_count=2, gpu_memory_mib=15000.0))
+    query = api.asked[0][1]
+    assert (query["vcpus_min"], query["gpu_min"], query["gpu_memory_min"]) == ("256", "2", "14.6")
+
+
+def test_regions_that_the_api_numbers(api):
+    """The API knows GCP's regions by number: it is asked for the number first."""
+
+    def answer(handler, path, query):
+        if path == "/regions":
+            send(handler, [{"vendor_id": "gcp", "region_id": "1000", "api_reference": "us-central1", "name": "Iowa"}])
+        else:
+            send(handler, [row("n2", vendor="gcp", region="1000")])
+
+    api.answer = answer
+    catalog = keeper_for(api).catalog("gcp", "us-central1", Need(vcpus=1, memory_mib=1))
+    assert api.asked[0][:2] == ("/regions", {"vendor": "gcp"})
+    assert api.asked[1][1]["vendor_regions"] == "gcp~1000"
+    assert catalog.find("gcp", "us-central1", "n2") is not None
+    with pytest.raises(CatalogError, match="gcp has no region moon1"):
+        keeper_for(api).catalog("gcp", "moon1", None)
+
+
+def test_unknown_cloud_asks_for_the_default_region(api, bundled):
+    """Outside the clouds: live prices of AWS us-east-1, labelled as assumed, no own machine."""
+    result = price_live(ADVICE, HOUR, CloudInfo(), ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    assert len(api.asked) == 1 and api.asked[0][1]["vendor_regions"] == "aws~us-east-1"
+    assert result.assumed and result.own is None and result.offers[0].price_usd_per_hour == 0.1
+
+
+def test_no_recommendation_asks_for_the_own_machine_only(api, bundled):
+    """Nothing to look for: only the cost of the attempt."""
+    result = price_live(NoRecommendation(reason="x"), HOUR, HOME, ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    assert len(api.asked) == 1 and result.offers == () and result.run_cost_usd == pytest.approx(0.8)
+
+
+def test_compressed_replies(api):
+    """The API compresses what it sends."""
+    api.answer = lambda handler, path, query: send(handler, FIRST, encode="gzip")
+    assert keeper_for(api).catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1)).find("aws", "eu-west-1", "mid")
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------
+
+WRONG = {
+    "error 500": lambda h: send(h, b"oops", 500),
+    "error 422": lambda h: send(h, {"detail": "no"}, 422),
+    "too many requests": lambda h: send(h, {"detail": "slow down"}, 429),
+    "not json": lambda h: send(h, b"<html>"),
+    "an object": lambda h: send(h, {"rows": FIRST}),
+    "null": lambda h: send(h, None),
+    "rows of numbers": lambda h: send(h, [1, 2, 3]),
+    "rows without server": lambda h: send(h, [{k: v for k, v in row().items() if k != "server"}]),
+    "prices in words": lambda h: send(h, [row(price="cheap")]),
+    "nested": lambda h: send(h, b"[" * 100_000),
+    "not gzip": lambda h: (
+        h.send_response(200),
+        h.send_header("Content-Encoding", "gzip"),
+        h.end_headers(),
+        h.wfile.write(b"x"),
+    ),
+    "connection cut": lambda h: (h.send_response(200), h.send_header("Content-Length", "999"), h.end_headers()),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_replies_fall_back_on_the_bundle(api, bundled, name):
+    """Whatever comes back: bundled prices, a note with the reason, and a CatalogError for who asks directly."""
+    api.answer = lambda handler, path, query: WRONG[name](handler)
+    with pytest.raises(CatalogError):
+        keeper_for(api).catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+    result = price_live(ADVICE, HOUR, HOME, ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    assert result.offers[0].price_usd_per_hour == 0.5 and result.catalog_date == "2024-01-01"
+    assert result.note.startswith("Live prices could not be had (") and "bundled catalog are shown" in result.note
+
+
+def test_server_that_hangs(api):
+    """No answer: an error after the time-out, not a hang."""
+    api.answer = lambda handler, path, query: api.release.wait(60)
+    keeper = Keeper(base_url=api.url, timeout_s=0.2, now=lambda: NOON)
+    with pytest.raises(CatalogError, match="Timeout"):
+        keeper.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+
+
+def test_server_that_drips(api):
+    """A byte now and then keeps the connection alive, but not beyond the deadline."""
+
+    def drip(handler, path, query):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100000")
+        handler.end_headers()
+        for _ in range(100):  # then it ends, so that a client without a deadline fails otherwise
+            try:
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+            except OSError:
+                return
+            if api.release.wait(0.05):
+                return
+
+    api.answer = drip
+    keeper = Keeper(base_url=api.url, timeout_s=0.5, now=lambda: NOON)
+    with pytest.raises(CatalogError, match="too slow"):
+        keeper.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+
+
+def test_nobody_listens(api, bundled):
+    """Connection refused: the bundle."""
+    api.close()
+    result = price_live(ADVICE, HOUR, HOME, ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    assert "could not be had" in result.note and result.offers
+
+
+def test_rows_of_an_unknown_form_are_counted(api, bundled):
+    """One bad row does not spoil the rest, and is mentioned."""
+    api.answer = lambda handler, path, query: send(handler, [*FIRST, {"vendor_id": "aws"}])
+    result = price_live(ADVICE, HOUR, CloudInfo(), ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    assert [offer.instance.name for offer in result.offers] == ["small", "mid"]
+    assert "1 live prices of an unknown form were left out." in result.note
+
+
+def test_nothing_fits(api, bundled):
+    """An empty list is an answer: no offers."""
+    api.answer = lambda handler, path, query: send(handler, [])
+    result = price_live(ADVICE, HOUR, CloudInfo(), ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    assert result.offers == () and "No machine in the catalog is enough" in result.note
+
+
+# --- the cache --------------------------------------------------------------------------------------------
+
+
+def at(api, seconds, cache):
+    return Keeper(base_url=api.url, timeout_s=10.0, now=lambda: NOON + seconds, cache=(str(cache),))
+
+
+def test_a_second_step_does_not_ask_again(api, tmp_path):
+    """Within a day the cache answers, with the day of the prices."""
+    need, cache = Need(vcpus=1, memory_mib=1), tmp_path / "cache"
+    first = at(api, 0, cache).catalog("aws", "eu-west-1", need)
+    second = at(api, FRESH_S, cache).catalog("aws", "eu-west-1", need)
+    assert len(api.asked) == 1 and second.instances == first.instances and second.prices == first.prices
+    assert second.sources[0].date == "2026-09-21"
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert [path.stat().st_mode & 0o777 for path in cache.iterdir()] == [0o600]
+
+
+def test_another_need_is_another_question(api, tmp_path):
+    """What was cached for one need does not answer for another."""
+    at(api, 0, tmp_path / "c").catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+    at(api, 0, tmp_path / "c").catalog("aws", "eu-west-1", Need(vcpus=2, memory_mib=1))
+    assert len(api.asked) == 2
+
+
+def test_after_a_day_it_is_asked_again(api, tmp_path):
+    """Prices of yesterday are renewed."""
+    need = Need(vcpus=1, memory_mib=1)
+    at(api, 0, tmp_path / "c").catalog("aws", "eu-west-1", need)
+    at(api, FRESH_S + 1, tmp_path / "c").catalog("aws", "eu-west-1", need)
+    assert len(api.asked) == 2
+
+
+def test_a_week_old_cache_is_better_than_none(api, tmp_path):
+    """Where the API does not answer, the cache serves for a week, and the note says so; later it does not."""
+    need = Need(vcpus=1, memory_mib=1)
+    at(api, 0, tmp_path / "c").catalog("aws", "eu-west-1", need)
+    api.answer = lambda handler, path, query: send(handler, b"", 503)
+    stale = at(api, STALE_S, tmp_path / "c").catalog("aws", "eu-west-1", need)
+    assert stale.sources[0].date == "2026-09-21" and "cached before" in stale.notes[0]
+    with pytest.raises(CatalogError):
+        at(api, STALE_S + 1, tmp_path / "c").catalog("aws", "eu-west-1", need)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", '{"at": "x", "listed": []}', '{"at": 1, "listed": [{}]}', "[" * 50_000]
+)
+def test_damaged_cache_is_asked_again(api, tmp_path, content):
+    """A file that is not ours to read is no answer."""
+    need, cache = Need(vcpus=1, memory_mib=1), tmp_path / "c"
+    at(api, 0, cache).catalog("aws", "eu-west-1", need)
+    (path,) = cache.iterdir()
+    path.write_text(content)
+    assert at(api, 0, cache).catalog("aws", "eu-west-1", need).instances
+    assert len(api.asked) == 2
+
+
+def test_cache_that_others_can_write_is_not_used(api, tmp_path):
+    """A directory open to others is neither read nor written."""
+    cache = tmp_path / "c"
+    cache.mkdir(mode=0o777)
+    cache.chmod(0o777)
+    at(api, 0, cache).catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+    assert list(cache.iterdir()) == []
+
+
+def test_cache_that_cannot_be_made(api, tmp_path):
+    """No place for a cache is no reason to fail."""
+    (tmp_path / "file").write_text("")
+    assert at(api, 0, tmp_path / "file" / "c").catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1)).instances
+
+
+# --- reading replies --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"allocation": "spot"},
+        {"operating_system": "Windows"},
+        {"currency": "EUR"},
+        {"unit": "month"},
+        {"vendor_id": "gcp"},
+    ],
+)
+def test_other_prices_are_not_taken(change):
+    """Spot, Windows, other currencies, units and vendors are left out without being errors."""
+    assert read_prices([{**row(), **change}, row("wanted")], "aws")[0][0].instance.name == "wanted"
+    assert read_prices([{**row(), **change}], "aws") == ([], 0)
+
+
+def test_machines_are_read_whole():
+    """Every property of a machine, in our units; only NVIDIA GPUs count."""
+    listed, _ = read_prices(
+        [
+            row("gpu", 0.5, **GPU, storage_size=125, cpu_architecture="arm64"),
+            row("amd", 0.5, **{**GPU, "gpu_manufacturer": "AMD"}),
+            row("third", 0.5, **{**GPU, "gpu_count": 0.33}),
+            row("old", 0.01, cpu_architecture="i386", cpu_allocation="Burstable"),
+        ],
+        "aws",
+    )
+    gpu, amd, third, old = [row.instance for row in listed]
+    assert (gpu.gpu_count, gpu.gpu_model, gpu.gpu_memory_mib) == (1, "T4", 15360)
+    assert (gpu.storage_gb, gpu.architecture, gpu.burstable) == (125, "arm64", False)
+    assert amd.gpu_count == third.gpu_count == 0 and amd.gpu_model is None
+    assert old.architecture == "x86_64" and old.burstable
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+@given(json_values, st.sampled_from(sorted(row())), json_values)
+def test_any_reply_is_prices_or_an_error(reply, field, value):
+    """Whatever JSON comes back, and whatever stands in one field of a row: prices, or a CatalogError."""
+    for content in (
+        reply,
+        [reply],
+        [{**row(), field: value}],
+        [row(**{"gpu_count": value}), {**row(), "server": value}],
+    ):
+        try:
+            listed, left_out = read_prices(content, "aws")
+        except CatalogError:
+            continue
+        assert all(item.price_usd_per_hour > 0 and item.instance.vcpus > 0 for item in listed) and left_out >= 0
+    for content in (reply, [reply]):
+        try:
+            assert region_id_in(content, "gcp", "x") is None
+        except CatalogError:
+            continue
+
+
+@given(st.floats(1e-6, 1e3), st.integers(1, 448), st.one_of(st.none(), st.just("T4")))
+def test_cache_round_trip(price, vcpus, model):
+    """What is cached comes back as it was."""
+    (listed,), _ = read_prices([row(price=price, vcpus=vcpus, **(GPU if model else {}))], "aws")
+    assert listed_from(json.loads(json.dumps(listed_to_plain(listed)))) == listed
