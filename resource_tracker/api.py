@@ -1,0 +1,324 @@
+"""Measuring from Python, without Metaflow: :class:`ResourceTracker`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from resource_tracker.artifact import from_artifact, to_artifact
+from resource_tracker.catalog import load_bundled
+from resource_tracker.cloud import cached_discover
+from resource_tracker.errors import ArtifactError, SettingError, TrackerError
+from resource_tracker.export import to_json
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.pricing import price
+from resource_tracker.records import (
+    CloudInfo,
+    Measurements,
+    NoRecommendation,
+    Outcome,
+    Pricing,
+    Recommendation,
+    TaskRecord,
+)
+from resource_tracker.report_file import Report
+from resource_tracker.settings import interval_of
+from resource_tracker.standalone import Surroundings
+from resource_tracker.tracker import SamplerProcess, StartEndReadings, start_measuring
+from resource_tracker.usage import published_stats
+
+__all__ = ["Report", "ResourceTracker"]
+
+_FRAMES = ("process_metrics", "system_metrics")
+
+
+class ResourceTracker:
+    """Measures this process, or another, with all its descendants, from a small process outside it.
+
+    Parameters
+    ----------
+    pid : int, optional
+        The process to measure; this one if not given.
+    interval : float
+        Seconds between rows, above 0 and at most a day.
+    autostart : bool
+        Start at once.
+    title : str, optional
+        Name of the measurement in the report; by default the name of the running script.
+
+    Raises
+    ------
+    SettingError
+        An argument is unusable; the message shows it and what is allowed.
+
+    Notes
+    -----
+    Where the sampler cannot start, the code that is measured runs all the same, and ``tracker.record.tracking``
+    says what was measured instead, and why. A tracker that is forgotten ends with its process.
+
+    Examples
+    --------
+    >>> from resource_tracker import ResourceTracker
+    >>> with ResourceTracker(interval=0.2) as tracker:
+    ...     numbers = [n * n for n in range(100_000)]
+    >>> tracker.stats()["duration"] > 0
+    True
+    """
+
+    def __init__(
+        self, pid: int | None = None, interval: float = 1.0, *, autostart: bool = False, title: str | None = None
+    ) -> None:
+        self._pid = os.getpid() if pid is None else _checked_pid(pid)
+        self._owner = os.getpid()
+        self._interval_s = interval_of(interval, "ResourceTracker")
+        self._title = title or _default_title(self._pid)
+        self._outcome = Outcome(status="running")
+        self._surroundings = Surroundings(self._pid)
+        self._measuring: SamplerProcess | StartEndReadings | None = None
+        self._measurements: Measurements | None = None
+        self._record: TaskRecord | None = None
+        self._cloud: CloudInfo | None = None
+        if autostart:
+            self.start()
+
+    # --- running -------------------------------------------------------------------------------
+
+    def start(self) -> ResourceTracker:
+        """Begin to measure; the first reading is taken on return.
+
+        Returns
+        -------
+        ResourceTracker
+            Itself.
+
+        Raises
+        ------
+        TrackerError
+            It was started before, or there is no such process.
+        """
+        if self._measuring is not None or self._record is not None:
+            raise TrackerError("this tracker was started before: make a new ResourceTracker for each measurement")
+        if self._pid != os.getpid() and not _exists(self._pid):
+            raise TrackerError(f"there is no process {self._pid}: give the pid of one that is running")
+        self._owner = os.getpid()
+        self._measuring = start_measuring(pid=self._pid, interval_s=self._interval_s)
+        # Where stop() is forgotten: runs when the tracker is collected, or when the interpreter exits.
+        weakref.finalize(self, _end, self._measuring, self._owner)
+        _ = self._surroundings.limits  # read while the process lives
+        return self
+
+    def stop(self) -> None:
+        """Take the last reading and end the measurement; does nothing the second time.
+
+        Raises
+        ------
+        TrackerError
+            It was never started, or it was started by the process that this one was forked from.
+        """
+        self._finish(Outcome(status="ok"))
+
+    def __enter__(self) -> ResourceTracker:
+        return self if self.is_running else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the measurement; an exception of the body is noted by its type, and passes."""
+        if os.getpid() == self._owner and self.is_running:
+            self._finish(_outcome_of(error))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not yet stopped."""
+        return self._measuring is not None and self._measurements is None
+
+    def _finish(self, outcome: Outcome) -> None:
+        measuring = self._started()
+        if self._measurements is not None:
+            return
+        if os.getpid() != self._owner:
+            raise TrackerError("this tracker belongs to the process that this one was forked from: stop it there")
+        self._outcome = outcome
+        try:
+            measuring.stop()
+            self._measurements = measuring.measurements()
+        finally:
+            measuring.remove()
+
+    def _started(self) -> SamplerProcess | StartEndReadings:
+        if self._measuring is None:
+            raise TrackerError("nothing was measured yet: call start(), or use the tracker in a with statement")
+        return self._measuring
+
+    # --- what was measured ---------------------------------------------------------------------
+
+    @property
+    def process_metrics(self) -> TinyDataFrame:
+        """A row for each interval of the process and its descendants; while it runs, those so far."""
+        return self._record.process_metrics if self._record else self._now().process
+
+    @property
+    def system_metrics(self) -> TinyDataFrame:
+        """A row for each interval of the machine; while it runs, those so far."""
+        return self._record.system_metrics if self._record else self._now().system
+
+    @property
+    def record(self) -> TaskRecord:
+        """Everything: measurements, machine, cloud, advice, prices. While it runs, as of now.
+
+        The first use may take a second: it asks for the cloud, once per boot of the machine.
+        """
+        if self._record is not None:
+            return self._record
+        measurements = self._now()
+        if self._cloud is None:
+            self._cloud = cached_discover()
+        record = self._record_of(measurements, self._cloud)
+        if self._measurements is not None:
+            self._record = record
+        return record
+
+    def stats(self) -> dict[str, Any]:
+        """Means, peaks and sums, with the keys and units of the artifact's ``stats``."""
+        return published_stats(self._without_cloud().usage)
+
+    def recommend_resources(self) -> Recommendation | NoRecommendation:
+        """What to ask for next time; its ``str`` is the ``@resources`` line to paste, or why there is none."""
+        return self._without_cloud().recommendation
+
+    def recommend_server(self, vendor: str | None = None, region: str | None = None, limit: int = 5) -> Pricing:
+        """The cheapest cloud machines that would have been enough, and what this run would have cost on them.
+
+        Parameters
+        ----------
+        vendor, region : str, optional
+            Where to look, such as ``"aws"`` and ``"eu-west-1"``; by default where the machine stands, and where that
+            is unknown in a default region (``assumed`` is then True).
+        limit : int
+            How many machines at most.
+
+        Raises
+        ------
+        SettingError
+            The catalog has no such vendor or region; the message lists those it has.
+        CatalogError
+            The catalog cannot be read.
+        """
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise SettingError(f"recommend_server: limit={limit!r} cannot be used: give a whole number above 0")
+        record = self.record
+        return price(
+            load_bundled(),
+            record.recommendation,
+            record.usage,
+            record.cloud,
+            record.server,
+            vendor=vendor,
+            region=region,
+            limit=limit,
+        )
+
+    def report(self) -> Report:
+        """The card of what was measured, as a page to save, to open or to show in a notebook."""
+        return Report(self.record)
+
+    # --- keeping -------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as builtins and two TinyDataFrames: what a Metaflow artifact holds, and fit to be pickled."""
+        return to_artifact(self.record)
+
+    def to_json(self) -> str:
+        """The snapshot as JSON text; frames are objects of lists, and what is not available is ``null``."""
+        return to_json(self.record)
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Mapping[str, Any] | str) -> ResourceTracker:
+        """A stopped tracker that holds what was measured elsewhere.
+
+        Parameters
+        ----------
+        snapshot : dict or str
+            From :meth:`snapshot`, :meth:`to_json` or a Metaflow artifact.
+
+        Raises
+        ------
+        ArtifactError
+            It is something else, is damaged, or comes from a later version.
+        """
+        record = from_artifact(_with_frames(snapshot))
+        tracker = cls(interval=record.tracking.interval_s, title=record.title)
+        tracker._record = record
+        tracker._outcome = record.outcome
+        return tracker
+
+    def __repr__(self) -> str:
+        if self._record is None and self._measuring is None:
+            state = "not started"
+        else:
+            state = "running" if self.is_running else self._outcome.status
+        return f"<ResourceTracker {self._title!r}: {state}>"
+
+    def _now(self) -> Measurements:
+        return self._measurements or self._started().measurements()
+
+    def _without_cloud(self) -> TaskRecord:
+        return self._record or self._record_of(self._now(), CloudInfo())
+
+    def _record_of(self, measurements: Measurements, cloud: CloudInfo) -> TaskRecord:
+        return self._surroundings.record(measurements, title=self._title, outcome=self._outcome, cloud=cloud)
+
+
+def _end(measuring: SamplerProcess | StartEndReadings, owner: int) -> None:
+    """Leave nothing behind; a fork of the owner leaves it alone."""
+    if os.getpid() == owner:
+        measuring.stop()
+        measuring.remove()
+
+
+def _checked_pid(pid: object) -> int:
+    if isinstance(pid, bool) or not isinstance(pid, int) or pid < 1:
+        raise SettingError(f"ResourceTracker: pid={pid!r} cannot be used: give the number of a running process")
+    return pid
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _default_title(pid: int) -> str:
+    if pid != os.getpid():
+        return f"process {pid}"
+    return Path(sys.argv[0]).name if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
+
+
+def _outcome_of(error: BaseException | None) -> Outcome:
+    """Type only: a message may hold secrets. ``sys.exit(0)`` is no failure."""
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return Outcome(status="ok")
+    return Outcome(status="failed", exception_type=type(error).__name__)
+
+
+def _with_frames(snapshot: Mapping[str, Any] | str) -> dict[str, Any]:
+    """A snapshot with its frames, from one that may have been JSON."""
+    if isinstance(snapshot, str):
+        try:
+            snapshot = json.loads(snapshot)
+        except ValueError as error:
+            raise ArtifactError(f"the snapshot is not JSON: {error}") from None
+    if not isinstance(snapshot, Mapping):
+        raise ArtifactError(f"the snapshot is a {type(snapshot).__name__}, not a dict or JSON text")
+    frames = {name: TinyDataFrame(snapshot[name]) for name in _FRAMES if isinstance(snapshot.get(name), Mapping)}
+    return {**snapshot, **frames}

@@ -1,0 +1,68 @@
+"""The console command ``resource-tracker``: one module for each verb, loaded when it is used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import resource_tracker
+from resource_tracker.cli.parser import build_parser
+from resource_tracker.errors import ResourceTrackerError
+
+PROGRAM = "resource-tracker"
+WRONG_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process where not given.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except ResourceTrackerError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except BrokenPipeError:
+        # The reader has what it wanted. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)  # who waits for us sees the interrupt, not a mere exit code
+        return 128 + signal.SIGINT
+
+
+def _dispatch(arguments: list[str]) -> int:
+    arguments, command = _split(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        print(f"{PROGRAM} {resource_tracker.__version__}")
+        return 0
+    if options.verb == "run":
+        from resource_tracker.cli.run import main as run
+
+        return run(options, command)
+    if options.verb == "show":
+        from resource_tracker.cli.show import main as show
+
+        code = show(options)
+        sys.stdout.flush()  # a broken pipe shows up here, not at exit
+        return code
+    parser.print_help(sys.stderr)
+    return WRONG_USAGE
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Our own arguments, and the command of ``run`` after the first ``--``."""
+    if arguments[:1] != ["run"] or "--" not in arguments:
+        return arguments, []
+    middle = arguments.index("--")
+    return arguments[:middle], arguments[middle + 1 :]

@@ -1,0 +1,124 @@
+"""``resource-tracker show PATHSPEC``: what tracked Metaflow tasks asked for, used, should ask for, and cost."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resource_tracker.errors import NotTrackedError, SettingError
+
+if TYPE_CHECKING:
+    from resource_tracker.flows.client import Target
+    from resource_tracker.records import TaskRecord
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print or write what was asked for; returns the exit code."""
+    if options.html is not None:
+        _check_html(options.html)
+    try:
+        from resource_tracker.flows import client
+    except ImportError as error:
+        raise NotTrackedError(f"Metaflow cannot be loaded ({error}): pip install metaflow") from error
+
+    target = client.resolve(options.pathspec)
+    if target.note:
+        _say(target.note)
+    records = _Records(target, options.artifact_name)
+    if options.json:
+        _print_json(records)
+    elif options.csv:
+        _print_csv(records)
+    elif options.html is not None:
+        _write_card(records, options.html)
+    else:
+        _print_tables(records)
+    return 0
+
+
+class _Records:
+    """The records of a target, one after the other, with a complaint for each that cannot be had."""
+
+    def __init__(self, target: Target, artifact_name: str) -> None:
+        self._target = target
+        self._artifact_name = artifact_name
+        self.run = str(target.run.pathspec)
+        self.of_one_task = target.pathspec.strip("/").count("/") == 3
+
+    def __iter__(self) -> Iterator[TaskRecord]:
+        from resource_tracker.flows import client
+
+        tracked = readable = 0
+        for task in client.tracked_tasks(self._target, self._artifact_name):
+            tracked += 1
+            if task.record is None:
+                _say(f"{task.pathspec}: {task.problem}")
+            else:
+                readable += 1
+                yield task.record
+        if tracked and not readable:
+            raise NotTrackedError(f"{self._target.pathspec} was tracked, but no record of it can be read")
+        if not tracked:
+            steps = ", ".join(client.tracked_steps(self._target.run)) or "none"
+            raise NotTrackedError(f"{self._target.pathspec} was not tracked; tracked steps of {self.run}: {steps}")
+
+
+def _print_json(records: _Records) -> None:
+    """An object for the pathspec of a task, else a list; one record in memory at a time."""
+    from resource_tracker.export import to_json
+
+    if records.of_one_task:
+        for record in records:
+            print(to_json(record))
+        return
+    before = "["
+    for record in records:
+        print(before, to_json(record), sep="\n", end="")
+        before = ","
+    print("\n]" if before == "," else "[]")
+
+
+def _print_csv(records: _Records) -> None:
+    from resource_tracker.export import csv_of_all
+
+    for text in csv_of_all(records):
+        sys.stdout.write(text)
+
+
+def _write_card(records: _Records, path: Path) -> None:
+    from resource_tracker.export import write
+
+    first, *others = (record for _, record in zip(range(2), records, strict=False))
+    if others:
+        raise SettingError(f"--html writes the card of one task: give its pathspec, such as {first.pathspec}")
+    write(first, path)
+    _say(f"wrote {path}")
+
+
+def _print_tables(records: _Records) -> None:
+    from resource_tracker.cli.terminal import Terminal
+    from resource_tracker.cli.views import show_record, show_tasks
+
+    terminal = Terminal(sys.stdout)
+    remaining = iter(records)
+    first, second = next(remaining, None), next(remaining, None)
+    if first is not None and second is None:
+        show_record(terminal, first)
+    elif first is not None and second is not None:
+        show_tasks(terminal, records.run, chain((first, second), remaining))
+
+
+def _check_html(path: Path) -> None:
+    from resource_tracker.export import check_destination
+
+    if path.suffix.lower() != ".html":
+        raise SettingError(f"{path}: --html writes a page: give a name that ends in .html")
+    check_destination(path)
+
+
+def _say(text: str) -> None:
+    print(f"resource-tracker: {text}", file=sys.stderr)

@@ -1,0 +1,159 @@
+"""What a terminal shows of a record: the same words and figures as the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from resource_tracker.cli.terminal import Table, Terminal
+from resource_tracker.records import Recommendation, TaskRecord
+from resource_tracker.report import format as fmt
+from resource_tracker.report.comparison import comparison
+from resource_tracker.report.facts import totals
+from resource_tracker.report.headline import advice, badge, money
+from resource_tracker.report.offers import offer_table
+from resource_tracker.report.scales import scales
+
+_MARKS = {
+    "requested": "asked",
+    "limit": "allowed",
+    "mean": "mean",
+    "peak": "peak",
+    "saving": "saving artifacts",
+    "recommended": "advised",
+}
+"""Marks of the card's scales, in the order of the table's columns."""
+
+
+def show_record(terminal: Terminal, record: TaskRecord) -> None:
+    """One attempt: how it ended, what it used beside what it asked for, advice, comparison, machines."""
+    terminal.heading(f"{_name(record)}: {_outcome(record)}")
+    table = usage_table(record)
+    if table.rows:
+        terminal.line()
+        terminal.table(table)
+        terminal.line()
+        terminal.line(", ".join(f"{fact.label} {fact.text}" for fact in totals(record) if fact.text != fmt.UNKNOWN))
+    _show_advice(terminal, record)
+    _show_comparison(terminal, record)
+    _show_money(terminal, record)
+
+
+def show_summary(terminal: Terminal, record: TaskRecord) -> None:
+    """One attempt as a step's log wants it: usage, advice, machines; nothing about earlier runs."""
+    terminal.heading(f"{_name(record)}: {_outcome(record)}")
+    table = usage_table(record)
+    if table.rows:
+        terminal.table(table)
+    _show_advice(terminal, record)
+    _show_money(terminal, record)
+
+
+def usage_table(record: TaskRecord) -> Table:
+    """A row for each resource: asked for, allowed, used, advised."""
+    rows = []
+    for scale in scales(record):
+        if scale.shown:
+            texts = {mark.kind: mark.text for mark in scale.marks if mark.text != fmt.UNKNOWN}
+            name = f"{scale.name} ({scale.unit})" if scale.unit and scale.unit not in scale.name else scale.name
+            rows.append([name, *(texts.get(kind, "") for kind in _MARKS)])
+    columns = ["", *_MARKS.values()]
+    return Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]))
+
+
+def show_tasks(terminal: Terminal, run: str, records: Iterable[TaskRecord]) -> None:
+    """The tasks of a run, a row for each: CPUs and memory asked for, used and advised, GPUs, cost."""
+    columns = (
+        "task",
+        "outcome",
+        "duration",
+        "CPUs asked",
+        "used",
+        "advised",
+        "memory asked",
+        "peak",
+        "advised ",
+        "GPUs",
+        "cost",
+    )
+    rows = [_task_row(record) for record in records]
+    terminal.heading(run)
+    terminal.line()
+    terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[2:])))
+
+
+def _task_row(record: TaskRecord) -> list[str]:
+    usage, request = record.usage, record.request
+    advised = record.recommendation if isinstance(record.recommendation, Recommendation) else None
+    name = "/".join(_name(record).split("/")[2:]) or _name(record)
+    if record.attempt:
+        name += f" (attempt {record.attempt})"
+    cells = [
+        fmt.duration(usage.duration_s),
+        fmt.whole(request.cpu),
+        fmt.cores(usage.cpu_max_cores),
+        str(advised.cpu) if advised else "",
+        fmt.memory_mb(request.memory_mb),
+        fmt.memory_kib(usage.overall_memory_peak_kib),
+        fmt.memory_mb(advised.memory_mb) if advised else "",
+        str(advised.gpu) if advised and advised.gpu else "",
+        fmt.usd(record.pricing.run_cost_usd),
+    ]
+    return [name, badge(record).text, *("" if cell == fmt.UNKNOWN else cell for cell in cells)]
+
+
+def _name(record: TaskRecord) -> str:
+    return record.pathspec or record.title
+
+
+def _outcome(record: TaskRecord) -> str:
+    attempt = f", attempt {record.attempt}" if record.attempt else ""
+    return f"{badge(record).text} after {fmt.duration(record.usage.duration_s)}{attempt}"
+
+
+def _show_advice(terminal: Terminal, record: TaskRecord) -> None:
+    said = advice(record)
+    terminal.line()
+    terminal.heading(said.verdict)
+    if said.code:
+        terminal.line(f"  {said.code}")
+    for sentence in said.sentences:
+        terminal.line(f"  {sentence}")
+
+
+def _show_comparison(terminal: Terminal, record: TaskRecord) -> None:
+    compared = comparison(record)
+    terminal.line()
+    terminal.heading(f"Compared with {compared.summary}" if compared.metrics else compared.summary)
+    if compared.metrics:
+        columns = ("", "now", "usual", "range", "change")
+        rows = [[m.name, m.now, m.usual, m.range, m.change] for m in compared.metrics]
+        terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[1:])))
+
+
+def _show_money(terminal: Terminal, record: TaskRecord) -> None:
+    table = offer_table(record.pricing)
+    if table.rows:
+        terminal.line()
+        terminal.heading(f"Cheapest machines that would do: {table.caption}")
+        columns = ("machine", "where", "vCPUs", "memory", "GPU", "per hour", "this run", " ")
+        rows = [
+            [
+                row.name,
+                row.where if table.with_where else "",
+                row.vcpus,
+                row.memory,
+                row.gpu if table.with_gpu else "",
+                row.per_hour,
+                row.run_cost if table.with_cost else "",
+                "where it ran" if row.own else ", ".join(row.tags),
+            ]
+            for row in table.rows
+        ]
+        numbers = frozenset(("vCPUs", "memory", "per hour", "this run"))
+        terminal.table(Table(columns=columns, rows=rows, numbers=numbers))
+    spent = money(record)
+    for line in spent.lines if spent else ():
+        if line.label == "Saving":
+            terminal.line(f"  {line.label} {line.value}: {line.detail}")
+    if table.note:
+        terminal.line(f"  {table.note}")
