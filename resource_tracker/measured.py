@@ -34,8 +34,7 @@ def measurements_of(
     Rows after the mark of the step's end go into the persist peak only. Where the sampler did not get the mark, the
     rows' time tells on which side they are.
     """
-    now = Moment()
-    end = timeline.end or now
+    end = timeline.end or timeline.now()
     step_end = timeline.step_end
     phases = _phases(spool, step_end)
     step = [index for index, phase in enumerate(phases) if phase == 0]
@@ -97,10 +96,10 @@ def _frame(
 
 def _cells_of_task(frame: str, timeline: Timeline, duration_s: float) -> dict[str, float]:
     """What the task knows without any sampler."""
-    end = timeline.step_end or timeline.end or Moment()
+    end = timeline.step_end or timeline.end or timeline.now()
     cells = {"timestamp": end.unix_s, "interval_s": duration_s}
     if frame == "process":
-        cells["pid"] = timeline.start.usage.pid
+        cells["pid"] = timeline.pid
         cells["samples"] = 2
         peaks = end.usage.peaks_since(timeline.start.usage)
         if peaks:

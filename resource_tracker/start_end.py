@@ -24,6 +24,7 @@ class StartEndReadings:
     """
 
     def __init__(self, timeline: Timeline, interval_s: float, reason: str) -> None:
+        self._owner = os.getpid()
         self._timeline = timeline
         self._interval_s = interval_s
         self._reason = reason
@@ -32,7 +33,13 @@ class StartEndReadings:
 
     @classmethod
     def start(
-        cls, *, interval_s: float, reason: str, marker: tuple[str, str] | None = None, proc: str = "/proc"
+        cls,
+        *,
+        interval_s: float,
+        reason: str,
+        pid: int | None = None,
+        marker: tuple[str, str] | None = None,
+        proc: str = "/proc",
     ) -> StartEndReadings:
         """Takes the first reading. Never raises.
 
@@ -42,13 +49,16 @@ class StartEndReadings:
             As asked for; only reported.
         reason : str
             Why there is no sampler, in a few words for people.
+        pid : int, optional
+            The process to measure; this one if not given.
         marker : tuple of str, optional
             As for :meth:`SamplerProcess.start`.
         """
-        readings = cls(Timeline(), interval_s, reason)
+        pid = os.getpid() if pid is None else pid
+        readings = cls(Timeline(pid), interval_s, reason)
         failures = Failures()
         try:
-            collectors = standard_collectors(os.getpid(), failures, marker=marker, directory=_directory(), proc=proc)
+            collectors = standard_collectors(pid, failures, marker=marker, directory=_directory(), proc=proc)
         except (OSError, ParseError):
             return readings
         readings._maker = RowMaker(collectors, failures)
@@ -83,7 +93,7 @@ class StartEndReadings:
         """Nothing to delete: there is no spool."""
 
     def _close_row(self) -> None:
-        if self._maker is None or self._timeline.end is not None or os.getpid() != self._timeline.start.usage.pid:
+        if self._maker is None or self._timeline.end is not None or os.getpid() != self._owner:
             return
         phase = 0 if self._timeline.step_end is None else 1
         self._spool.add_row(phase, self._maker.row().values())

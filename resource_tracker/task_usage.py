@@ -19,22 +19,25 @@ class TaskUsage:
     children_peak_kib: float | None = None
 
     @classmethod
-    def now(cls) -> TaskUsage:
+    def of(cls, pid: int) -> TaskUsage:
+        """A reading, if `pid` is this very process; of others (or in a fork) getrusage(2) tells nothing."""
+        if pid != os.getpid():
+            return cls(pid=pid)
         try:
             import resource
         except ImportError:  # Windows
-            return cls(pid=os.getpid())
+            return cls(pid=pid)
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return cls(
-            pid=os.getpid(),
+            pid=pid,
             cpu_s=own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
             peak_kib=_kib(own.ru_maxrss),
             children_peak_kib=_kib(children.ru_maxrss),
         )
 
     def cpu_since(self, start: TaskUsage) -> float | None:
-        """CPU seconds used since `start`; ``None`` in another process, such as a fork."""
-        if self.cpu_s is None or start.cpu_s is None or self.pid != start.pid:
+        """CPU seconds used since `start`; ``None`` where unknown."""
+        if self.cpu_s is None or start.cpu_s is None:
             return None
         return max(0.0, self.cpu_s - start.cpu_s)
 
@@ -44,7 +47,7 @@ class TaskUsage:
         A child that executes a program inherits its parent's peak of that moment: one no higher than the task's own
         says nothing of the child.
         """
-        if self.pid != start.pid or self.peak_kib is None or start.peak_kib is None:
+        if self.peak_kib is None or start.peak_kib is None:
             return {}
         peaks = {}
         if self.peak_kib > start.peak_kib:

@@ -102,7 +102,7 @@ class SamplerProcess:
             arguments = _arguments(pid, start_time, interval_s, spool_dir, marker)
             sampler_pid = _launch(arguments, spool_dir, time.monotonic() + start_timeout_s)
             # Only now: what the start cost this process is not the step's.
-            return cls(spool_dir, sampler_pid, interval_s, Timeline())
+            return cls(spool_dir, sampler_pid, interval_s, Timeline(pid))
         except (OSError, ParseError, ValueError) as error:
             remove_spool(spool_dir)
             raise TrackerError(f"the sampler cannot be started ({error})") from None
@@ -191,7 +191,7 @@ def start_measuring(
         reason = str(error)
     except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
         reason = f"{type(error).__name__}: {error}"
-    return StartEndReadings.start(interval_s=interval_s, reason=reason, marker=marker)
+    return StartEndReadings.start(interval_s=interval_s, reason=reason, pid=pid, marker=marker)
 
 
 def _arguments(
@@ -203,13 +203,20 @@ def _arguments(
         "starter": str(os.getpid()),
         "interval_s": repr(interval_s),
         "spool": spool_dir,
-        "directory": os.readlink(f"/proc/{pid}/cwd"),
+        "directory": _directory_of(pid),
     }
     if library_found() and (pynvml := find_spec("pynvml")) and pynvml.origin:
         given["pynvml_dir"] = os.path.dirname(pynvml.origin)
     if marker is not None:
         given["marker"] = "=".join(marker)
     return [word for pair in given.items() for word in pair]
+
+
+def _directory_of(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:  # another user's
+        return "/"
 
 
 def _launch(arguments: list[str], spool_dir: str, deadline_s: float) -> int:

@@ -10,8 +10,9 @@ import os
 
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.collector import Failures
-from resource_tracker.sampler.procfs import pid_status, smaps_rollup
+from resource_tracker.sampler.procfs import pid_statm, pid_status, smaps_rollup
 from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.units import bytes_to_kib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class TreeMemory:
         self._proc = proc
         self._failures = failures
         self._cpu_clock = cpu_clock
+        self._page_kib = int(bytes_to_kib(os.sysconf("SC_PAGE_SIZE")))
         self._parts: dict[int, _Part] = {}
         self._families: dict[int, _Family] = {}
         self._allowance_s = AT_ONCE_S
@@ -90,10 +92,17 @@ class TreeMemory:
         private = 0  # a fork shares all of its memory at first
         if family is None:
             family = self._families[key] = _Family(key, now_s)
-            private = rss
+            private = max(0, rss - self._with_file(pid))  # libraries: most likely mapped by others, too
         family.pids.add(pid)
         self._parts[pid] = _Part(family, rss, private)
         self.total += private
+
+    def _with_file(self, pid: int) -> int:
+        try:
+            _, shared = pid_statm.parse(read_record(f"{self._proc}/{pid}/statm", 256))
+        except (OSError, ParseError):
+            return 0
+        return shared * self._page_kib
 
     def remove(self, pid: int) -> None:
         """A process ended; what it shared with its forks stays with them."""

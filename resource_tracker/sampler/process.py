@@ -8,13 +8,14 @@ from resource_tracker.sampler.account import Account, Io, Reading
 from resource_tracker.sampler.collector import Collector, Failures, Row
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.memory import TreeMemory
-from resource_tracker.sampler.procfs import loadavg, pid_io, pid_stat
+from resource_tracker.sampler.procfs import children, pid_io, pid_stat
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.units import bytes_to_kib, ticks_to_seconds
 
 WATCHED = 4
 """Sub-samples read the root, this many of the largest members, and as many of the busiest."""
+MAX_WATCHED = 2 * WATCHED + 1
 CPU_WINDOW_S = 0.25
 """CPU time comes in ticks of 10 ms: over less than this, a tick more or less would look like a peak."""
 
@@ -33,7 +34,7 @@ class ProcessCollector(Collector):
         self._account = Account()
         self._memory = TreeMemory(proc, failures, time.process_time)
         self._io: dict[Member, Io] = {}
-        self._forks_show = self._io_works = True
+        self._children_show = self._io_works = True
         self._watched: list[Member] = []
         self._ticks_before: dict[Member, int] = {}
         self._window_from_s = 0.0
@@ -65,22 +66,23 @@ class ProcessCollector(Collector):
     # --- sub-samples ---------------------------------------------------------------------------
 
     def sub_sample(self, now_s: float) -> None:
-        if self._forks_show and self._forked():
-            for member in self._tree.refresh():
-                self._welcome(member, now_s, from_birth=True)
-                if len(self._watched) <= 2 * WATCHED + 1:
-                    self._watched.append(member)
+        for member in self._new_children():
+            self._welcome(member, now_s, from_birth=True)
+            if len(self._watched) < MAX_WATCHED:
+                self._watched.append(member)
         self._watched = [member for member in self._watched if self._sample(member, now_s)]
         self._note_cpu(now_s)
         self._note_memory()
 
-    def _forked(self) -> bool:
-        try:
-            return self._tree.forked()
-        except (OSError, ParseError) as error:
-            self._failures.note(loadavg.SOURCE, error)
-            self._forks_show = False  # then each row looks for new processes, and only each row
-            return False
+    def _new_children(self) -> list[Member]:
+        """Of the watched members, where anything was forked at all."""
+        if self._children_show:
+            try:
+                return self._tree.refresh_children(self._watched) if self._tree.forked() else []
+            except (OSError, ParseError) as error:
+                self._failures.note(children.SOURCE, error)
+                self._children_show = False  # then only rows look for new processes
+        return []
 
     def _sample(self, member: Member, now_s: float) -> bool:
         """Reads a watched member anew; False where it ended."""
@@ -160,7 +162,7 @@ class ProcessCollector(Collector):
         """The root, the largest and the busiest."""
         members = [member for member in self._tree.members.values() if member.counted]
         chosen = {self._tree.root} if self._tree.root.pid in self._tree.members else set()
-        if len(members) <= 2 * WATCHED + 1:
+        if len(members) <= MAX_WATCHED:
             chosen.update(members)
         else:
             chosen.update(sorted(members, key=_size)[-WATCHED:])

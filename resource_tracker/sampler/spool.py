@@ -43,7 +43,7 @@ class SpoolWriter:
         self._interval_at = layout.position("system", "interval_s")
         self._generation = 0
         self._events = 0
-        self._pending: tuple[int, int, Values] | None = None
+        self._waiting: list[tuple[int, int, Values]] = []
         self._fd: int | None = None
         try:
             self._open_tail()
@@ -56,17 +56,18 @@ class SpoolWriter:
             raise SpoolError(f"{self._path('rows')}: no space left")
 
     def row(self, phase: int, values: Values) -> None:
-        """Appends a row; where that fails (a full disk), it is merged with the next."""
+        """Appends a row; where that fails (a full disk), it waits, merged with the next of its phase."""
         rows = 1
-        if self._pending is not None:
-            old_phase, old_rows, old = self._pending
-            if old_phase == phase:
-                values = merge_values(self._kinds, old, old[self._interval_at], values, values[self._interval_at])
-                rows += old_rows
-            else:
-                self._append(self._layout.row.pack(ROW, old_phase, 0, old_rows, *old))
-        written = self._append(self._layout.row.pack(ROW, phase, 0, rows, *values))
-        self._pending = None if written else (phase, rows, values)
+        if self._waiting and self._waiting[-1][0] == phase:
+            _, waited, old = self._waiting.pop()
+            values = merge_values(self._kinds, old, old[self._interval_at], values, values[self._interval_at])
+            rows += waited
+        self._waiting.append((phase, rows, values))
+        while self._waiting:
+            phase, rows, values = self._waiting[0]
+            if not self._append(self._layout.row.pack(ROW, phase, 0, rows, *values)):
+                return
+            del self._waiting[0]
         if self._records >= self._tail_rows:
             self._next_generation()
 

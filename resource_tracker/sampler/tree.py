@@ -8,8 +8,12 @@ import os
 
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.member import Member
-from resource_tracker.sampler.procfs import loadavg
+from resource_tracker.sampler.procfs import children, loadavg
 from resource_tracker.sampler.procfs.files import read_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_OPEN = 256
 RECORD_BYTES = 1 << 18
@@ -57,6 +61,25 @@ class Tree:
         """Finds and returns new members. Raises OSError where processes cannot be listed."""
         pids = {int(name) for name in os.listdir(self._proc) if name.isdigit()}
         self._known &= pids
+        return self._admit_some(pids)
+
+    def refresh_children(self, parents: "Iterable[Member]") -> list[Member]:
+        """Finds and returns new children of some members: not all of them, but for much less than :meth:`refresh`.
+
+        Listing all processes after a pause of 100 ms takes a quarter of a millisecond, this a tenth of it. It does not
+        see what threads other than the first forked. Raises OSError where the kernel has no such list.
+        """
+        pids: set[int] = set()
+        for parent in parents:
+            try:
+                pids.update(children.parse(read_record(f"{self._proc}/{parent.pid}/task/{parent.pid}/children")))
+            except (OSError, ParseError):
+                if os.path.exists(f"{self._proc}/{parent.pid}/task"):
+                    raise
+        return self._admit_some(pids)
+
+    def _admit_some(self, pids: set[int]) -> list[Member]:
+        """Those of `pids` that are new and belong to the step."""
         candidates = []
         for pid in pids - self._known - self.members.keys() - {self._own_pid}:
             try:
