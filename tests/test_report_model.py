@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -39,7 +39,7 @@ def test_every_situation_has_a_card(situation):
     """Whatever happened, there is a card, its data is JSON without nan, and no text says None or nan."""
     card = build_card(fake_record(situation))
     assert json.loads(json.dumps(card.data, allow_nan=False)) == json.loads(json.dumps(card.data))
-    texts = json.dumps({k: v for k, v in asdict(card).items() if k != "data"})
+    texts = json.dumps(card._replace(data={}))
     assert "None" not in texts and "nan" not in texts
     assert card.advice.verdict and card.badge.text
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
@@ -16,8 +15,7 @@ Frame = Literal["process", "system"]
 Line = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesSpec:
+class SeriesSpec(NamedTuple):
     """One line: whose it is (``step`` or ``machine``), which column, and what becomes of rows that share a point."""
 
     who: Literal["step", "peak", "machine"]
@@ -27,8 +25,7 @@ class SeriesSpec:
     factor: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartSpec:
+class ChartSpec(NamedTuple):
     id: str
     title: str
     unit: Unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from resource_tracker.records import TaskRecord, Tracking
 from resource_tracker.report import format as fmt
@@ -11,8 +11,7 @@ from resource_tracker.report.headline import vendor_name
 _DECORATORS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(NamedTuple):
     """`key` lets a live update find it."""
 
     label: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
@@ -14,14 +13,12 @@ _CLOSE = 1.25
 """A request within this factor of the advice fits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badge:
+class Badge(NamedTuple):
     text: str
     tone: Tone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
+class Advice(NamedTuple):
     """`code` is the line to paste, ``None`` where there is no advice; `sentences` say why."""
 
     verdict: str
@@ -29,15 +26,13 @@ class Advice:
     sentences: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoneyLine:
+class MoneyLine(NamedTuple):
     label: str
     value: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+class Money(NamedTuple):
     """`assumed`: in which region the prices are taken to be, where the vendor is unknown."""
 
     lines: tuple[MoneyLine, ...]

@@ -1,9 +1,12 @@
-"""The card as values: everything formatted or ready to draw, nothing of HTML yet."""
+"""The card as values: everything formatted or ready to draw, nothing of HTML yet.
+
+The classes of this package are named tuples because making a data class takes ten times as long, and it happens in
+the task, when its last card is written.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
@@ -17,8 +20,7 @@ from resource_tracker.report.scales import Scale, scales
 DATA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardModel:
+class CardModel(NamedTuple):
     """All that a card shows, top to bottom; `data` is what its script draws."""
 
     title: str

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from resource_tracker.records import InstanceType, Offer, Pricing
 from resource_tracker.report import format as fmt
 from resource_tracker.report.headline import vendor_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferRow:
+class OfferRow(NamedTuple):
     """`bar` is the hourly price in per cent of the dearest row."""
 
     name: str
@@ -25,8 +24,7 @@ class OfferRow:
     own: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferTable:
+class OfferTable(NamedTuple):
     """`caption` names place and catalog; `note` what a reader must know besides."""
 
     rows: tuple[OfferRow, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from importlib import resources
+from pkgutil import get_data
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -56,12 +56,13 @@ def _environment() -> Environment:
 @lru_cache(maxsize=1)
 def _assets() -> dict[str, Markup]:
     """Script and styles, ours and built from ours, so safe to stand in a page as they are."""
-    folder = resources.files("resource_tracker.report") / "assets"
-    try:
-        script, styles = ((folder / name).read_text(encoding="utf-8") for name in ("card.js", "card.css"))
-    except FileNotFoundError as error:
-        raise ResourceTrackerError(f"{error.filename} is missing: install the package again to build it") from error
-    return {"script": Markup(script), "styles": Markup(styles)}  # noqa: S704
+    texts = {}
+    for name in ("card.js", "card.css"):
+        try:
+            texts[name] = (get_data("resource_tracker.report", f"assets/{name}") or b"").decode("utf-8")
+        except OSError as error:
+            raise ResourceTrackerError(f"{name} is missing: install the package again to build it") from error
+    return {"script": Markup(texts["card.js"]), "styles": Markup(texts["card.css"])}  # noqa: S704
 
 
 def _storable(html: str) -> str:

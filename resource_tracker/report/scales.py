@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from resource_tracker.records import NoRecommendation, TaskRecord
 from resource_tracker.report import format as fmt
@@ -32,8 +32,7 @@ _POSSIBLE = {
 Text = Callable[[float | None], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(NamedTuple):
     """One value on a scale: `at` in per cent of its width, ``None`` where there is none; `beyond` the end."""
 
     kind: str
@@ -43,14 +42,12 @@ class Mark:
     beyond: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(NamedTuple):
     at: float
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
+class Scale(NamedTuple):
     key: str
     name: str
     unit: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from resource_tracker.frame import TinyDataFrame
 
@@ -20,8 +19,7 @@ Values = list[float]
 Merge = Literal["mean", "rate", "max", "max_rate"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(NamedTuple):
     """The points in time of all charts: each covers ``edges[i]`` to ``edges[i + 1]``, seconds since the start."""
 
     edges: tuple[float, ...]
