@@ -282,12 +282,31 @@ def test_redirects_are_not_followed(status):
     assert not [path for _, path in requests if path.startswith("/elsewhere")]
 
 
+@pytest.mark.parametrize("status", [201, 302, 403, 404, 500])
+def test_document_with_another_status_is_refused(status):
+    """A right document counts only as the answer to our question, not as the page of an error or a redirect."""
+    perfect = serve(SERVICES["upcloud"])
+
+    def answer(*request):
+        page = perfect(*request)
+        return page and (status, page[1], page[2])
+
+    found, _ = ask(answer)
+    assert not found.known
+
+
+def test_google_without_its_header_is_refused():
+    """Google's values count only with the header by which its server is known."""
+    pages = {request: (needed, {}, body) for request, (needed, _, body) in SERVICES["gcp"].items()}
+    found, _ = ask(serve(pages))
+    assert not found.known
+
+
 def test_huge_document_is_refused():
     """A right document in a reply beyond 64 KiB is not read to the end, and not believed."""
-    fits = UPCLOUD_DOCUMENT | {"tags": ["x" * (BODY_AT_MOST - 1000)]}
-    huge = UPCLOUD_DOCUMENT | {"tags": ["x" * BODY_AT_MOST]}
-    for document, vendor in ((fits, "upcloud"), (huge, "unknown")):
-        found, _ = ask(serve({("GET", "/metadata/v1.json"): ({}, {}, document)}))
+    document = json.dumps(UPCLOUD_DOCUMENT)
+    for size, vendor in ((BODY_AT_MOST, "upcloud"), (BODY_AT_MOST + 1, "unknown")):
+        found, _ = ask(serve({("GET", "/metadata/v1.json"): ({}, {}, document.ljust(size))}))
         assert found.vendor == vendor
 
 
@@ -299,10 +318,11 @@ def test_hostile_words_are_not_shown():
     assert "instance_type" in found.reason
 
 
-def test_token_with_a_line_break_is_not_sent():
-    """A token that would smuggle a header into the next request is refused."""
+@pytest.mark.parametrize("token", ["AAAAAAAAAA\r\nX-Evil: 1", "<html>Please log in</html>", "short", "A" * 513])
+def test_odd_token_is_not_sent(token):
+    """Something that is no token is not sent back: it could smuggle in a header, or be a login page."""
     pages = dict(SERVICES["aws"])
-    pages["PUT", "/latest/api/token"] = ({}, {}, "AAAAAAAAAA\r\nX-Evil: 1")
+    pages["PUT", "/latest/api/token"] = ({}, {}, token)
     _, requests = ask(serve(pages))
     assert IDENTITY not in requests
 
@@ -620,10 +640,11 @@ def test_symbolic_links_are_refused(cloud, tmp_path):
     assert list(target.iterdir()) == []
     cloud.directory.mkdir(parents=True, mode=0o700)
     victim = tmp_path / "victim"
-    victim.write_text("precious")
+    planted = json.dumps({"at": 1, "discovery_time": 1, "vendor": "aws", "instance_type": "a", "region": "b"})
+    victim.write_text(planted)
     cloud.file.symlink_to(victim)
     assert cloud.ask()[0].vendor == "azure"
-    assert victim.read_text() == "precious"
+    assert victim.read_text() == planted
 
 
 def test_fifo_in_place_of_the_file_does_not_hang(cloud):

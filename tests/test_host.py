@@ -174,12 +174,14 @@ def test_container_without_cgroup_namespace(tmp_path):
     assert limits(machine(tmp_path, files)).memory_mib == 2048.0
 
 
-@pytest.mark.parametrize("own", ["/../..", "/elsewhere"])
-def test_cgroup_outside_the_mount(tmp_path, own):
+@pytest.mark.parametrize(
+    ("top", "own"), [("/box", "/../.."), ("/", "/../.."), ("/box", "/elsewhere"), ("/box", "/boxes")]
+)
+def test_cgroup_outside_the_mount(tmp_path, top, own):
     """Of a cgroup that the mount does not show, its top is all that can be read; nothing is read outside of it."""
     files = {
         "proc/self/cgroup": f"0::{own}\n",
-        "proc/self/mountinfo": "30 23 0:26 /box /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+        "proc/self/mountinfo": f"30 23 0:26 {top} /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
         "sys/fs/cgroup/memory.max": f"{GIB}\n",
         "sys/memory.max": "4096\n",
     }
