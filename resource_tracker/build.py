@@ -15,6 +15,7 @@ from resource_tracker.records import (
     NoRecommendation,
     Outcome,
     Pricing,
+    Recommendation,
     ResourceRequest,
     ServerInfo,
     TaskRecord,
@@ -50,8 +51,10 @@ def build_record(
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
     """
     usage = summarize(measurements, ticks_per_s=ticks_per_s)
+    recommendation: Recommendation | NoRecommendation
     if measurements.tracking.mode == "untracked":
-        recommendation = recommend_nothing(measurements)
+        reason = measurements.tracking.reason or "the reason is not known"
+        recommendation = NoRecommendation(reason=f"This attempt was not measured: {reason}")
     else:
         recommendation = recommend(usage, history, request, outcome, limits)
     if catalog is None:
@@ -78,12 +81,6 @@ def build_record(
         pricing=pricing,
         versions=versions or {},
     )
-
-
-def recommend_nothing(measurements: Measurements) -> NoRecommendation:
-    """What is said in place of advice where nothing was measured."""
-    reason = measurements.tracking.reason or "the reason is not known"
-    return NoRecommendation(reason=f"This attempt was not measured: {reason}")
 
 
 def history_of(summaries: Iterable[TaskSummary] | None, *, max_runs: int, reason: str | None) -> History:

@@ -162,9 +162,10 @@ def _psutil_memory_bytes(root: str) -> float | None:
         return None
     try:
         import psutil
-    except ImportError:
+
+        return float(psutil.virtual_memory().total)
+    except (ImportError, OSError):  # on Linux psutil reads /proc as well
         return None
-    return float(psutil.virtual_memory().total)
 
 
 def _allocation(

@@ -75,6 +75,9 @@ class TaskSession:
         self._cards = (
             CardStore(context.flow_datastore, context.pathspec, context.attempt) if settings.create_card else None
         )
+        # Now, not at the end: what is in use before the step begins is others' use.
+        self._server = guarded("read the machine", server_info) or ServerInfo()
+        self._limits = guarded("read the limits", limits) or Limits()
         self._outcome = Outcome(status="running")
         self._stored: dict[str, Any] | None = None
         self._finished = False
@@ -182,14 +185,6 @@ class TaskSession:
             return load_bundled(), None
         except CatalogError as error:
             return None, str(error)
-
-    @cached_property
-    def _server(self) -> ServerInfo:
-        return server_info()
-
-    @cached_property
-    def _limits(self) -> Limits:
-        return limits()
 
 
 def _metaflow_version() -> str:

@@ -16,7 +16,7 @@ import psutil
 
 RUN_TIMEOUT_S = 240
 OUR_LINE = "[track_resources]"
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 _RUN_ID = re.compile(r"\[?(\d{16})")
 
 
@@ -44,7 +44,7 @@ class FlowRun:
     def plain_output(self) -> list[str]:
         """The log without our lines, stamps, run ids, process ids and durations: comparable between runs."""
         lines = [_STAMP.sub("", line) for line in self.output.splitlines() if OUR_LINE not in line]
-        lines = [_RUN_ID.sub("[RUN", line) for line in lines]
+        lines = [_RUN_ID.sub("[RUN", line).replace(str(self.folder.parent), "") for line in lines]
         return [re.sub(r"\(pid \d+\)|0x[0-9a-f]+|line \d+", "", line) for line in lines]
 
     def run(self) -> Any:
@@ -59,6 +59,15 @@ class FlowRun:
     def task(self, step: str) -> Any:
         """The (first) task of a step."""
         return self.run()[step].task
+
+    def task_data(self, path: str) -> dict[str, Any]:
+        """All artifacts of `RUN/STEP/TASK`."""
+        import metaflow
+
+        metaflow.namespace(None)
+        metaflow.metadata(f"local@{self.folder}")
+        name = next((self.folder / ".metaflow").glob("*Flow*")).name
+        return {artifact.id: artifact.data for artifact in metaflow.Task(f"{name}/{path}")}
 
     def record(self, step: str, name: str = "resource_tracker_data") -> Any:
         """Our artifact of a step."""

@@ -193,7 +193,8 @@ SCENARIOS = {
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nsubprocess.run(['true'])\nself.result = 1"
     ),
     "changes directory and deletes it": linear(
-        "import shutil, tempfile\nfolder = tempfile.mkdtemp()\nos.chdir(folder)\nshutil.rmtree(folder)\nself.result = 'gone'"
+        "import shutil, tempfile\nfolder = tempfile.mkdtemp()\nos.chdir(folder)\n"
+        "shutil.rmtree(folder)\nself.result = 'gone'"
     ),
     "forks a daemon": linear(_DAEMON),
     "own artifact of our name": linear("self.resource_tracker_data = {'mine': 1}\nself.result = 2"),

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import FlowFolder, FlowRun, wait_until_clean
 from scenarios import SCENARIOS, linear
+
+from resource_tracker.flows.summaries import SUMMARY_FIELD
+from resource_tracker.summary import decode_summary
 
 pytestmark = pytest.mark.flow
 OURS = "resource_tracker_data"
@@ -29,9 +37,10 @@ def artifacts(run: FlowRun) -> dict[str, dict[str, Any]]:
     found = {}
     for step in run.run():
         for task in step:
-            values = {a.id: repr(a.data) for a in task if a.id != OURS and not a.id.startswith("_")}
+            texts = {a.id: repr(a.data) for a in task if a.id != OURS and not a.id.startswith("_")}
+            values = {name: text.replace(str(run.folder), "") for name, text in texts.items()}
             key = f"{step.id}/{len([k for k in found if k.startswith(step.id + '/')])}"
-            found[key] = values | {"successful": task.successful, "finished": task.finished}
+            found[key] = dict(sorted(values.items())) | {"successful": task.successful, "finished": task.finished}
     return found
 
 
@@ -61,3 +70,184 @@ def test_resume_ends_as_without_us(tmp_path: Path) -> None:
         runs.append(folder.call("resume"))
     assert_same(*runs)
     assert runs[1].record("work")["outcome"]["status"] == "ok"
+
+
+def test_a_decorator_that_raises_after_the_step(tmp_path: Path) -> None:
+    """Another extension fails in its task_post_step: the run fails as without us, and our record says failed."""
+    plugins = tmp_path / "other" / "metaflow_extensions" / "raiser" / "plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "mfextinit_raiser.py").write_text('STEP_DECORATORS_DESC = [("raiser", ".raiser.Raiser")]\n')
+    (plugins / "raiser.py").write_text(
+        "from metaflow.decorators import StepDecorator\n\n"
+        "class Raiser(StepDecorator):\n    name = 'raiser'\n\n"
+        "    def task_post_step(self, *args):\n        raise RuntimeError('of the other decorator')\n"
+    )
+    source = linear("self.result = 1", decorators="@raiser", top="from metaflow import raiser\n")
+    bare, tracked = run_both(tmp_path, source, PYTHONPATH=str(tmp_path / "other"))
+    assert bare.returncode != 0
+    assert_same(bare, tracked)
+    assert tracked.record("work")["outcome"]["status"] == "failed"
+
+
+def test_an_artifact_of_400_mib(tmp_path: Path) -> None:
+    """Saving the artifact takes more memory than the step: the final advice covers that peak too."""
+    bare, tracked = run_both(tmp_path, linear("self.result = os.urandom(1024) * (400 * 1024)"))
+    assert tracked.returncode == bare.returncode == 0
+    assert wait_until_clean(tracked) == []
+    summary = summary_in_metadata(tracked, "work")
+    step_peak_kib = tracked.record("work")["usage"]["memory_peak_kib"]
+    assert step_peak_kib > 400 * 1024
+    assert summary.persist_growth_kib > 0
+    peak_kib = summary.memory_peak_kib + summary.persist_growth_kib
+    assert peak_kib > 800 * 1024
+    advised_mb = int(tracked.our_lines[0].partition("memory=")[2].partition(")")[0])
+    assert advised_mb * 10**6 >= peak_kib * 1024
+
+
+def summary_in_metadata(run: FlowRun, step: str) -> Any:
+    """The summary that later runs read."""
+    return decode_summary(run.task(step).metadata_dict[SUMMARY_FIELD])
+
+
+def test_the_sampler_is_killed_in_mid_step(tmp_path: Path) -> None:
+    """The step goes on; what was measured until then is kept, and the record says that it ended early."""
+    kill = """
+        import psutil, time
+        time.sleep(1.5)
+        def is_ours(process):
+            line = " ".join(process.info["cmdline"] or ())
+            return "resource_tracker" in line and os.environ["HOME"] in line
+        samplers = [process for process in psutil.process_iter(["cmdline"]) if is_ours(process)]
+        for sampler in samplers:
+            sampler.kill()
+        psutil.wait_procs(samplers, timeout=10)
+        self.killed = len(samplers)
+        time.sleep(1.2)
+    """
+    folder = FlowFolder(tmp_path)
+    folder.write(linear(kill).replace("{track}", "@track_resources"))
+    run = folder.call("run")
+    assert run.returncode == 0, run.output
+    assert run.task("work")["killed"].data == 1
+    record = run.record("work")
+    assert record["tracking"]["ended_early"]
+    assert len(record["process_metrics"]) >= 1
+    assert wait_until_clean(run) == []
+
+
+def test_no_proc_at_all(tmp_path: Path) -> None:
+    """Without procfs the step is the same, and the record says how little could be measured."""
+    hidden = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+    skip_unless_allowed(hidden)
+    bare, tracked = run_both(tmp_path, linear("self.result = 1"), prefix=hidden)
+    assert_same(bare, tracked)
+    tracking = tracked.record("work")["tracking"]
+    assert tracking["mode"] == "start_end"
+    assert "proc" in tracking["reason"]
+
+
+def test_proc_hides_other_users(tmp_path: Path) -> None:
+    """`hidepid=2`, and no privilege to look through it: the step's own processes are still measured."""
+    script = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
+    prefix = ("unshare", "-m", "sh", "-c", script, "sh")
+    skip_unless_allowed(prefix)
+    bare, tracked = run_both(tmp_path, linear("self.result = 1"), prefix=prefix)
+    assert_same(bare, tracked)
+    assert tracked.record("work")["tracking"]["mode"] == "sampler"
+
+
+@pytest.mark.parametrize("places", [1, 3], ids=["first place full", "every place read-only"])
+def test_no_room_for_the_spool(tmp_path: Path, places: int) -> None:
+    """A full temporary directory: the next place is taken; no place at all: start and end only, with the reason."""
+    script = {
+        1: 'mount -t tmpfs -o size=4k none "$TMPDIR"; head -c 4096 /dev/zero > "$TMPDIR/full"; exec "$@"',
+        3: 'for d in "$TMPDIR" /var/tmp /dev/shm /tmp; do mount -t tmpfs -o ro none "$d"; done; exec "$@"',
+    }[places]
+    folder_of_test = tmp_path
+    if places == 3:
+        folder_of_test = Path(tempfile.mkdtemp(dir=Path.home()))  # /tmp is hidden below
+    prefix = ("unshare", "-m", "sh", "-c", script, "sh")
+    skip_unless_allowed(("unshare", "-m"))
+    try:
+        bare, tracked = run_both(folder_of_test, linear("self.result = 1"), prefix=prefix)
+        assert_same(bare, tracked)
+        tracking = tracked.record("work")["tracking"]
+        assert tracking["mode"] == ("sampler" if places == 1 else "start_end")
+        assert places == 1 or tracking["reason"]
+    finally:
+        if places == 3:
+            shutil.rmtree(folder_of_test)
+
+
+def test_no_network(tmp_path: Path) -> None:
+    """In a network namespace with nothing but a loopback that is down, all is the same and prices are there."""
+    prefix = ("unshare", "-n")
+    skip_unless_allowed(prefix)
+    bare, tracked = run_both(tmp_path, linear("self.result = 1"), prefix=prefix)
+    assert_same(bare, tracked)
+    assert tracked.record("work")["pricing"]["offers"]
+
+
+def test_the_runtime_is_process_1(tmp_path: Path) -> None:
+    """`unshare -pf --mount-proc`: the runtime is process 1, orphans become its children."""
+    prefix = ("unshare", "-pf", "--mount-proc")
+    skip_unless_allowed(prefix)
+    bare, tracked = run_both(tmp_path, linear("self.result = 1"), prefix=prefix)
+    assert_same(bare, tracked)
+
+
+def test_the_task_is_process_1(tmp_path: Path) -> None:
+    """As in a container: readings at start and end only, since a sampler would come back as the step's child."""
+    prefix = ("unshare", "-pf", "--mount-proc")
+    skip_unless_allowed(prefix)
+    source = linear("try:\n    self.result = os.wait()\nexcept ChildProcessError:\n    self.result = 'no child'")
+    results = []
+    for name, line in (("bare", "# bare"), ("tracked", "@track_resources")):
+        folder = FlowFolder(tmp_path / name)
+        folder.write(source.replace("{track}", line))
+        assert folder.call("init", "--run-id", "one", "--task-id", "t0").returncode == 0
+        begun = folder.call(
+            "step", "start", "--run-id", "one", "--task-id", "t1", "--input-paths", "one/_parameters/t0"
+        )
+        assert begun.returncode == 0, begun.output
+        task = ("step", "work", "--run-id", "one", "--task-id", "t2", "--input-paths", "one/start/t1")
+        results.append(folder.call(*task, prefix=prefix))
+    bare, tracked = results
+    assert tracked.returncode == bare.returncode == 0, tracked.output
+    assert Counter(tracked.plain_output()) == Counter(bare.plain_output())
+    assert wait_until_clean(tracked) == []
+    artifact = tracked.task_data("one/work/t2")
+    assert artifact["result"] == "no child"
+    assert artifact[OURS]["tracking"]["mode"] == "start_end"
+
+
+def test_two_flows_at_once(tmp_path: Path) -> None:
+    """Two decorated flows on one machine do not disturb each other."""
+    folders = [FlowFolder(tmp_path / name) for name in ("one", "two")]
+    for number, folder in enumerate(folders):
+        folder.write(linear(f"time.sleep(0.5)\nself.result = {number}").replace("{track}", "@track_resources"))
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda folder: folder.call("run"), folders))
+    for number, run in enumerate(runs):
+        assert run.returncode == 0, run.output
+        assert run.task("work")["result"].data == number
+        assert run.record("work")["pathspec"] == run.task("work").pathspec
+        assert wait_until_clean(run) == []
+
+
+def test_disabled_leaves_no_trace(tmp_path: Path) -> None:
+    """METAFLOW_RESOURCE_TRACKER_DISABLE=1: no artifact, no card, no line."""
+    folder = FlowFolder(tmp_path)
+    folder.write(SCENARIOS["success"].replace("{track}", "@track_resources"))
+    run = folder.call("run", METAFLOW_RESOURCE_TRACKER_DISABLE="1")
+    assert run.returncode == 0
+    assert run.our_lines == []
+    assert run.cards() == []
+    assert OURS not in run.task("work")
+
+
+def skip_unless_allowed(prefix: tuple[str, ...]) -> None:
+    """Namespaces need privileges that not every machine gives."""
+    tried = subprocess.run([*prefix, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"not permitted here: {tried.stderr.strip()}")
