@@ -65,6 +65,7 @@ class SamplerProcess:
         spool_parents: Sequence[str] | None = None,
         marker: tuple[str, str] | None = None,
         start_timeout_s: float = 2.0,
+        adopts: bool = False,
     ) -> SamplerProcess:
         """Starts a sampler that watches a process and its descendants; its first reading is taken on return.
 
@@ -81,25 +82,40 @@ class SamplerProcess:
             known by it, and processes with another value belong to somebody else.
         start_timeout_s : float
             How long the start may take.
+        adopts : bool
+            This process is not what is measured, and waits for whatever becomes its child: as process 1 or a
+            subreaper it may get the sampler back as one.
 
         Raises
         ------
         TrackerError
             It could not be started; nothing is left behind.
         """
-        if os.getpid() == 1:
+        if os.getpid() == 1 and not adopts:
             raise TrackerError("the task is process 1: orphans come back to it as its children")
         if not sys.executable:
             raise TrackerError("no Python interpreter is known (sys.executable is empty)")
         parents = default_parents() if spool_parents is None else list(spool_parents)
         sweep_dead_spools(parents)
         try:
-            start_time = start_time_of(pid)
+            start_time, own_start_time = start_time_of(pid), start_time_of(os.getpid())
         except (OSError, ParseError) as error:
             raise TrackerError(f"process {pid} cannot be read in /proc ({error})") from None
-        spool_dir = make_spool_dir(parents, pid, start_time)
+        spool_dir = make_spool_dir(parents, os.getpid(), own_start_time)  # ours: we read it, also after the task's end
         try:
-            arguments = _arguments(pid, start_time, interval_s, spool_dir, marker)
+            given = {
+                "pid": str(pid),
+                "start_time": str(start_time),
+                "starter": str(os.getpid()),
+                "starter_start_time": str(own_start_time),
+                "adopted": "yes" if adopts else "no",
+                "interval_s": repr(interval_s),
+                "spool": spool_dir,
+                "directory": _directory_of(pid),
+            }
+            if marker is not None:
+                given["marker"] = "=".join(marker)
+            arguments = [word for pair in (given | _pynvml()).items() for word in pair]
             sampler_pid = _launch(arguments, spool_dir, time.monotonic() + start_timeout_s)
             # Only now: what the start cost this process is not the step's.
             return cls(spool_dir, sampler_pid, interval_s, Timeline(pid))
@@ -182,11 +198,14 @@ class SamplerProcess:
 
 
 def start_measuring(
-    *, pid: int, interval_s: float, marker: tuple[str, str] | None = None
+    *, pid: int, interval_s: float, marker: tuple[str, str] | None = None, adopts: bool = False
 ) -> SamplerProcess | StartEndReadings:
-    """The best way of measuring that works here. Never raises; ``measurements().tracking`` says which, and why."""
+    """The best way of measuring that works here. Never raises; ``measurements().tracking`` says which, and why.
+
+    Parameters are those of :meth:`SamplerProcess.start`.
+    """
     try:
-        return SamplerProcess.start(pid=pid, interval_s=interval_s, marker=marker)
+        return SamplerProcess.start(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts)
     except TrackerError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
@@ -194,22 +213,11 @@ def start_measuring(
     return StartEndReadings.start(interval_s=interval_s, reason=reason, pid=pid, marker=marker)
 
 
-def _arguments(
-    pid: int, start_time: int, interval_s: float, spool_dir: str, marker: tuple[str, str] | None
-) -> list[str]:
-    given = {
-        "pid": str(pid),
-        "start_time": str(start_time),
-        "starter": str(os.getpid()),
-        "interval_s": repr(interval_s),
-        "spool": spool_dir,
-        "directory": _directory_of(pid),
-    }
+def _pynvml() -> dict[str, str]:
+    """The folder of ``pynvml``, where there is an NVIDIA driver for it."""
     if library_found() and (pynvml := find_spec("pynvml")) and pynvml.origin:
-        given["pynvml_dir"] = os.path.dirname(pynvml.origin)
-    if marker is not None:
-        given["marker"] = "=".join(marker)
-    return [word for pair in given.items() for word in pair]
+        return {"pynvml_dir": os.path.dirname(pynvml.origin)}
+    return {}
 
 
 def _directory_of(pid: int) -> str:

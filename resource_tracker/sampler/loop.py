@@ -9,29 +9,45 @@ from resource_tracker.sampler.pace import Pace
 from resource_tracker.sampler.rows import RowMaker
 from resource_tracker.sampler.spool import SpoolWriter
 
-STOPPED, TASK_DIED, SPOOL_GONE = "stopped", "task died", "spool gone"
+STOPPED, TASK_DIED, READER_DIED, SPOOL_GONE = "stopped", "task died", "reader died", "spool gone"
 """Why a sampler ends."""
 
 
 class Loop:
-    """Runs until told to stop, until the task dies, or until nobody can read the spool any more."""
+    """Runs until told to stop, until the task dies, or until nobody can read the spool any more.
+
+    `reader` is the process that started us, where that is not the task: it reads the spool, also after the task's end.
+    """
 
     def __init__(
-        self, maker: RowMaker, spool: SpoolWriter, control: Control, lifeline: Lifeline, interval_s: float
+        self,
+        maker: RowMaker,
+        spool: SpoolWriter,
+        control: Control,
+        lifeline: Lifeline,
+        interval_s: float,
+        reader: Lifeline | None = None,
     ) -> None:
         self._maker = maker
         self._spool = spool
         self._control = control
         self._lifeline = lifeline
+        self._reader = reader
         self._pace = Pace(interval_s, time.monotonic())
         self._phase = 0
         self._poll = select.poll()
         self._poll.register(control.fd, select.POLLIN)
-        if lifeline.fd >= 0:
-            self._poll.register(lifeline.fd, select.POLLIN)
+        self._lifelines = [lifeline] if reader is None else [lifeline, reader]
+        for line in self._lifelines:
+            if line.fd >= 0:
+                self._poll.register(line.fd, select.POLLIN)
 
     def run(self) -> str:
         """Why it ended."""
+        why = self._watch()
+        return self._await_reader(self._reader) if why == TASK_DIED and self._reader is not None else why
+
+    def _watch(self) -> str:
         while True:
             ready = {fd for fd, _ in self._poll.poll(self._wait_ms())}
             if self._control.fd in ready:
@@ -39,18 +55,35 @@ class Loop:
                     if self._act(message):
                         return STOPPED
             # The task's last words come first: a mark, then its end.
-            if (self._lifeline.fd in ready or self._lifeline.check_every_s is not None) and self._lifeline.ended():
+            if _has_ended(self._lifeline, ready):
                 self._end(TASK_DIED)
                 return TASK_DIED
+            if self._reader is not None and _has_ended(self._reader, ready):
+                return READER_DIED
             if not self._spool.reachable:
                 return SPOOL_GONE
             self._sample()
 
+    def _await_reader(self, reader: Lifeline) -> str:
+        """Keeps the spool, and its place in the list of the living, until it is read."""
+        if self._lifeline.fd >= 0:
+            self._poll.unregister(self._lifeline.fd)
+        while True:
+            wait_ms = None if reader.check_every_s is None else reader.check_every_s * 1000
+            ready = {fd for fd, _ in self._poll.poll(wait_ms)}
+            for message in self._control.messages():
+                self._control.answer(message, until_exit=message.word == STOP)
+                if message.word == STOP:
+                    return STOPPED
+            if _has_ended(reader, ready):
+                return READER_DIED
+
     def _wait_ms(self) -> float:
         pace = self._pace
         wait_s = min(pace.next_sub_sample_s, pace.next_row_s) - time.monotonic()
-        if self._lifeline.check_every_s is not None:
-            wait_s = min(wait_s, self._lifeline.check_every_s)
+        for line in self._lifelines:
+            if line.check_every_s is not None:
+                wait_s = min(wait_s, line.check_every_s)
         return max(0.0, wait_s * 1000)
 
     def _sample(self) -> None:
@@ -91,3 +124,7 @@ class Loop:
         self._close_row()
         self._tell_failures(final=True)
         self._spool.event(self._phase, time.time(), f"end\t{why}")
+
+
+def _has_ended(lifeline: Lifeline, ready: set[int]) -> bool:
+    return (lifeline.fd in ready or lifeline.check_every_s is not None) and lifeline.ended()

@@ -17,7 +17,7 @@ from resource_tracker.sampler.control import Control
 from resource_tracker.sampler.cost import CostCollector
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.lifeline import Lifeline
-from resource_tracker.sampler.loop import SPOOL_GONE, TASK_DIED, Loop
+from resource_tracker.sampler.loop import READER_DIED, SPOOL_GONE, TASK_DIED, Loop
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.rows import PROC, RowMaker, standard_collectors
@@ -30,13 +30,26 @@ SAMPLER_NICE = 5
 class Arguments:
     """What the task says: the process to watch, how, and where to."""
 
-    __slots__ = ("directory", "interval_s", "marker", "pid", "pynvml_dir", "spool", "start_time", "starter")
+    __slots__ = (
+        "adopted",
+        "directory",
+        "interval_s",
+        "marker",
+        "pid",
+        "pynvml_dir",
+        "spool",
+        "start_time",
+        "starter",
+        "starter_start_time",
+    )
 
     def __init__(self, words: list[str]) -> None:
         given = dict(zip(words[::2], words[1::2], strict=True))
         self.pid = int(given["pid"])
         self.start_time = int(given["start_time"])
         self.starter = int(given["starter"])
+        self.starter_start_time = int(given["starter_start_time"])
+        self.adopted = given.get("adopted") == "yes"
         self.interval_s = float(given["interval_s"])
         self.spool = given["spool"]
         self.directory = given["directory"]
@@ -92,15 +105,18 @@ def _live(arguments: Arguments, launcher_cpu_s: float) -> None:
     why = loop.run()
     if why == TASK_DIED:
         after_death(arguments.spool)
-    elif why == SPOOL_GONE:
+    elif why in (READER_DIED, SPOOL_GONE):
         remove_spool(arguments.spool)
 
 
 def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
     """Takes the first reading into the spool."""
-    if os.getppid() in (arguments.starter, arguments.pid):
+    if os.getppid() in (arguments.starter, arguments.pid) and not arguments.adopted:
         raise ResourceTrackerError("the task is where orphans go (process 1, or a subreaper)")
     lifeline = Lifeline(PROC, arguments.pid, arguments.start_time)
+    reader = None
+    if arguments.starter != arguments.pid:
+        reader = Lifeline(PROC, arguments.starter, arguments.starter_start_time)
     control = Control(arguments.spool)
     failures = Failures()
     collectors = standard_collectors(
@@ -121,4 +137,4 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
     }
     spool = SpoolWriter(arguments.spool, Layout(meta))
     spool.first(first.values())
-    return Loop(maker, spool, control, lifeline, arguments.interval_s)
+    return Loop(maker, spool, control, lifeline, arguments.interval_s, reader)

@@ -106,6 +106,8 @@ class ProcessCollector(Collector):
             self._window_from_s = now_s
 
     def _note_memory(self) -> None:
+        if not any(member.counted and not member.stat.ended for member in self._watched):
+            return  # after the end of the step: not a moment in which it used nothing
         self._samples += 1
         self._memory_sum += self._memory.total
         self._memory_peak = max(self._memory_peak, self._memory.total)
@@ -183,9 +185,10 @@ class ProcessCollector(Collector):
         self._memory.read_in_full(now_s)
         self._note_memory()
         extra = self._memory.beyond_samples(member.pid for member in self._watched)
-        row.process["memory"] = self._memory_sum / self._samples
-        row.internal["memory_sampled_kib"] = self._memory_peak
-        row.process["memory_peak_kib"] = max(self._memory_peak, self._memory.total + extra)
+        if self._samples:
+            row.process["memory"] = self._memory_sum / self._samples
+            row.internal["memory_sampled_kib"] = self._memory_peak
+            row.process["memory_peak_kib"] = max(self._memory_peak, self._memory.total + extra)
 
 
 def _size(member: Member) -> int:
