@@ -127,7 +127,7 @@ def _memory(
         return None
     basis_kib, source = max(candidates)
     # this attempt does not count as confirming itself, so that a higher peak never gives a lower number
-    agreeing = sum(peak >= AGREEMENT * basis_kib for peak in _earlier_peaks(history))
+    agreeing = sum(peak >= AGREEMENT * basis_kib for peak in _earlier_peaks(history, succeeded_only=True))
     factor = headroom(agreeing)
     confirmed = f", which {agreeing} earlier tasks came near" if agreeing > 1 else ""
     reason = f"{source}: {kib_to_mib(basis_kib):,.0f} MiB{confirmed}. {percent_above(factor)} headroom, rounded up."
@@ -138,7 +138,8 @@ def _memory(
         reason = f"This attempt ran out of memory at {kib_to_mib(reached_kib):,.0f} MiB: twice that, rounded up."
     elif outcome.status != "ok":
         needed_kib = max(needed_kib, basis_kib * FIRST_HEADROOM)
-        reason = f"At least, because this attempt did not succeed. {reason}"
+        why = "this attempt has not ended yet" if outcome.status == "running" else "this attempt did not succeed"
+        reason = f"At least, because {why}. {reason}"
     amount = max(LEAST_MB, round_up_mb(kib_to_mb_ceil(needed_kib)))
     if amount == LEAST_MB:
         reason += f" {LEAST_MB} MB is the least advised: starting the container takes that."
@@ -161,9 +162,10 @@ def _memory_candidates(usage: UsageSummary, history: History) -> Iterator[tuple[
             yield peak + allowance, "Peak of this attempt plus an allowance for saving its artifacts"
 
 
-def _earlier_peaks(history: History) -> list[float]:
+def _earlier_peaks(history: History, succeeded_only: bool = False) -> list[float]:
     """Peaks of the earlier tasks in KiB, the saving of artifacts included."""
-    peaks = [peak + sum(_known(t.persist_growth_kib)) for t in history.tasks for peak in _known(t.memory_peak_kib)]
+    tasks = [t for t in history.tasks if t.status == "ok" or not succeeded_only]
+    peaks = [peak + sum(_known(t.persist_growth_kib)) for t in tasks for peak in _known(t.memory_peak_kib)]
     highest = list(_known(history.max_memory_max))
     if highest and max(peaks, default=-1.0) < highest[0]:
         peaks.append(highest[0])

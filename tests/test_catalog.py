@@ -282,3 +282,22 @@ def test_loading_imports_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.strip() == "[]"
+
+
+# --- the documentation ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("vendor", "title"), [("aws", "AWS"), ("azure", "Azure"), ("gcp", "GCP")])
+def test_documented_numbers_are_those_of_the_catalog(catalog, vendor, title):
+    """The table in docs/pricing.md counts types, regions and prices as they are bundled."""
+    types = len({name for owner, name in catalog.instances if owner == vendor})
+    prices = sum(len(listed.names) for (owner, _), listed in catalog.prices.items() if owner == vendor)
+    row = f"| {title} | {types} | {len(catalog.regions(vendor))} | {prices} |"
+    assert row in (ROOT / "docs" / "pricing.md").read_text()
+
+
+def test_every_source_is_credited(catalog):
+    """Each source of a price stands in the notice beside the data."""
+    notice = (ROOT / "resource_tracker" / "data" / "README.md").read_text()
+    for source in catalog.sources:
+        assert source.name.split(" (")[0] in notice and source.date in notice and source.licence in notice

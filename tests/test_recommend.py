@@ -36,13 +36,13 @@ def usage(peak_mib=500.0, persist_mib=500.0, cpu=1.0, duration_s=60.0, **more):
     )
 
 
-def task(peak_mib, growth_mib=0.0, cpu=1.0, **more):
+def task(peak_mib, growth_mib=0.0, cpu=1.0, status="ok", **more):
     return TaskSummary(
         run_id="1",
         step="train",
         task_id="1",
         attempt=0,
-        status="ok",
+        status=status,
         finished_at=1.0,
         duration_s=60.0,
         memory_peak_kib=peak_mib * MIB,
@@ -77,6 +77,13 @@ def test_runs_that_agree_need_less_headroom():
     """Five earlier runs near the highest bring 25 % down to 13 %."""
     advice = advise(usage(6000, 6000), history(*[task(5900)] * 5))
     assert advice.memory_mb == 7168 and "13 % headroom" in advice.reasons["memory"]
+
+
+def test_failed_tasks_confirm_nothing():
+    """An earlier task that failed counts with its peak, but does not narrow the headroom."""
+    advice = advise(usage(6000, 6000), history(*[task(5900, status="failed")] * 5))
+    assert "25 % headroom" in advice.reasons["memory"]
+    assert advise(usage(600), history(task(5900, status="failed"))).basis_memory_kib == 5900 * MIB
 
 
 def test_an_earlier_run_can_be_the_highest():
@@ -131,6 +138,11 @@ def test_failed_attempt_gives_a_lower_bound():
     advice = advise(usage(6000, None), history(*[task(6600)] * 5), outcome=FAILED)
     assert advice.reasons["memory"].startswith("At least")
     assert advice.memory_mb * 10**6 >= 6600 * MIB * MIB * FIRST_HEADROOM
+
+
+def test_running_attempt_says_so():
+    """Live advice is labelled as such."""
+    assert "not ended yet" in advise(usage(600, None), outcome=Outcome(status="running")).reasons["memory"]
 
 
 @pytest.mark.parametrize("outcome", [Outcome(status="unknown"), Outcome(status="failed", exception_type="MemoryError")])
