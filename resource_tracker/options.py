@@ -1,4 +1,4 @@
-"""Every option of ``@track_resources`` with its default; loaded by each ``import metaflow``, so nothing else is here."""
+"""Every option of ``@track_resources`` and its default. Each ``import metaflow`` loads this: nothing else is here."""
 
 DEFAULT_ARTIFACT_NAME = "resource_tracker_data"
 

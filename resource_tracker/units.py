@@ -13,7 +13,7 @@ GIB = 1024 * MIB
 MB = 10**6
 GB = 10**9
 SECTOR_BYTES = 512
-"""Unit of ``/proc/diskstats``, whatever the device's own sector size (kernel: Documentation/admin-guide/iostats.rst)."""
+"""Unit of ``/proc/diskstats``, whatever the device's own sector size (kernel: admin-guide/iostats.rst)."""
 
 
 def kib_to_mib(kib: float) -> float:

@@ -1,6 +1,6 @@
 // All charts together: one cursor, one zoom, one legend.
 import uPlot from "uplot";
-import { buildChart, chartValues, isStepped, linesBeyond, type Track } from "./chart";
+import { beyond, buildChart, chartValues, highest, isStepped, type Track } from "./chart";
 import { unpack, type CardData, type ChartData, type Values, type Who } from "./data";
 import { clock, elapsed, formatValue } from "./format";
 import { readTheme } from "./theme";
@@ -69,7 +69,7 @@ export class Board {
       const { options, data, tracks } = buildChart(chart, this.x, holder.clientWidth, theme);
       options.hooks = {
         ...options.hooks,
-        draw: [...(options.hooks?.draw ?? []), (u) => nameBeyond(note, u, chart)],
+        draw: [...(options.hooks?.draw ?? []), (u) => nameBeyond(note, beyond(u, tracks, chart.lines, (value) => formatValue(value, chart.unit)))],
         setCursor: [(u) => this.onCursor(u)],
         setScale: [(u, key) => this.onScale(u, key)],
       };
@@ -216,8 +216,8 @@ export class Board {
   private describePanel({ chart, plot, tracks, values }: Panel, index: number | null): void {
     values.replaceChildren();
     if (index === null) {
-      const highest = this.highest(chart, plot, tracks);
-      if (highest !== null) values.append(`max ${formatValue(highest, chart.unit)} ${UNIT_NAMES[chart.unit]}`.trim());
+      const unit = UNIT_NAMES[chart.unit];
+      values.append(`max ${formatValue(highest(plot, tracks, counted(chart, tracks)), chart.unit)} ${unit}`.trim());
       return;
     }
     [...tracks.keys()].reverse().forEach((i) => {
@@ -230,32 +230,18 @@ export class Board {
       values.append(item);
     });
   }
-
-  /**
-   * The highest that the step (or where it has no line here, the machine) reaches within the zoom. For CPU that is the
-   * busiest row, as in the rest of the page, not the busiest moment within one.
-   */
-  private highest(chart: ChartData, plot: uPlot, tracks: Track[]): number | null {
-    const { min, max } = plot.scales["x"] ?? {};
-    const own = tracks.filter((track) => track.who === "step" || (track.who === "peak" && chart.unit !== "cores"));
-    const counted = own.length ? own : tracks;
-    let highest: number | null = null;
-    tracks.forEach((track, i) => {
-      if (!counted.includes(track)) return;
-      const column = plot.data[i + 1] ?? [];
-      for (let j = 0; j < column.length; j++) {
-        const x = this.x[j];
-        const value = column[j];
-        if (value == null || x == null || (min != null && x < min) || (max != null && x > max)) continue;
-        if (highest === null || value > highest) highest = value;
-      }
-    });
-    return highest;
-  }
 }
 
-function nameBeyond(note: HTMLElement, plot: uPlot, chart: ChartData): void {
-  const names = linesBeyond(plot, chart.lines).map((line) => line.label);
+/**
+ * Whose highest value a chart's caption gives: the step's, or where it has no line here, the machine's. For CPU that is
+ * the busiest row, as in the rest of the page, not the busiest moment within one.
+ */
+function counted(chart: ChartData, tracks: Track[]): (track: Track) => boolean {
+  const own = (track: Track): boolean => track.who === "step" || (track.who === "peak" && chart.unit !== "cores");
+  return tracks.some(own) ? own : () => true;
+}
+
+function nameBeyond(note: HTMLElement, names: string[]): void {
   const text = names.length ? `${names.join(", ")} ↑` : "";
   if (note.textContent !== text) note.textContent = text;
 }

@@ -59,12 +59,13 @@ export function buildChart(chart: ChartData, x: Values, width: number, theme: Th
     tracks.push({ who: one.who, high: false });
     series.push(lineSeries(one, stepped, theme));
   }
+  const range = (u: uPlot): [number, number] => [0, top(u, tracks, chart.lines)];
   const options: uPlot.Options = {
     width,
     height: HEIGHT,
     padding: [8, 1, 0, 0],
     legend: { show: false },
-    scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range: (_u, _min, max) => [0, top(max, chart.lines)] } },
+    scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range } },
     axes: [xAxis(theme), yAxis(chart, theme)],
     series,
     bands,
@@ -151,17 +152,33 @@ function yAxis(chart: ChartData, theme: Theme): uPlot.Axis {
   };
 }
 
-/** The upper end of the scale: beyond the data, and beyond those lines that are not far above it. */
-function top(max: number | null, lines: Line[]): number {
-  const data = max && max > 0 ? max : 0;
+/** The highest value in view of the lines that are shown and that `whose` picks. */
+export function highest(u: uPlot, tracks: Track[], whose: (track: Track) => boolean): number {
+  const [first, last] = u.series[0]?.idxs ?? [0, u.data[0].length - 1];
+  let found = 0;
+  tracks.forEach((track, i) => {
+    if (!whose(track) || u.series[i + 1]?.show === false) return;
+    const column = u.data[i + 1] ?? [];
+    for (let j = first; j <= last; j++) found = Math.max(found, column[j] ?? 0);
+  });
+  return found;
+}
+
+/** The upper end of the scale: beyond the step's data, and beyond the machine's and the lines if not far above. */
+function top(u: uPlot, tracks: Track[], lines: Line[]): number {
+  const step = highest(u, tracks, (track) => track.who !== "machine");
+  const machine = highest(u, tracks, (track) => track.who === "machine");
+  const data = step > 0 && machine > step * FAR ? step : Math.max(step, machine);
   const near = lines.filter((line) => data > 0 && line.value <= data * FAR).map((line) => line.value);
   return Math.max(data * 1.06, ...near.map((value) => value * 1.12)) || 1;
 }
 
-/** Lines that the scale does not reach: the chart's caption names them. */
-export function linesBeyond(u: uPlot, lines: Line[]): Line[] {
+/** What the scale does not reach, for the chart's caption: request, limit, a machine far busier than the step. */
+export function beyond(u: uPlot, tracks: Track[], lines: Line[], text: (value: number) => string): string[] {
   const max = u.scales["y"]?.max ?? 0;
-  return lines.filter((line) => line.value > max);
+  const names = lines.filter((line) => line.value > max).map((line) => line.label);
+  const machine = highest(u, tracks, (track) => track.who === "machine");
+  return machine > max ? [...names, `machine ${text(machine)}`] : names;
 }
 
 /** Dashed lines for request and limit, each with its name. */

@@ -31,7 +31,7 @@ export interface ScaleData {
   shown: boolean;
   summary: string;
   marks: Record<string, [at: number | null, text: string, beyond: boolean]>;
-  ticks: [at: number, text: string][];
+  ticks: [at: number, text: string, shift: number][];
 }
 
 export interface CardData {

@@ -29,9 +29,10 @@ function updateScale(scale: ScaleData): void {
       figure.parentElement?.toggleAttribute("data-none", at === null);
     }
   }
-  const ticks = scale.ticks.map(([at, text]) => {
+  const ticks = scale.ticks.map(([at, text, shift]) => {
     const tick = document.createElement("span");
     tick.style.setProperty("--at", `${at}%`);
+    tick.style.setProperty("--shift", `${shift}%`);
     tick.textContent = text;
     return tick;
   });

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,8 @@ def main(options: argparse.Namespace, argv: list[str]) -> int:
         _report(options, watch, ending)
     except KeyboardInterrupt:  # the command is over; who interrupts now will not wait for the rest
         _say("interrupted: the summary was left out")
+    except BrokenPipeError:  # nobody reads standard error
+        pass
     except Exception as error:  # noqa: BLE001 - whatever we fail at, the exit status stays the command's
         _say(f"the summary failed: {type(error).__name__}: {error}")
     finally:
@@ -110,26 +113,28 @@ def _report(options: argparse.Namespace, watch: Watch, ending: Ending) -> None:
     if _is_silent(options):
         return
     record = watch.record(ending)
+    said = [_write(record, path) for path in options.output]  # first: nobody may be reading standard error
     if not options.quiet:
         from resource_tracker.cli.terminal import Terminal
         from resource_tracker.cli.views import show_summary
 
         show_summary(Terminal(sys.stderr), record)
-    for path in options.output:
-        _write(record, path, options.quiet)
+    for is_error, line in said:
+        if is_error or not options.quiet:
+            _say(line)
 
 
-def _write(record: TaskRecord, path: Path, quiet: bool) -> None:
+def _write(record: TaskRecord, path: Path) -> tuple[bool, str]:
+    """Whether it failed, and what to say of it."""
     from resource_tracker.export import write
 
     try:
         write(record, path)
     except OSError as error:
-        _say(f"{path} could not be written: {error.strerror}")
-    else:
-        if not quiet:
-            _say(f"wrote {path}")
+        return True, f"{path} could not be written: {error.strerror}"
+    return False, f"wrote {path}"
 
 
 def _say(text: str) -> None:
-    print(f"resource-tracker: {text}", file=sys.stderr)
+    with suppress(OSError, ValueError):  # standard error may be closed
+        print(f"resource-tracker: {text}", file=sys.stderr, flush=True)

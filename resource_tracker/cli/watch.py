@@ -33,7 +33,7 @@ class Watch:
         self._title = title
         self._peak_kib = 0.0
         self._survey: Survey | None = None
-        self._measuring = start_measuring(pid=pid, interval_s=interval_s, marker=marker)
+        self._measuring = start_measuring(pid=pid, interval_s=interval_s, marker=marker, adopts=True)
 
     def survey(self) -> None:
         """Find out in the background what surrounds the command."""

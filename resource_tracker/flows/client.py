@@ -12,10 +12,10 @@ from resource_tracker.artifact import from_artifact
 from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import ArtifactError, CatalogError, NotTrackedError, ResourceTrackerError
 from resource_tracker.flows.summaries import SUMMARY_FIELD
+from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 from resource_tracker.pricing import price
 from resource_tracker.recommend import recommend
 from resource_tracker.records import TaskRecord, TaskSummary
-from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 from resource_tracker.summary import decode_summary
 
 _FORMS = "FLOW, FLOW/RUN, FLOW/RUN/STEP or FLOW/RUN/STEP/TASK"

@@ -127,11 +127,27 @@ class TaskSession:
             record = self._record()
         finally:
             self._measuring.remove()
+        if self._settings.prices == "live":
+            record = guarded("ask for live prices", self._with_live_prices, record) or record
         guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
         if self._cards is not None:
             guarded("write the card", self._write_card, record)
         if not self._settings.quiet:
             print(closing_line(record, self._how_to_open()), file=sys.stderr, flush=True)
+
+    def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
+        """Asked only now: the step and its artifacts do not wait for the network."""
+        from resource_tracker.keeper import Keeper, price_live
+        from resource_tracker.private_dir import default_places
+
+        keeper = Keeper(cache=tuple(default_places()))
+        bundled, _ = self._catalog
+        if bundled is None:
+            return record
+        pricing = price_live(
+            record.recommendation, record.usage, record.cloud, record.server, keeper=keeper, bundled=bundled
+        )
+        return replace(record, pricing=pricing)
 
     def _write_card(self, record: TaskRecord) -> None:
         from resource_tracker.report.render import render_card  # jinja2 is loaded only where there is a card
@@ -169,7 +185,7 @@ class TaskSession:
             catalog_note=catalog_note,
             ticks_per_s=float(os.sysconf("SC_CLK_TCK")),
             versions={
-                "resource_tracker": resource_tracker.__version__,
+                "resource_tracker": str(resource_tracker.__version__),
                 "metaflow": _metaflow_version(),
                 "python": platform.python_version(),
             },

@@ -113,8 +113,11 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
         facts.append(Fact(label="CPU from", text=(usage.cpu_source or fmt.UNKNOWN) + bound))
         facts.append(Fact(label="Memory peak from", text=usage.memory_peak_source or fmt.UNKNOWN))
         facts.append(Fact(label="The tracker's own cost", text=_cost(record), key="own_cost"))
-    facts.append(request_fact(record))
-    facts += [Fact(label=name, text=version) for name, version in sorted(record.versions.items())]
+    if record.pathspec:
+        facts.append(request_fact(record))
+    if record.versions:
+        versions = [f"{name} {version}" for name, version in sorted(record.versions.items())]
+        facts.append(Fact(label="Versions", text=", ".join(versions)))
     return tuple(facts)
 
 

@@ -61,7 +61,7 @@ def build_card(record: TaskRecord) -> CardModel:
     return CardModel(
         title=parts[2] if len(parts) > 2 else record.title,
         crumbs=tuple(parts[:2] + parts[3:]) if len(parts) > 2 else (),
-        attempt=f"attempt {record.attempt}",
+        attempt=f"attempt {record.attempt}" if parts else "",
         badge=badge(record),
         started=fmt.moment(record.started_at),
         started_iso=fmt.iso_moment(record.started_at),
@@ -103,5 +103,5 @@ def _scale_data(scale: Scale) -> dict[str, Any]:
         "shown": scale.shown,
         "summary": scale.summary,
         "marks": {mark.kind: [mark.at, mark.text, mark.beyond] for mark in scale.marks},
-        "ticks": [[tick.at, tick.text] for tick in scale.ticks],
+        "ticks": [list(tick) for tick in scale.ticks],
     }

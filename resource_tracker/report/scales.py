@@ -43,8 +43,11 @@ class Mark(NamedTuple):
 
 
 class Tick(NamedTuple):
+    """A number below the scale; `shift`, in per cent of its width, keeps those at the ends from sticking out."""
+
     at: float
     text: str
+    shift: int
 
 
 class Scale(NamedTuple):
@@ -165,9 +168,14 @@ def _mark(kind: str, value: float | None, end: float, text: Text) -> Mark:
 
 def _ticks(end: float, text: Text) -> tuple[Tick, ...]:
     step = nice_step(end / 4)
-    places = [step * i for i in range(math.floor(end / step) + 1)]
+    shares = [(step * i / end, step * i) for i in range(math.floor(end / step) + 1)]
     return tuple(
-        Tick(at=round(value / end * 100, 2), text=_round_text(text(value)) if value else "0") for value in places
+        Tick(
+            at=round(share * 100, 2),
+            text=_round_text(text(value)) if value else "0",
+            shift=0 if not value else -100 if share > 0.95 else -50,
+        )
+        for share, value in shares
     )
 
 
