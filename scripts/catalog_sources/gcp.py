@@ -27,8 +27,8 @@ def prices(
     tally: Tally,
 ) -> list[Price]:
     """Cores times the core's rate plus GiB times the GiB's; recent prices take their place where there are any."""
-    recent = {(p.name, p.region): p for p in recent if ("gcp", p.name) in specs}
-    rates = _with_confirmed_regions(_rates(table, tally), specs, recent, tally)
+    later = {(p.name, p.region): p for p in recent if ("gcp", p.name) in specs}
+    rates = _with_confirmed_regions(_rates(table, tally), specs, later, tally)
     found = {
         (name, region): Price("gcp", name, region, _price(spec, rate), source)
         for (vendor, name), spec in specs.items()
@@ -36,12 +36,12 @@ def prices(
         for (family, region), rate in rates.items()
         if family == family_of("gcp", name)
     }
-    for key, price in recent.items():
+    for key, price in later.items():
         if key in found:
             same = is_same(found[key].usd_per_hour, price.usd_per_hour)
             tally.keep("gcp", "two sources agree" if same else "sources differ, later taken")
-    tally.keep("gcp", "from rates", len(found.keys() - recent.keys()))
-    return [*{**found, **recent}.values()]
+    tally.keep("gcp", "from rates", len(found.keys() - later.keys()))
+    return [*{**found, **later}.values()]
 
 
 def _rates(table: Mapping[str, Any], tally: Tally) -> Rates:
