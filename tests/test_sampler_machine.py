@@ -1,0 +1,272 @@
+"""The machine's figures: each byte counted once, counters that go back, sources that fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from resource_tracker.sampler.collector import MAX_FAILURES, Collector, Failures, Guard, Row
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, Pace
+from resource_tracker.sampler.traffic import DiskCollector, NetCollector
+
+
+class Machine:
+    """A /proc and a /sys of files."""
+
+    def __init__(self, root: Path) -> None:
+        self.proc, self.sys = str(root / "proc"), str(root / "sys")
+        self.root = root
+        (root / "proc" / "net").mkdir(parents=True)
+        (root / "sys").mkdir()
+
+    def disks(self, amounts: Mapping[str, tuple[int, int]]) -> None:
+        """Sectors read and written by device."""
+        lines = [f"8 0 {name} 1 2 {read} 4 5 6 {written} 8 9 10 11" for name, (read, written) in amounts.items()]
+        (self.root / "proc" / "diskstats").write_text("\n".join(lines) + "\n")
+
+    def nets(self, amounts: Mapping[str, tuple[int, int]]) -> None:
+        """Bytes received and sent by interface."""
+        lines = [f"{name}: {got} 0 0 0 0 0 0 0 {sent} 0 0 0 0 0 0 0" for name, (got, sent) in amounts.items()]
+        (self.root / "proc" / "net" / "dev").write_text("\n".join(["Inter-|", " face |", *lines]) + "\n")
+
+    def sysfs(self, *paths: str) -> None:
+        for path in paths:
+            (self.root / "sys" / path).mkdir(parents=True)
+
+    def link(self, path: str, target: str) -> None:
+        (self.root / "sys" / path).symlink_to(target)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def read(collector: Collector, interval_s: float = 1.0) -> dict[str, float]:
+    row = Row()
+    collector.read(row, interval_s)
+    return row.system
+
+
+# --- disks --------------------------------------------------------------------------------------
+
+
+def moved(machine: Machine, names: list[str]) -> list[str]:
+    """The devices whose bytes count, as found out by moving a different number of sectors on each."""
+    machine.disks(dict.fromkeys(names, (0, 0)))
+    collector = DiskCollector(machine.proc, machine.sys)
+    collector.start()
+    machine.disks({name: (2**index, 0) for index, name in enumerate(names)})
+    sectors = int(read(collector)["disk_read_bytes"]) // 512
+    return [name for index, name in enumerate(names) if sectors >> index & 1]
+
+
+def test_whole_disks_only(machine: Machine) -> None:
+    """Partitions, mapped devices, RAID, loops and memory disks lie on disks that are counted themselves."""
+    for disk in ("sda", "nvme0n1", "vdb"):
+        machine.sysfs(f"block/{disk}/device")
+    machine.sysfs("block/dm-0", "block/md0", "block/loop0", "block/zram0")
+    names = ["sda", "sda1", "nvme0n1", "nvme0n1p1", "vdb", "dm-0", "md0", "loop0", "zram0"]
+    assert moved(machine, names) == ["sda", "nvme0n1", "vdb"]
+
+
+def test_whole_disks_without_sysfs(machine: Machine) -> None:
+    """Where a container hides /sys, names tell."""
+    names = ["sda", "sda1", "sda12", "nvme0n1", "nvme0n1p1", "mmcblk0", "mmcblk0p2", "xvda1", "dm-0", "loop7", "ram0"]
+    assert moved(machine, names) == ["sda", "nvme0n1", "mmcblk0", "xvda1"]
+
+
+def test_disk_bytes_are_sectors_of_512(machine: Machine) -> None:
+    """Whatever its own sector size, a disk's counters have a unit of 512 bytes."""
+    machine.disks({"vda": (10, 20)})
+    collector = DiskCollector(machine.proc, machine.sys)
+    collector.start()
+    machine.disks({"vda": (13, 24)})
+    found = read(collector)
+    assert (found["disk_read_bytes"], found["disk_write_bytes"]) == (3 * 512, 4 * 512)
+
+
+def test_disk_that_came_and_one_that_was_replaced(machine: Machine) -> None:
+    """A new disk counts from its first reading; a counter that went back is no negative number."""
+    machine.disks({"vda": (1000, 0)})
+    collector = DiskCollector(machine.proc, machine.sys)
+    collector.start()
+    machine.disks({"vda": (10, 0), "vdb": (5000, 0)})
+    assert read(collector)["disk_read_bytes"] == 0
+    machine.disks({"vda": (11, 0), "vdb": (5002, 0)})
+    assert read(collector)["disk_read_bytes"] == 3 * 512
+
+
+# --- network ------------------------------------------------------------------------------------
+
+
+def received(machine: Machine, names: list[str]) -> list[str]:
+    """The interfaces whose bytes count."""
+    machine.nets(dict.fromkeys(names, (0, 0)))
+    collector = NetCollector(machine.proc, machine.sys)
+    collector.start()
+    machine.nets({name: (2**index, 0) for index, name in enumerate(names)})
+    total = int(read(collector)["net_recv_bytes"])
+    return [name for index, name in enumerate(names) if total >> index & 1]
+
+
+def test_host_of_containers(machine: Machine) -> None:
+    """On a host only hardware counts: bridges and the containers' ends pass on what goes through it."""
+    machine.sysfs("class/net/eth0/device", "class/net/docker0/bridge", "class/net/veth1", "class/net/wg0")
+    assert received(machine, ["lo", "eth0", "docker0", "veth1", "wg0"]) == ["eth0"]
+
+
+def test_inside_a_container(machine: Machine) -> None:
+    """In a container its end of the pair counts, and so does what sysfs does not know; bridges do not."""
+    machine.sysfs("class/net/eth0", "class/net/br0/bridge")
+    assert received(machine, ["lo", "eth0", "br0", "tun0"]) == ["eth0", "tun0"]
+
+
+def test_bonded_hardware(machine: Machine) -> None:
+    """A bond repeats its members."""
+    machine.sysfs("class/net/eth0/device", "class/net/eth1/device", "class/net/bond0/bonding")
+    machine.link("class/net/eth0/master", "../bond0")
+    machine.link("class/net/eth1/master", "../bond0")
+    assert received(machine, ["eth0", "eth1", "bond0"]) == ["eth0", "eth1"]
+
+
+def test_virtual_function_below_its_master(machine: Machine) -> None:
+    """Where a master of hardware shows its member's traffic, too (Azure), only the master counts."""
+    machine.sysfs("class/net/eth0/device", "class/net/enP1/device")
+    machine.link("class/net/enP1/master", "../eth0")
+    assert received(machine, ["eth0", "enP1"]) == ["eth0"]
+
+
+def test_network_is_chosen_anew(machine: Machine) -> None:
+    """When an interface comes, which ones count is decided again."""
+    machine.nets({"eth0": (5, 5)})
+    collector = NetCollector(machine.proc, machine.sys)
+    collector.start()
+    machine.sysfs("class/net/eth0/device")
+    machine.nets({"eth0": (7, 6), "veth0": (100, 100)})
+    found = read(collector)
+    machine.nets({"eth0": (8, 6), "veth0": (300, 300)})
+    assert (found["net_recv_bytes"], found["net_sent_bytes"]) == (2, 1)
+    assert read(collector)["net_recv_bytes"] == 1
+
+
+# --- CPU, memory, space -------------------------------------------------------------------------
+
+
+def test_cpu_of_the_machine(machine: Machine) -> None:
+    """Cores in use are user and system time, interrupts included, over the row's length."""
+    stat = Path(machine.proc) / "stat"
+    stat.write_text("cpu 100 0 100 0 0 0 0 0 0 0\nctxt 1\nprocesses 50\n")
+    collector = CpuCollector(machine.proc, 100)
+    collector.start()
+    stat.write_text("cpu 150 10 130 900 0 5 5 70 0 0\nctxt 1\nprocesses 57\n")
+    found = read(collector, 2.0)
+    assert (found["processes"], found["utime"], found["stime"]) == (57, 60, 40)
+    assert found["cpu_usage"] == pytest.approx(0.5)
+
+
+def test_memory_of_the_machine(machine: Machine) -> None:
+    """Used is what is neither free nor cache; an old kernel's missing lines are nan, not 0."""
+    path = Path(machine.proc) / "meminfo"
+    lines = {"MemTotal": 1000, "MemFree": 300, "Buffers": 50, "Cached": 200, "SReclaimable": 30, "SwapTotal": 9}
+    path.write_text("".join(f"{name}: {kib} kB\n" for name, kib in {**lines, "SwapFree": 4}.items()))
+    found = read(MemoryCollector(machine.proc))
+    assert (found["memory_used"], found["memory_cached"], found["swap_used_kib"]) == (420, 230, 5)
+    assert math.isnan(found["memory_available_kib"])
+
+
+def test_space_of_a_directory_that_is_deleted(tmp_path: Path) -> None:
+    """The user may delete the step's directory: the root's file system stands in."""
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    collector = SpaceCollector(str(folder))
+    total = read(collector)["disk_space_total_gb"]
+    folder.rmdir()
+    found = read(collector)
+    assert total > 0
+    assert found["disk_space_used_gb"] + found["disk_space_free_gb"] == pytest.approx(found["disk_space_total_gb"])
+
+
+# --- what fails ---------------------------------------------------------------------------------
+
+
+class Flaky(Collector):
+    """Fails while told to."""
+
+    source = "flaky"
+
+    def __init__(self) -> None:
+        self.fails = True
+        self.calls = 0
+
+    def read(self, row: Row, interval_s: float) -> None:
+        self.calls += 1
+        if self.fails:
+            raise OSError(5, "Input/output error", "/secret/name")
+        row.system["utime"] = 1.0
+
+
+def test_failing_source_is_left_alone() -> None:
+    """After a few failures one after the other a source is disabled; it is counted, its columns are nan."""
+    flaky, failures = Flaky(), Failures()
+    guard = Guard(flaky, failures)
+    row = Row()
+    for _ in range(MAX_FAILURES + 5):
+        guard.read(row, 1.0)
+    assert flaky.calls == MAX_FAILURES
+    assert math.isnan(row.system["utime"])
+    assert failures.news(final=True) == [("flaky", MAX_FAILURES, "Input/output error")]
+
+
+def test_source_that_recovers() -> None:
+    """Failures with successes between them never disable a source; each is told once, and the count at the end."""
+    flaky, failures = Flaky(), Failures()
+    guard = Guard(flaky, failures)
+    told = []
+    for turn in range(20):
+        flaky.fails = turn % 2 == 0
+        guard.read(Row(), 1.0)
+        told += failures.news()
+    assert flaky.calls == 20
+    assert [count for _, count, _ in told] == [1]
+    assert [count for _, count, _ in failures.news(final=True)] == [10]
+    assert failures.news(final=True) == []
+
+
+# --- pace ---------------------------------------------------------------------------------------
+
+
+def test_pace_of_cheap_samples() -> None:
+    """Ten sub-samples a second, and rows on the grid of intervals."""
+    pace = Pace(1.0, 100.0)
+    assert pace.next_sub_sample_s == pytest.approx(100 + SUB_SAMPLE_S)
+    pace.sub_sampled(100.1, 50e-6)
+    assert pace.next_sub_sample_s == pytest.approx(100.2)
+    pace.row_closed(101.004, 1e-3)
+    assert pace.next_row_s == pytest.approx(102.0)
+
+
+def test_pace_keeps_its_budget() -> None:
+    """Dear sub-samples and dear rows become rarer, until they cost their share of a core."""
+    pace = Pace(1.0, 0.0)
+    for turn in range(100):
+        pace.sub_sampled(float(turn), 1e-3)
+        pace.row_closed(float(turn), 0.1)
+    assert 1e-3 / pace.sub_sample_every_s == pytest.approx(SUB_SAMPLE_BUDGET, rel=0.01)
+    assert 0.1 / pace.row_every_s == pytest.approx(ROW_BUDGET, rel=0.01)
+
+
+def test_pace_after_a_pause() -> None:
+    """After the machine slept the missed rows are not made up for."""
+    pace = Pace(1.0, 0.0)
+    pace.row_closed(500.0, 1e-3)
+    assert pace.next_row_s == pytest.approx(501.0)
+
+
+def test_pace_of_short_rows() -> None:
+    """Rows shorter than a sub-sample's distance have one each."""
+    assert Pace(0.02, 0.0).sub_sample_every_s == pytest.approx(0.02)

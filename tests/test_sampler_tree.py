@@ -1,0 +1,365 @@
+"""Which processes count, and how much memory they have together: the real readers on a /proc of files."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+from scenes.fake_proc import HZ, FakeProc
+
+from resource_tracker.sampler.collector import Failures, Row
+from resource_tracker.sampler.memory import AT_ONCE_S, BUDGET, COST_S_PER_KIB, TreeMemory
+from resource_tracker.sampler.process import ProcessCollector
+from resource_tracker.sampler.tree import WATCHER, Tree
+
+MARKER = ("TASK", "flow/1/a/7/0")
+OURS, THEIRS = "A=1\0TASK=flow/1/a/7/0\0B=2\0", "TASK=flow/1/a/8/0\0"
+MIB = 1024
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    """Process 1, and the step's, pid 10, with 50 MiB."""
+    fake = FakeProc(tmp_path / "proc")
+    fake.start(1)
+    fake.start(10, env=OURS, rss=50 * MIB)
+    return fake
+
+
+def tree_of(proc: FakeProc, marker: tuple[str, str] | None = MARKER) -> Tree:
+    tree = Tree(proc.path, 10, marker)
+    tree.refresh()
+    tree.read_all()
+    return tree
+
+
+def counted(tree: Tree) -> set[int]:
+    return {pid for pid, member in tree.members.items() if member.counted}
+
+
+class Watching:
+    """A collector of the fake processes, and its rows."""
+
+    def __init__(self, proc: FakeProc) -> None:
+        self.failures = Failures()
+        self.now_s = 0.0
+        self.collector = ProcessCollector(Tree(proc.path, 10, MARKER), proc.path, HZ, self.failures)
+        self.collector.start()
+
+    def row(self) -> Row:
+        row = Row()
+        self.collector.read(row, 1.0)
+        return row
+
+    def sub_sample(self) -> None:
+        self.now_s += 0.1
+        self.collector.sub_sample(self.now_s)
+
+
+# --- membership ---------------------------------------------------------------------------------
+
+
+def test_descendants_belong(proc: FakeProc) -> None:
+    """Children and grandchildren belong, strangers do not."""
+    proc.start(11, 10)
+    proc.start(12, 11)
+    proc.start(20)
+    assert counted(tree_of(proc)) == {10, 11, 12}
+
+
+def test_wrapped_pids(proc: FakeProc) -> None:
+    """A child may have a lower pid than its parent: who is older decides."""
+    proc.start(12, 10)
+    proc.start(11, 12)
+    assert counted(tree_of(proc)) == {10, 11, 12}
+
+
+def test_orphan_that_was_seen_stays(proc: FakeProc) -> None:
+    """Whoever was seen as a descendant stays a member when process 1 adopts it."""
+    proc.start(11, 10)
+    proc.start(12, 11)
+    tree = tree_of(proc)
+    proc.end(11)
+    tree.read_all()
+    assert counted(tree) == {10, 12}
+    proc.start(13, 12)
+    tree.refresh()
+    assert counted(tree) == {10, 12, 13}
+
+
+@pytest.mark.parametrize(
+    ("env", "belongs"),
+    [
+        (OURS, True),
+        (THEIRS, False),
+        ("", False),
+        ("XTASK=flow/1/a/7/0\0", False),
+        ("TASK=flow/1/a/7/01\0", False),
+        ("TASK=flow/1/a/7/0", True),
+    ],
+)
+def test_unseen_orphan_is_known_by_its_marker(proc: FakeProc, env: str, belongs: bool) -> None:
+    """An orphan never seen as a descendant belongs if it began with our marker, name and value whole."""
+    tree = tree_of(proc)
+    proc.start(30, 1, env=env)
+    tree.refresh()
+    assert (30 in tree.members) is belongs
+
+
+def test_no_marker_no_orphans(proc: FakeProc) -> None:
+    """Without a marker only descent counts."""
+    proc.start(30, 1, env=OURS)
+    assert counted(tree_of(proc, None)) == {10}
+
+
+def test_other_attempts_do_not_count(proc: FakeProc) -> None:
+    """A child that carries another attempt's marker is measured by that attempt's own sampler, with all below it."""
+    proc.start(11, 10, env=THEIRS)
+    proc.start(12, 11)
+    assert counted(tree_of(proc)) == {10}
+
+
+def test_marker_that_comes_with_exec(proc: FakeProc) -> None:
+    """A fork has our marker until it executes a program with another: it is looked at a second time."""
+    proc.start(11, 10, env=OURS)
+    tree = Tree(proc.path, 10, MARKER)
+    tree.refresh()
+    assert counted(tree) == {10, 11}
+    proc.set(11, env=THEIRS)
+    tree.read_all()
+    assert counted(tree) == {10}
+
+
+def test_samplers_do_not_count(proc: FakeProc) -> None:
+    """Another sampler below the step, and what starts it, are no use of the step's."""
+    proc.start(11, 10, cmdline=f"python\0-c\0from {WATCHER.decode()} import main\0")
+    assert counted(tree_of(proc)) == {10}
+
+
+def test_own_process_is_left_out(proc: FakeProc) -> None:
+    """The sampler never counts itself, whoever its parent is."""
+    proc.start(os.getpid(), 10)
+    assert counted(tree_of(proc)) == {10}
+
+
+def test_pid_that_came_again(proc: FakeProc) -> None:
+    """A process that got the pid of one that ended is another one."""
+    proc.start(11, 10)
+    tree = tree_of(proc)
+    proc.end(11)
+    proc.start(11, 1)
+    ended = tree.read_all()
+    tree.refresh()
+    assert [member.pid for member in ended] == [11]
+    assert counted(tree) == {10}
+
+
+def test_children_are_found_without_listing(proc: FakeProc) -> None:
+    """Between rows, new children of watched members are found by the kernel's list of them."""
+    tree = tree_of(proc)
+    assert tree.forked()
+    assert not tree.forked()
+    proc.start(11, 10)
+    assert tree.forked()
+    assert [member.pid for member in tree.refresh_children([tree.root])] == [11]
+    assert tree.refresh_children([tree.root]) == []
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_row_of_a_tree(proc: FakeProc) -> None:
+    """CPU, faults, storage, threads and children of all members, zombies left out."""
+    watching = Watching(proc)
+    proc.start(11, 10, utime=30, stime=4, rss=20 * MIB, threads=3, read=4096)
+    proc.start(12, 10, state="Z")
+    proc.set(10, utime=70, faults=5, write=8192)
+    process = watching.row().process
+    assert (process["pid"], process["children"], process["threads"]) == (10, 1, 4)
+    assert (process["utime"], process["stime"], process["major_faults"]) == (100, 4, 5)
+    assert (process["read_bytes"], process["write_bytes"]) == (4096, 8192)
+    assert process["cpu_usage"] == pytest.approx(104 / HZ)
+    assert process["memory"] == process["memory_peak_kib"] == 70 * MIB
+    assert watching.row().process["utime"] == 0
+
+
+def test_root_that_ended(proc: FakeProc) -> None:
+    """When the step's process is gone, a row still says what was seen last of it."""
+    watching = Watching(proc)
+    proc.set(10, utime=33)
+    watching.sub_sample()
+    proc.end(10)
+    process = watching.row().process
+    assert process["utime"] == 33
+    assert process["children"] == 0
+
+
+def test_spike_between_rows(proc: FakeProc) -> None:
+    """A spike that a sub-sample sees is the row's peak, not its mean."""
+    watching = Watching(proc)
+    for mib in (50, 50, 2098, 50, 50, 50, 50, 50, 50):
+        proc.set(10, rss=mib * MIB)
+        watching.sub_sample()
+    row = watching.row()
+    assert row.process["memory_peak_kib"] == row.internal["memory_sampled_kib"] == 2098 * MIB
+    assert row.process["memory"] == pytest.approx((9 * 50 + 2098) / 10 * MIB)
+    assert watching.row().process["memory_peak_kib"] == 50 * MIB
+
+
+def test_spike_between_sub_samples(proc: FakeProc) -> None:
+    """A spike that no sub-sample sees is in the kernel's high-water mark; others' memory adds to it, once."""
+    proc.start(11, 10, rss=100 * MIB)
+    watching = Watching(proc)
+    watching.row()
+    proc.set(10, hwm=550 * MIB)
+    row = watching.row()
+    assert row.process["memory_peak_kib"] == 650 * MIB
+    assert row.internal["memory_sampled_kib"] == 150 * MIB
+    assert watching.row().process["memory_peak_kib"] == 150 * MIB
+
+
+def test_peak_before_tracking_does_not_count(proc: FakeProc) -> None:
+    """A high-water mark from before the start is not the step's."""
+    proc.set(10, hwm=900 * MIB)
+    watching = Watching(proc)
+    assert watching.row().process["memory_peak_kib"] == 50 * MIB
+
+
+def test_busy_moment(proc: FakeProc) -> None:
+    """The busiest quarter of a second stands beside the mean of the row."""
+    watching = Watching(proc)
+    watching.now_s = watching.collector._window_from_s
+    ticks = 0
+    for cores in (0, 0, 0, 4, 4, 4, 0, 0, 0):
+        ticks += int(cores * HZ / 10)
+        proc.set(10, utime=ticks)
+        watching.sub_sample()
+    process = watching.row().process
+    assert process["cpu_usage"] == pytest.approx(1.2)
+    assert process["cpu_peak_cores"] == pytest.approx(4.0)
+
+
+def test_unreadable_storage(proc: FakeProc) -> None:
+    """Where storage bytes may not be read the columns are nan, and the row says why once; the rest is there."""
+    (proc.root / "10" / "io").unlink()
+    (proc.root / "10" / "io").mkdir()
+    watching = Watching(proc)
+    process = watching.row().process
+    assert math.isnan(process["read_bytes"])
+    assert process["memory"] == 50 * MIB
+    assert [(source, count) for source, count, _ in watching.failures.news()] == [("/proc/PID/io", 1)]
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+class Memory(TreeMemory):
+    """Memory with a clock of CPU time in which full readings cost what is expected of them."""
+
+    def __init__(self, proc: FakeProc) -> None:
+        self.cpu_s = 0.0
+        self.failures = Failures()
+        self.fake = proc
+        super().__init__(proc.path, self.failures, self._clock)
+
+    def _clock(self) -> float:
+        return self.cpu_s
+
+    def _rollup(self, pid, family):  # type: ignore[no-untyped-def]
+        self.cpu_s += int(self.fake.processes[pid]["rss"]) * COST_S_PER_KIB
+        return super()._rollup(pid, family)
+
+    def take(self, pid: int, now_s: float = 0.0) -> None:
+        facts = self.fake.processes[pid]
+        self.update(pid, int(facts["image"]), int(facts["rss"]), now_s)
+
+
+def test_growth_since_the_full_reading_is_private(proc: FakeProc) -> None:
+    """Shared pages stay out of the total, what resident memory grew by is in it."""
+    memory = Memory(proc)
+    proc.set(10, rss=30 * MIB, shared=20 * MIB, pss=12 * MIB, private=10 * MIB)
+    memory.take(10)
+    assert memory.total == 10 * MIB
+    memory.read_in_full(0.0)
+    assert memory.total == 12 * MIB
+    proc.set(10, rss=2078 * MIB)
+    memory.take(10)
+    assert memory.total == 2060 * MIB
+    proc.set(10, rss=15 * MIB)
+    memory.take(10)
+    assert memory.total == 2 * MIB
+
+
+def test_forks_count_once(proc: FakeProc) -> None:
+    """Workers forked from a large process do not multiply it, whether they were read in full yet or not."""
+    memory = Memory(proc)
+    proc.set(10, rss=4096 * MIB)
+    for pid in (11, 12, 13):
+        proc.start(pid, 10, image=int(proc.processes[10]["image"]), rss=4096 * MIB)
+    for pid in (10, 11, 12, 13):
+        memory.take(pid)
+    assert memory.total == 4096 * MIB
+    proc.set(11, rss=4106 * MIB)
+    memory.take(11)
+    assert memory.total == 4106 * MIB
+    for pid in (10, 11, 12, 13):
+        proc.set(pid, pss=1034 * MIB, private=10 * MIB)
+    memory.read_in_full(10_000.0)
+    assert memory.total == 4 * 1034 * MIB
+    memory.remove(10)
+    memory.remove(11)
+    assert memory.total == 4 * 1034 * MIB - 20 * MIB
+
+
+def test_forked_from_one_that_ended(proc: FakeProc) -> None:
+    """A worker keeps what it shares with its parent after that is gone."""
+    memory = Memory(proc)
+    proc.set(10, rss=4096 * MIB)
+    proc.start(11, 10, image=int(proc.processes[10]["image"]), rss=4096 * MIB)
+    memory.take(10)
+    memory.take(11)
+    memory.remove(10)
+    assert memory.total == 4096 * MIB
+    memory.remove(11)
+    assert memory.total == 0
+
+
+def test_exec_leaves_the_family(proc: FakeProc) -> None:
+    """A fork that executes a program has memory of its own from then on."""
+    memory = Memory(proc)
+    proc.set(10, rss=4096 * MIB)
+    proc.start(11, 10, image=int(proc.processes[10]["image"]), rss=4096 * MIB)
+    memory.take(10)
+    memory.take(11)
+    proc.set(11, image=99, rss=8 * MIB)
+    memory.take(11)
+    assert memory.total == 4104 * MIB
+
+
+def test_full_readings_keep_their_budget(proc: FakeProc) -> None:
+    """However large the processes: full readings cost no more than their share of a core, and all get their turn."""
+    memory = Memory(proc)
+    proc.set(10, rss=4096 * MIB)
+    for pid in range(11, 31):
+        proc.start(pid, 10, rss=pid * 10 * MIB)
+    seconds = 600
+    for second in range(seconds):
+        for pid in proc.processes:
+            if pid != 1:
+                memory.take(pid, float(second))
+        memory.read_in_full(float(second))
+    assert memory.cpu_s <= AT_ONCE_S + seconds * BUDGET * 1.1
+    assert all(part.family.read_at is not None for part in memory._parts.values())
+
+
+def test_no_full_readings(proc: FakeProc) -> None:
+    """Without permission, or on an old kernel, resident memory stands alone, and the source is named."""
+    (proc.root / "10" / "smaps_rollup").unlink()
+    memory = Memory(proc)
+    memory.take(10)
+    memory.read_in_full(0.0)
+    memory.read_in_full(100.0)
+    assert memory.total == 50 * MIB
+    assert [(source, count) for source, count, _ in memory.failures.news()] == [("/proc/PID/smaps_rollup", 1)]
