@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml setup.py $(wildcard frontend/package*.json frontend/*.mjs frontend/src/*)
+SOURCES := pyproject.toml setup.py $(wildcard frontend/package*.json frontend/*.mjs frontend/src/* frontend/src/*/*)
 WORKERS ?= 2
 
 .PHONY: help demo test test-all lint bench clean

@@ -34,7 +34,7 @@ from resource_tracker.records import (
     Tracking,
     UsageSummary,
 )
-from resource_tracker.units import KIB, MIB, kib_to_bytes, kib_to_mb_ceil, mb_to_mib, seconds_to_hours
+from resource_tracker.units import KIB, MB, MIB, kib_to_bytes, kib_to_mb_ceil, mb_to_mib, seconds_to_hours
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`${1}{{7*7}}"
 """A name that would break a page which trusts it."""
@@ -200,15 +200,16 @@ def _usage(process: TinyDataFrame, system: TinyDataFrame, duration_s: float, gpu
 
 def _advice(usage: UsageSummary, gpus: int, runs: int) -> Recommendation:
     peak = usage.overall_memory_peak_kib or 0.0
-    cpu = max(math.ceil(usage.cpu_p95_cores or 1), 1)
-    memory = math.ceil(kib_to_mb_ceil(peak * 1.2) / 100) * 100
-    what = f"the highest of {runs} runs" if runs > 1 else "this run's"
+    busiest = usage.cpu_max_cores or 1.0
+    cpu = max(math.ceil(busiest - 0.1), 1)
+    memory = math.ceil(kib_to_mb_ceil(peak * 1.2) / 128) * 128
+    whose = f"of {runs} runs" if runs > 1 else "of this attempt"
     reasons = {
-        "cpu": f"{usage.cpu_p95_cores:.2f} cores were enough for 95 % of the time, rounded up to whole CPUs",
-        "memory": f"{what} peak of {kib_to_bytes(peak) / 1e9:.2f} GB plus 20 %, rounded up to 100 MB",
+        "cpu": f"The busiest interval {whose} used {busiest:.2f} cores.",
+        "memory": f"Highest peak {whose}: {kib_to_bytes(peak) / MB:,.0f} MB. 20 % headroom, rounded up.",
     }
     if gpus:
-        reasons["gpu"] = f"{gpus} of {gpus} GPUs were used at {(usage.gpu_usage_mean or 0) / gpus:.0%} on average"
+        reasons["gpu"] = f"At most {gpus} {'GPU was' if gpus == 1 else 'GPUs were'} in use at once."
     return Recommendation(
         cpu=cpu,
         memory_mb=memory,
@@ -216,7 +217,7 @@ def _advice(usage: UsageSummary, gpus: int, runs: int) -> Recommendation:
         reasons=reasons,
         based_on_runs=runs,
         basis_memory_kib=peak,
-        basis_cpu_cores=usage.cpu_p95_cores,
+        basis_cpu_cores=busiest,
     )
 
 
@@ -243,13 +244,12 @@ def _pricing(duration_s: float, *, gpus: int = 0, assumed: bool = False) -> Pric
         )
     else:
         table = [
-            (_instance("t4g.large", 2, 8, architecture="arm64", burstable=True), 0.0672),
-            (_instance("t3a.large", 2, 8, burstable=True), 0.0752),
-            (_instance("m6g.large", 2, 8, architecture="arm64"), 0.077),
+            (_instance("t4g.xlarge", 4, 16, architecture="arm64", burstable=True), 0.1344),
+            (_instance("c6g.xlarge", 4, 8, architecture="arm64"), 0.136),
+            (_instance("t3a.xlarge", 4, 16, burstable=True), 0.1504),
             (_instance("c6a.xlarge", 4, 8), 0.153),
-            (_instance("m7a.large", 2, 8), 0.11592),
+            (_instance("m6a.xlarge", 4, 16), 0.1728),
         ]
-        table.sort(key=lambda entry: entry[1])
         own = Offer(
             instance=_instance("m5.2xlarge", 8, 32),
             region="us-east-1",
@@ -334,13 +334,13 @@ def _measured(
             discovery_time=0.031,
         ),
         request=ResourceRequest(
-            cpu=4,
+            cpu=8,
             memory_mb=16_000,
             gpu=gpus or None,
             chosen=("cpu", "memory", "gpu") if gpus else ("cpu", "memory"),
             decorators=("resources", "kubernetes"),
         ),
-        limits=Limits(cpus=4.0, memory_mib=mb_to_mib(16_000), source="cgroup v2"),
+        limits=Limits(cpus=8.0, memory_mib=mb_to_mib(16_000), source="cgroup v2"),
         history=_history(usage, pricing),
         recommendation=_advice(usage, gpus, 6),
         pricing=pricing,

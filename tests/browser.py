@@ -80,14 +80,14 @@ class Browser:
         self._last_id = 0
         self._pages: dict[str, Page] = {}
 
-    def page(self, *, width: int = 810, height: int = 900, dark: bool = False) -> Page:
+    def page(self, *, width: int = 810, height: int = 900, dark: bool = False, scale: float = 1) -> Page:
         """A new tab; its network is offline but for files."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self._pages[session] = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
-        page.resize(width, height)
+        page.resize(width, height, scale)
         page.emulate(dark=dark)
         return page
 
@@ -177,8 +177,11 @@ class Page:
         elif method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
 
-    def resize(self, width: int, height: int = 900) -> None:
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    def resize(self, width: int, height: int = 900, scale: float = 1) -> None:
+        """Size in CSS pixels, each of `scale` pixels of the screen."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+        )
 
     def emulate(self, *, dark: bool = False, media: str = "") -> None:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -307,6 +307,16 @@ def test_live_update_redraws_in_place(show):
     assert fresh.evaluate(HASHES) == after
 
 
+@pytest.mark.parametrize("data", ["null", "undefined", "{}", '{"v": 99}'])
+def test_live_update_refuses_what_it_does_not_know(show, data):
+    """Data of another version, or none, leave the page as it is."""
+    page = show(render_card(fake_record("short")))
+    before = page.evaluate(HASHES)
+    assert page.evaluate(f"window.metaflow_card_update({data})") is False
+    page.settle()
+    assert page.evaluate(HASHES) == before
+
+
 def test_live_update_keeps_the_zoom(show):
     """Who looks at a stretch of a live card goes on looking at it."""
     page = show(render_card(fake_record("first_run")))

@@ -151,9 +151,9 @@ def test_money_shows_cost_cheapest_and_saving():
     """Three figures with the same number of decimals, and the share that would be saved."""
     lines = build_card(fake_record("hour")).money.lines
     assert [(line.label, plain(line.value)) for line in lines] == [
-        ("This run", "$0.384"),
-        ("Cheapest that fits", "$0.067"),
-        ("Saving", "82 %"),
+        ("This run", "$0.38"),
+        ("Cheapest that fits", "$0.13"),
+        ("Saving", "65 %"),
     ]
 
 

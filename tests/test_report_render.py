@@ -16,6 +16,7 @@ import pytest
 import resource_tracker.report
 from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card, render_error
+from resource_tracker.report.series import MAX_POINTS
 from resource_tracker.testing import HOSTILE, SITUATIONS, fake_record
 
 ROOT = Path(__file__).parent.parent
@@ -203,3 +204,16 @@ def test_without_node_the_error_says_what_to_do(build_hook, tmp_path, monkeypatc
 def test_the_lock_file_names_no_registry():
     """Packages come from whichever registry the builder has set up."""
     assert "resolved" not in (ROOT / "frontend" / "package-lock.json").read_text()
+
+
+def test_the_page_about_the_card_names_every_section():
+    """Each heading of a card has a line in the documentation, and its example runs."""
+    text = (ROOT / "docs" / "card.md").read_text(encoding="utf-8")
+    record = fake_record("failed")
+    headings = re.findall(r"<h2(?! class=\"verdict\")[^>]*>(.*?)</h2>", render_card(record))
+    assert headings and [name for name in headings if f"**{name}**" not in text] == []
+    example = text.split("```python\n")[1].split("```")[0]
+    scope: dict[str, str] = {}
+    exec(example, scope)
+    assert scope["html"].startswith("<!doctype html>")
+    assert f"Up to {MAX_POINTS} moments" in text

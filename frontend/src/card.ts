@@ -5,8 +5,8 @@ import { updatePage, wireCopy } from "./page";
 
 declare global {
   interface Window {
-    /** Metaflow calls it with the data of a live card; true: drawn in place. */
-    metaflow_card_update?: (data: CardData) => boolean;
+    /** Metaflow calls it with the data of a live card; true: drawn in place, false: not data of this version. */
+    metaflow_card_update?: (data: CardData | null | undefined) => boolean;
   }
 }
 
@@ -17,6 +17,7 @@ function start(): void {
   if (!data) return;
   let board = grid && data.charts.length ? new Board(grid, data) : null;
   window.metaflow_card_update = (fresh) => {
+    if (fresh?.v !== data.v) return false;
     updatePage(fresh);
     if (board) board.update(fresh);
     else if (grid && fresh.charts.length) {

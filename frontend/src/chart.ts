@@ -25,6 +25,9 @@ const INCREMENTS = [
   ...[1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 192, 384].map((n) => n * 3600),
 ];
 
+/** Machines have whole cores, mostly powers of two of them. */
+const CORE_INCREMENTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => 2 ** power)];
+
 export interface Track {
   who: Who;
   /** The highest rows of merged points: drawn as a band, never listed. */
@@ -140,7 +143,9 @@ function drawEndName(u: uPlot, theme: Theme): void {
 }
 
 function yAxis(chart: ChartData, theme: Theme): uPlot.Axis {
+  const whole = chart.unit === "cores" || chart.unit === "gpus";
   return {
+    ...(whole ? { incrs: CORE_INCREMENTS } : {}),
     stroke: theme.axis,
     font: theme.font,
     size: AXIS_WIDTH,

@@ -167,7 +167,7 @@ def _mark(kind: str, value: float | None, end: float, text: Text) -> Mark:
 
 
 def _ticks(end: float, text: Text) -> tuple[Tick, ...]:
-    step = nice_step(end / 4)
+    step = nice_step(end / 5)
     shares = [(step * i / end, step * i) for i in range(math.floor(end / step) + 1)]
     return tuple(
         Tick(
