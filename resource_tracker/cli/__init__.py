@@ -13,6 +13,7 @@ from resource_tracker.errors import ResourceTrackerError
 
 PROGRAM = "resource-tracker"
 WRONG_USAGE = 2
+_STDERR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Arguments without the program's name; those of the process where not given.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_missing_streams()
     try:
         return _dispatch(arguments)
     except ResourceTrackerError as error:
@@ -66,3 +68,15 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
         return arguments, []
     middle = arguments.index("--")
     return arguments[:middle], arguments[middle + 1 :]
+
+
+def _open_missing_streams() -> None:
+    """Where standard streams are closed: keep their numbers from files of ours, and ``print`` from another stream.
+
+    Nothing of it is inherited: a command of ours finds them closed as before.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for as long as we live
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115

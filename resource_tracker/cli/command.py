@@ -158,8 +158,8 @@ class Command:
         """
         if number not in STOPS:
             return
+        os.kill(os.getpid(), number)  # while blocked: one with what the terminal may have sent us
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-        os.kill(os.getpid(), number)
         signal.pthread_sigmask(signal.SIG_BLOCK, {number})
         self._send(signal.SIGCONT)
 

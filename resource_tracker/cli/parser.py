@@ -72,6 +72,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         default=[],
         help="write the measurements: .json (everything), .csv (every stored row) or .html (the card); repeatable",
     )
+    parser.add_argument("command", nargs="*", help=argparse.SUPPRESS)  # what stands before --
     parser.add_argument("--title", help="name of the measurement (default: the command's name)")
     parser.add_argument("--quiet", action="store_true", help="no live status and no summary")
     parser.add_argument("--no-live", dest="live", action="store_false", help="no live status on a terminal")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
@@ -82,7 +83,7 @@ def title_of(argv: Sequence[str]) -> str:
     """The command's name, and the script that it runs; never the other arguments, which may hold secrets."""
     name = Path(argv[0]).name
     script = next((word for word in argv[1:] if not word.startswith("-")), None)
-    if script and Path(script).is_file():
+    if script and os.path.isfile(script):  # unlike Path.is_file, False for a name that can be none
         return f"{name} {Path(script).name}"
     return name
 
