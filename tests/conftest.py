@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "flows"))
+
+# Metaflow reads it as it is imported, and not every machine that runs tests has a user name.
+os.environ.setdefault("METAFLOW_USER", "tester")
 
 # Two shared cores: how long one example takes says nothing.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])

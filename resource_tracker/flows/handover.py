@@ -5,6 +5,7 @@ Earlier runs and the cloud are read in a thread of the *runtime*, so that no tas
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -73,27 +74,28 @@ class RuntimeHandover:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _gather(self) -> None:
+        for step, runs in self._history_runs.items():
+            _write_json(self._folder, _history_file(step), self._history_of(step, runs))
+        with contextlib.suppress(Exception):  # without it the card says that the cloud is not known
+            _write_json(self._folder, "cloud.json", _cloud_fields())
+
+    def _history_of(self, step: str, runs: int) -> dict[str, Any]:
         from metaflow.util import resolve_identity
 
         from resource_tracker.flows.summaries import read_summaries
 
-        namespace = resolve_identity()
-        for step, runs in self._history_runs.items():
-            found: dict[str, Any]
-            try:
-                summaries = read_summaries(
-                    self._provider,
-                    self._flow_name,
-                    step,
-                    namespace=namespace,
-                    current_run_id=self.run_id,
-                    max_runs=runs,
-                )
-                found = {"summaries": [encode_summary(summary) for summary in summaries]}
-            except Exception as error:  # noqa: BLE001 - a metadata service may fail in any way; the run goes on
-                found = {"reason": f"earlier runs could not be read: {type(error).__name__}"}
-            _write_json(self._folder, _history_file(step), found)
-        _write_json(self._folder, "cloud.json", _cloud_fields())
+        try:
+            summaries = read_summaries(
+                self._provider,
+                self._flow_name,
+                step,
+                namespace=resolve_identity(),
+                current_run_id=self.run_id,
+                max_runs=runs,
+            )
+            return {"summaries": [encode_summary(summary) for summary in summaries]}
+        except Exception as error:  # noqa: BLE001 - a metadata service may fail in any way; the run goes on
+            return {"reason": f"earlier runs could not be read: {type(error).__name__}"}
 
 
 def read_handover(folder: str | None, step: str) -> Handed:

@@ -92,11 +92,20 @@ class FlowFolder:
         self.folder.mkdir(parents=True)
         (self.home / "tmp").mkdir(parents=True)
 
+    @classmethod
+    def at(cls, root: Path) -> FlowFolder:
+        """The folder that was made below `root` before."""
+        found = cls.__new__(cls)
+        found.folder, found.home = root / "flow", root / "home"
+        return found
+
     def environment(self, **extra: str) -> dict[str, str]:
         """Nothing of the test's own Metaflow settings leaks in."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("METAFLOW_", "COV_", "PYTEST_"))}
         kept |= {
             "HOME": str(self.home),
+            # Metaflow starts @parallel workers as `python`: the test's own, as in an activated environment
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "XDG_CACHE_HOME": str(self.home / "cache"),
             "TMPDIR": str(self.home / "tmp"),
             "METAFLOW_USER": "tester",

@@ -171,7 +171,7 @@ SCENARIOS = {
     "SEGV": linear("ctypes.string_at(0)"),
     "SIGKILL": linear("os.kill(os.getpid(), signal.SIGKILL)"),
     "SIGTERM": linear("os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(30)"),
-    "unpicklable artifact": linear("self.result = lambda: None"),
+    "unpicklable artifact": linear("import threading\nself.result = threading.Lock()"),
     "os.wait without children": linear(
         "try:\n    self.result = os.wait()\nexcept ChildProcessError:\n    self.result = 'no child'"
     ),
@@ -215,3 +215,14 @@ SCENARIOS = {
         "resource.getrlimit(resource.RLIMIT_NOFILE), os.getcwd() == os.environ['PWD'] or True, os.nice(0))"
     ),
 }
+
+FAILING = {
+    "exception",
+    "timeout",
+    "os._exit(3)",
+    "SEGV",
+    "SIGKILL",
+    "SIGTERM",
+    "unpicklable artifact",
+}
+"""Scenarios in which the bare run fails: in all others a failure would be the test's own."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from harness import FlowFolder, FlowRun, wait_until_clean
-from scenarios import SCENARIOS, linear
+from scenarios import FAILING, SCENARIOS, linear
 
 from resource_tracker.flows.summaries import SUMMARY_FIELD
 from resource_tracker.summary import decode_summary
@@ -55,6 +55,7 @@ def assert_same(bare: FlowRun, tracked: FlowRun) -> None:
 def test_a_flow_ends_as_without_us(tmp_path: Path, name: str) -> None:
     """Outcome, exit code, artifacts and output are those of the same flow without the decorator."""
     bare, tracked = run_both(tmp_path, SCENARIOS[name])
+    assert (bare.returncode != 0) == (name in FAILING), bare.output
     assert_same(bare, tracked)
 
 

@@ -1,0 +1,228 @@
+"""History from task metadata: what providers give, damaged entries, and the handing over by file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from resource_tracker.flows.handover import (
+    HANDOVER_VARIABLE,
+    MARKER_VARIABLE,
+    RuntimeHandover,
+    read_handover,
+    sweep_dead_handovers,
+)
+from resource_tracker.flows.summaries import SUMMARY_FIELD, read_summaries
+from resource_tracker.records import CloudInfo, TaskSummary
+from resource_tracker.summary import encode_summary
+
+SUMMARY = TaskSummary(
+    run_id="1",
+    step="train",
+    task_id="7",
+    attempt=0,
+    status="ok",
+    finished_at=100.0,
+    duration_s=5.0,
+    memory_peak_kib=1e6,
+)
+
+
+class Provider:
+    """A metadata provider in the shape of Metaflow's, over a dictionary: {run: {task: [values]}}. Synthetic."""
+
+    TYPE = "local"
+
+    def __init__(self, runs: dict[str, dict[str, list[str]]], tags: dict[str, list[str]] | None = None) -> None:
+        self.runs = runs
+        self.tags = tags or {}
+
+    def get_object(self, obj_type: str, sub_type: str, filters: Any, attempt: Any, *path: str) -> Any:
+        if (obj_type, sub_type) == ("flow", "run"):
+            return [
+                {"run_number": run, "ts_epoch": int(run), "tags": [], "system_tags": self.tags.get(run, ["user:me"])}
+                for run in self.runs
+            ]
+        if (obj_type, sub_type) == ("step", "task"):
+            return [{"task_id": task} for task in self.runs[path[1]]] if path[2] == "train" else None
+        values = self.runs[path[1]][path[3]]
+        return [{"field_name": SUMMARY_FIELD, "value": v, "ts_epoch": i} for i, v in enumerate(values)]
+
+
+def stored(run: str, task: str = "7", **changes: Any) -> str:
+    return encode_summary(replace(SUMMARY, run_id=run, task_id=task, **changes))
+
+
+def read(provider: Any, **options: Any) -> list[TaskSummary]:
+    given = {"namespace": "user:me", "current_run_id": "9", "max_runs": 5} | options
+    return read_summaries(provider, "Flow", "train", **given)
+
+
+def test_newest_runs_first_and_no_more_than_asked() -> None:
+    """Of four earlier runs the newest two are read."""
+    provider = Provider({str(run): {"7": [stored(str(run))]} for run in (1, 2, 3, 4)})
+    assert [summary.run_id for summary in read(provider, max_runs=2)] == ["4", "3"]
+
+
+def test_the_current_run_and_other_namespaces_are_left_out() -> None:
+    """Only this namespace's earlier runs count."""
+    provider = Provider({str(run): {"7": [stored(str(run))]} for run in (1, 2, 9)}, {"2": ["user:other"]})
+    assert [summary.run_id for summary in read(provider)] == ["1"]
+    assert [summary.run_id for summary in read(provider, namespace=None)] == ["2", "1"]
+
+
+def test_runs_without_the_step_do_not_count() -> None:
+    """A run that stopped before the step, or was a clone without summaries, does not use up the five."""
+    runs = {str(run): {"7": [stored(str(run))] if run == 1 else []} for run in range(1, 8)}
+    assert [summary.run_id for summary in read(Provider(runs), max_runs=1)] == ["1"]
+
+
+def test_a_damaged_or_later_summary_is_skipped() -> None:
+    """One task less to compare with; the others count."""
+    later = json.dumps({"v": 999})
+    provider = Provider({"1": {"7": ["{not json", later, stored("1")], "8": ["[]"]}})
+    assert [summary.task_id for summary in read(provider)] == ["7"]
+
+
+def test_the_newest_of_several_summaries_of_an_attempt_counts() -> None:
+    """An attempt may have written an early and a final one."""
+    provider = Provider({"1": {"7": [stored("1", duration_s=1.0), stored("1", duration_s=2.0)]}})
+    assert [summary.duration_s for summary in read(provider)] == [2.0]
+
+
+def test_a_summary_of_another_task_is_refused() -> None:
+    """What names another run or step is not this step's."""
+    provider = Provider({"1": {"7": [stored("2"), stored("1", step="other")]}})
+    assert read(provider) == []
+
+
+def test_a_large_foreach_is_read_evenly() -> None:
+    """Of 1000 siblings at most 200 are read, spread over all of them."""
+    provider = Provider({"1": {str(task): [stored("1", str(task))] for task in range(1000)}})
+    tasks = sorted(int(summary.task_id) for summary in read(provider))
+    assert len(tasks) == 200
+    assert tasks[0] < 10 and tasks[-1] > 990
+
+
+class ServiceHandler(BaseHTTPRequestHandler):
+    """Three routes of the metadata service, in the shape of its documentation. Synthetic."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        routes: dict[str, Any] = {
+            "/flows/Flow/runs": [{"run_number": 1, "ts_epoch": 1, "tags": [], "system_tags": ["user:me"]}],
+            "/flows/Flow/runs/1/metadata": [
+                {"step_name": "train", "field_name": SUMMARY_FIELD, "value": stored("1", str(task)), "ts_epoch": 1}
+                for task in range(300)
+            ]
+            + [{"step_name": "other", "field_name": SUMMARY_FIELD, "value": stored("1", step="other"), "ts_epoch": 1}],
+        }
+        found = routes.get(self.path)
+        body = json.dumps(found).encode()
+        self.send_response(200 if found is not None else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_service_is_asked_once_for_a_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 siblings on a metadata service: one request for the runs, one for the run, by Metaflow's own provider."""
+    from metaflow.plugins.metadata_providers import service
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), ServiceHandler) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(service.ServiceMetadataProvider, "_INFO", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(service, "SERVICE_RETRY_COUNT", 1)
+        found = read(service.ServiceMetadataProvider)
+        server.shutdown()
+    assert len(found) == 300
+    assert server.asked == ["/flows/Flow/runs", "/flows/Flow/runs/1/metadata"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def private_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_history_and_cloud_are_handed_over_by_file(private_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the runtime's thread writes is what a task reads; the folder is private and goes with the run."""
+    monkeypatch.setattr("resource_tracker.cloud.cached_discover", lambda: CloudInfo(vendor="aws", region="eu-west-1"))
+    monkeypatch.setattr("metaflow.util.resolve_identity", lambda: "user:me")
+    handover = RuntimeHandover("Flow", "9", Provider({"1": {"7": [stored("1")]}}))
+    handover.add("train", 5)
+    folder = handover.environment()[HANDOVER_VARIABLE]
+    assert Path(folder).stat().st_mode & 0o777 == 0o700
+    before = read_handover(folder, "train")
+    assert before.summaries is None and "not been read yet" in (before.reason or "")
+    handover.start()
+    handover._thread.join(20)  # type: ignore[union-attr]
+    handed = read_handover(folder, "train")
+    assert handed.summaries == (replace(SUMMARY, run_id="1"),)
+    assert handed.cloud == CloudInfo(vendor="aws", region="eu-west-1")
+    handover.close()
+    assert not Path(folder).exists()
+
+
+def test_a_metadata_service_that_fails_is_a_reason(private_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run goes on, and the card says why there is no history."""
+    monkeypatch.setattr("resource_tracker.cloud.cached_discover", CloudInfo)
+    handover = RuntimeHandover("Flow", "9", object())
+    handover.add("train", 5)
+    handover.start()
+    handover._thread.join(20)  # type: ignore[union-attr]
+    handed = read_handover(handover.environment()[HANDOVER_VARIABLE], "train")
+    handover.close()
+    assert handed.summaries is None
+    assert "could not be read: AttributeError" in (handed.reason or "")
+
+
+def test_each_attempt_gets_a_marker_of_its_own(private_tmp: Path) -> None:
+    """Two attempts never share one."""
+    handover = RuntimeHandover("Flow", "9", Provider({}))
+    assert handover.environment()[MARKER_VARIABLE] != handover.environment()[MARKER_VARIABLE]
+    handover.close()
+
+
+def test_without_a_handover_the_reason_is_plain() -> None:
+    """A task that a scheduler started elsewhere says so."""
+    assert "did not start this task" in (read_handover(None, "train").reason or "")
+
+
+def test_a_folder_that_others_can_write_to_is_not_read(tmp_path: Path) -> None:
+    """Nobody else may tell a task what its history is."""
+    (tmp_path / "history-train.json").write_text(json.dumps({"summaries": [stored("1")]}))
+    tmp_path.chmod(0o777)
+    assert read_handover(str(tmp_path), "train").summaries is None
+    tmp_path.chmod(0o700)
+    assert read_handover(str(tmp_path), "train").summaries is not None
+
+
+def test_the_folder_of_a_killed_runtime_is_swept(private_tmp: Path) -> None:
+    """A runtime that is killed cannot delete its folder: the next one does, and leaves those in use alone."""
+    program = (
+        "import os, signal, sys\nfrom resource_tracker.flows.handover import RuntimeHandover\n"
+        "RuntimeHandover('Flow', '1', None)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = os.environ | {"TMPDIR": str(private_tmp)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    (left,) = private_tmp.glob("metaflow-resource-tracker-handover-*")
+    handover = RuntimeHandover("Flow", "2", None)
+    assert not left.exists()
+    sweep_dead_handovers()
+    assert len(list(private_tmp.glob("metaflow-resource-tracker-handover-*"))) == 1
+    handover.close()
