@@ -452,6 +452,7 @@ def test_where_no_sampler_can_start(cli: Cli) -> None:
     )  # fmt: skip
     assert done.returncode == 8
     assert "Failed: exit code 8" in done.stderr
+    assert "Only readings at start and end were taken: no place for the measurements" in done.stderr
 
 
 # --- what is written ---------------------------------------------------------------------------

@@ -32,8 +32,11 @@ def show_record(terminal: Terminal, record: TaskRecord) -> None:
         terminal.line()
         terminal.table(table)
         terminal.line()
-        terminal.line(", ".join(f"{fact.label} {fact.text}" for fact in totals(record) if fact.text != fmt.UNKNOWN))
+        known = [f"{fact.label} {fact.text}" for fact in totals(record) if fact.text != fmt.UNKNOWN]
+        if known:
+            terminal.line(", ".join(known))
     _show_advice(terminal, record)
+    _show_gaps(terminal, record)
     _show_comparison(terminal, record)
     _show_money(terminal, record)
 
@@ -45,6 +48,7 @@ def show_summary(terminal: Terminal, record: TaskRecord) -> None:
     if table.rows:
         terminal.table(table)
     _show_advice(terminal, record)
+    _show_gaps(terminal, record)
     _show_money(terminal, record)
 
 
@@ -118,6 +122,17 @@ def _show_advice(terminal: Terminal, record: TaskRecord) -> None:
         terminal.line(f"  {said.code}")
     for sentence in said.sentences:
         terminal.line(f"  {sentence}")
+
+
+def _show_gaps(terminal: Terminal, record: TaskRecord) -> None:
+    """What was not measured as it should have been."""
+    tracking = record.tracking
+    if tracking.mode == "start_end":
+        terminal.line(f"  Only readings at start and end were taken: {tracking.reason or 'the reason is not known'}.")
+    if tracking.ended_early:
+        terminal.line(f"  Measuring ended early: {tracking.ended_early}.")
+    for failed in tracking.failed_sources:
+        terminal.line(f"  Not measured: {failed.source} ({failed.reason})")
 
 
 def _show_comparison(terminal: Terminal, record: TaskRecord) -> None:
