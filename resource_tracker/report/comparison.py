@@ -52,10 +52,10 @@ def comparison(record: TaskRecord) -> Comparison:
     rows: list[tuple[str, float | None, Callable[[TaskSummary], float | None], Callable[[float | None], str]]] = [
         ("Duration", usage.duration_s, lambda task: task.duration_s, fmt.duration),
         ("Peak memory", usage.memory_peak_kib, lambda task: task.memory_peak_kib, fmt.memory_kib),
-        ("Mean CPU", usage.cpu_mean_cores, lambda task: task.cpu_mean_cores, fmt.cores),
+        ("Mean CPU", usage.cpu_mean_cores, lambda task: task.cpu_mean_cores, fmt.hundredths),
     ]
     if has_gpu(record):
-        rows.append(("Mean GPU", usage.gpu_usage_mean, lambda task: task.gpu_usage_mean, fmt.cores))
+        rows.append(("Mean GPU", usage.gpu_usage_mean, lambda task: task.gpu_usage_mean, fmt.hundredths))
         rows.append(("Peak GPU memory", usage.gpu_vram_max_mib, lambda task: task.gpu_vram_max_mib, fmt.memory_mib))
     decimals = fmt.usd_decimals([pricing.run_cost_usd, *(task.run_cost_usd for task in history.tasks)])
     rows.append(("Cost", pricing.run_cost_usd, lambda task: task.run_cost_usd, lambda cost: fmt.usd(cost, decimals)))

@@ -92,6 +92,11 @@ def cores(value: float | None) -> str:
     return trimmed(round(value, 2))
 
 
+def hundredths(value: float | None) -> str:
+    """Two decimals, always, so that a column of them lines up: ``0.60``, ``1.72``."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.2f}"
+
+
 def whole(value: float | None) -> str:
     """A quantity that was asked for, which is mostly whole: ``4``, ``0.5``."""
     return UNKNOWN if value is None or not math.isfinite(value) else trimmed(value, 4)

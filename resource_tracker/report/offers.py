@@ -18,6 +18,7 @@ class OfferRow(NamedTuple):
     vcpus: str
     memory: str
     gpu: str
+    with_gpu: bool
     per_hour: str
     run_cost: str
     bar: float
@@ -62,6 +63,7 @@ def _row(offer: Offer, dearest: float, decimals: int, *, own: bool) -> OfferRow:
         vcpus=fmt.whole(instance.vcpus),
         memory=fmt.machine_memory(instance.memory_mib),
         gpu=_gpu(instance),
+        with_gpu=bool(instance.gpu_count),
         per_hour=fmt.usd_per_hour(offer.price_usd_per_hour),
         run_cost=fmt.usd(offer.run_cost_usd, decimals),
         bar=round(max(offer.price_usd_per_hour / dearest * 100, 1.0), 1),
