@@ -175,9 +175,13 @@ def test_exit_of_the_body(clean: Cli, code: object, status: str) -> None:
 def test_never_started(clean: Cli) -> None:
     """A tracker that was never started and goes away leaves nothing, and reading it says what to do."""
     tracker = ResourceTracker()
-    for read in (lambda: tracker.process_metrics, lambda: tracker.record, tracker.stats, tracker.stop, tracker.report):
-        with pytest.raises(TrackerError, match=r"call start\(\), or use the tracker in a with statement"):
-            read()
+    hint = r"call start\(\), or use the tracker in a with statement"
+    for name in ("process_metrics", "system_metrics", "record"):
+        with pytest.raises(TrackerError, match=hint):
+            getattr(tracker, name)
+    for name in ("stats", "stop", "report", "recommend_server", "recommend_resources", "snapshot", "to_json"):
+        with pytest.raises(TrackerError, match=hint):
+            getattr(tracker, name)()
     assert repr(tracker).endswith(": not started>")
     del tracker
     gc.collect()
@@ -268,7 +272,7 @@ def test_bad_interval(interval: object) -> None:
 @pytest.mark.parametrize("pid", [0, -1, True, "1", 1.5])
 def test_bad_pid(pid: object) -> None:
     """A pid that is none is refused by its value."""
-    with pytest.raises(SettingError, match="ResourceTracker: pid=.* cannot be used"):
+    with pytest.raises(SettingError, match=r"ResourceTracker: pid=.* cannot be used"):
         ResourceTracker(pid=pid)  # type: ignore[arg-type]
 
 
@@ -315,12 +319,12 @@ def test_recommend_server(done: ResourceTracker) -> None:
 
 def test_recommend_server_refuses(done: ResourceTracker) -> None:
     """An unknown vendor or region, or a limit that is none, is refused with what there is."""
-    with pytest.raises(SettingError, match="no prices for vendor 'nimbus': there are .*aws"):
+    with pytest.raises(SettingError, match=r"no prices for vendor 'nimbus': there are .*aws"):
         done.recommend_server(vendor="nimbus")
     with pytest.raises(SettingError, match="us-east-1"):
         done.recommend_server(vendor="aws", region="moon-1")
     for limit in (0, -1, 2.5, True):
-        with pytest.raises(SettingError, match="limit=.* cannot be used"):
+        with pytest.raises(SettingError, match=r"limit=.* cannot be used"):
             done.recommend_server(limit=limit)  # type: ignore[arg-type]
 
 
