@@ -119,7 +119,7 @@ class SamplerProcess:
             sampler_pid = _launch(arguments, spool_dir, time.monotonic() + start_timeout_s)
             # Only now: what the start cost this process is not the step's.
             return cls(spool_dir, sampler_pid, interval_s, Timeline(pid))
-        except (OSError, ParseError, ValueError) as error:
+        except (OSError, ParseError, ValueError, RuntimeError) as error:  # RuntimeError: Python is shutting down
             remove_spool(spool_dir)
             raise TrackerError(f"the sampler cannot be started ({error})") from None
         except BaseException:
@@ -166,8 +166,11 @@ class SamplerProcess:
         remove_spool(self.spool_dir)
 
     def _ended_early(self, spool: Spool) -> str | None:
-        if any(event.text.startswith("end\t") for event in spool.events):
+        kinds = {event.text.partition("\t")[0]: event.text.partition("\t")[2] for event in spool.events}
+        if "end" in kinds:
             return None
+        if "fault" in kinds:
+            return f"a fault of the sampler: {kinds['fault']}"
         if not self._stopped and is_running(self.sampler_pid, self._start_time):
             return None
         seen_at = last_seen_at(spool) or self._timeline.start.unix_s

@@ -159,10 +159,10 @@ def test_pid_that_came_again(proc: FakeProc) -> None:
 def test_children_are_found_without_listing(proc: FakeProc) -> None:
     """Between rows, new children of watched members are found by the kernel's list of them."""
     tree = tree_of(proc)
-    assert tree.forked()
-    assert not tree.forked()
+    before = tree.newest_pid()
+    assert tree.newest_pid() == before
     proc.start(11, 10)
-    assert tree.forked()
+    assert tree.newest_pid() != before
     assert [member.pid for member in tree.refresh_children([tree.root])] == [11]
     assert tree.refresh_children([tree.root]) == []
 
@@ -183,6 +183,30 @@ def test_row_of_a_tree(proc: FakeProc) -> None:
     assert process["cpu_usage"] == pytest.approx(104 / HZ)
     assert process["memory"] == process["memory_peak_kib"] == 70 * MIB
     assert watching.row().process["utime"] == 0
+
+
+def test_new_children_between_rows(proc: FakeProc) -> None:
+    """A child that comes and goes between two rows is sampled, with what it used."""
+    watching = Watching(proc)
+    proc.start(11, 10, utime=7, rss=80 * MIB)
+    watching.sub_sample()
+    proc.end(11, waited_for=False)
+    watching.sub_sample()
+    row = watching.row()
+    assert row.process["utime"] == 7
+    assert row.process["memory_peak_kib"] == 130 * MIB
+    assert row.process["children"] == 0
+
+
+@pytest.mark.parametrize("missing", ["loadavg", "10/task/10/children"])
+def test_kernel_without_shortcuts(proc: FakeProc, missing: str) -> None:
+    """Where the kernel does not tell what began, each row looks for itself, and the source is named."""
+    watching = Watching(proc)
+    proc.start(11, 10)
+    (proc.root / missing).unlink()
+    watching.sub_sample()
+    assert watching.row().process["children"] == 1
+    assert len(watching.failures.news()) == 1
 
 
 def test_root_that_ended(proc: FakeProc) -> None:

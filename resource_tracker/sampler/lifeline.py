@@ -29,14 +29,13 @@ class Lifeline:
         """How often `ended` must be asked; ``None`` where the descriptor `fd` becomes readable at the end."""
         return None if self.fd >= 0 else CHECK_EVERY_S
 
-    def ended(self) -> bool:
+    def ended(self, wait_s: float = 0.0) -> bool:
+        """Whether it ended, or does within about `wait_s`."""
         if not self._ended:
+            poll = select.poll()
             if self.fd >= 0:
-                poll = select.poll()
                 poll.register(self.fd, select.POLLIN)
-                self._ended = bool(poll.poll(0))
-            else:
-                self._ended = not self._still_there()
+            self._ended = bool(poll.poll(wait_s * 1000)) or (self.fd < 0 and not self._still_there())
         return self._ended
 
     def _still_there(self) -> bool:

@@ -3,6 +3,7 @@
 import select
 import time
 
+from resource_tracker.sampler.collector import reason_of
 from resource_tracker.sampler.control import MARK, STEP_END, STOP, Control, Message
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.pace import Pace
@@ -11,6 +12,8 @@ from resource_tracker.sampler.spool import SpoolWriter
 
 STOPPED, TASK_DIED, READER_DIED, SPOOL_GONE = "stopped", "task died", "reader died", "spool gone"
 """Why a sampler ends."""
+IDLE_CHECK_S = 0.25
+"""How often to look whether the spool is still there, when nothing is sampled any more."""
 
 
 class Loop:
@@ -43,8 +46,13 @@ class Loop:
                 self._poll.register(line.fd, select.POLLIN)
 
     def run(self) -> str:
-        """Why it ended."""
-        why = self._watch()
+        """Why it ended. After a fault of its own it says so, and stays only to clean up."""
+        try:
+            why = self._watch()
+        except Exception as error:  # noqa: BLE001 (whatever it is, it must be told)
+            self._spool.event(self._phase, time.time(), f"fault\t{reason_of(error)}")
+            self._control.close()
+            return self._await_end()
         return self._await_reader(self._reader) if why == TASK_DIED and self._reader is not None else why
 
     def _watch(self) -> str:
@@ -68,15 +76,23 @@ class Loop:
         """Keeps the spool, and its place in the list of the living, until it is read."""
         if self._lifeline.fd >= 0:
             self._poll.unregister(self._lifeline.fd)
-        while True:
-            wait_ms = None if reader.check_every_s is None else reader.check_every_s * 1000
-            ready = {fd for fd, _ in self._poll.poll(wait_ms)}
+        while self._spool.reachable:
+            ready = {fd for fd, _ in self._poll.poll(IDLE_CHECK_S * 1000)}
             for message in self._control.messages():
                 self._control.answer(message, until_exit=message.word == STOP)
                 if message.word == STOP:
                     return STOPPED
             if _has_ended(reader, ready):
                 return READER_DIED
+        return SPOOL_GONE
+
+    def _await_end(self) -> str:
+        """Waits for whoever will read the spool, or for nobody being able to."""
+        reader = self._reader or self._lifeline
+        while self._spool.reachable:
+            if reader.ended(wait_s=IDLE_CHECK_S):
+                return READER_DIED
+        return SPOOL_GONE
 
     def _wait_ms(self) -> float:
         pace = self._pace

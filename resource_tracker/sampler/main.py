@@ -7,6 +7,7 @@ been waited for, so that its own CPU time lies before the first reading. Then bo
 
 import _signal as signal  # type: ignore[import-not-found]  # `signal` would bring enum and more: 5 ms, 0.4 MB
 import os
+import select
 import sys
 import time
 
@@ -23,8 +24,11 @@ from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.rows import PROC, RowMaker, standard_collectors
 from resource_tracker.sampler.spool import SpoolWriter
 
-SAMPLER_NICE = 5
+NICE = 5
 """It sleeps nearly always, so it still gets its turn at once on a busy machine."""
+OOM_SCORE = 100
+"""Added to the task's: as if we used a tenth more of the memory. The kernel should rather end us than a small worker,
+but with the full 1000 it would end us first whenever the step takes all memory, which is what we are to report."""
 
 
 class Arguments:
@@ -61,13 +65,14 @@ class Arguments:
 def main() -> None:
     """Starts the sampler as a process of its own, and ends this one."""
     os.setsid()
-    launcher_cpu_s = time.process_time()
+    launcher_pid, launcher_cpu_s = os.getpid(), time.process_time()
     pid = os.fork()
     if pid:
         os.write(1, b"pid %d\n" % pid)
         os._exit(0)
     try:
         _detach()
+        _wait_for_the_start(launcher_pid)
         _live(Arguments(sys.argv[2:]), launcher_cpu_s)
     finally:
         os._exit(0)
@@ -75,23 +80,35 @@ def main() -> None:
 
 def _detach() -> None:
     """Keeps nothing of the task's: directory, signals, standing with the memory killer, priority."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    # Python itself ignores SIGPIPE and SIGXFSZ: a write that fails is no reason to die.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.chdir("/")
     os.umask(0o077)
     try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-        os.write(fd, b"1000")
+        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+        score = int(os.read(fd, 16))
+        os.pwrite(fd, b"%d" % min(1000, score + OOM_SCORE), 0)
         os.close(fd)
-        os.nice(SAMPLER_NICE)
-    except OSError:
-        return  # better for the step if we are the first to go, but no must
+        os.nice(NICE)
+    except (OSError, ValueError):
+        return  # better for the step if it goes before us, but no must
+
+
+def _wait_for_the_start(launcher_pid: int) -> None:
+    """Until the task waited for the launcher: it lets go of our standard input then.
+
+    Another thread of the task may be forking just now: its child would hold on to that pipe, so the launcher's end
+    is looked at, too.
+    """
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    while not poll.poll(1) and os.path.exists(f"{PROC}/{launcher_pid}"):
+        continue
 
 
 def _live(arguments: Arguments, launcher_cpu_s: float) -> None:
-    while os.read(0, 64):
-        continue
     try:
         loop = _begin(arguments, launcher_cpu_s)
     except (OSError, ResourceTrackerError, ValueError) as error:

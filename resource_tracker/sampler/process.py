@@ -8,7 +8,7 @@ from resource_tracker.sampler.account import Account, Io, Reading
 from resource_tracker.sampler.collector import Collector, Failures, Row
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.memory import TreeMemory
-from resource_tracker.sampler.procfs import children, pid_io, pid_stat
+from resource_tracker.sampler.procfs import children, loadavg, pid_io, pid_stat
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.units import bytes_to_kib, ticks_to_seconds
@@ -34,7 +34,9 @@ class ProcessCollector(Collector):
         self._account = Account()
         self._memory = TreeMemory(proc, failures, time.process_time)
         self._io: dict[Member, Io] = {}
-        self._children_show = self._io_works = True
+        self._children_show = self._newest_shows = self._io_works = True
+        self._newest_sampled: int | None = None
+        self._newest_listed: int | None = None
         self._watched: list[Member] = []
         self._ticks_before: dict[Member, int] = {}
         self._window_from_s = 0.0
@@ -45,7 +47,7 @@ class ProcessCollector(Collector):
 
     def start(self) -> None:
         now_s = time.monotonic()
-        self._tree.forked()
+        self._newest_sampled = self._newest_listed = self._newest_pid()
         self._tree.refresh()
         members = list(self._tree.members.values())
         for member in members:
@@ -76,13 +78,26 @@ class ProcessCollector(Collector):
 
     def _new_children(self) -> list[Member]:
         """Of the watched members, where anything was forked at all."""
-        if self._children_show:
-            try:
-                return self._tree.refresh_children(self._watched) if self._tree.forked() else []
-            except (OSError, ParseError) as error:
-                self._failures.note(children.SOURCE, error)
-                self._children_show = False  # then only rows look for new processes
-        return []
+        before, self._newest_sampled = self._newest_sampled, self._newest_pid()
+        if not self._children_show or (before is not None and before == self._newest_sampled):
+            return []
+        try:
+            return self._tree.refresh_children(self._watched)
+        except (OSError, ParseError) as error:
+            self._failures.note(children.SOURCE, error)
+            self._children_show = False  # then only rows look for new processes
+            return []
+
+    def _newest_pid(self) -> int | None:
+        """``None`` where the kernel does not tell: then anything may have begun."""
+        if not self._newest_shows:
+            return None
+        try:
+            return self._tree.newest_pid()
+        except (OSError, ParseError) as error:
+            self._failures.note(loadavg.SOURCE, error)
+            self._newest_shows = False
+            return None
 
     def _sample(self, member: Member, now_s: float) -> bool:
         """Reads a watched member anew; False where it ended."""
@@ -116,8 +131,10 @@ class ProcessCollector(Collector):
 
     def read(self, row: Row, interval_s: float) -> None:
         now_s = time.monotonic()
-        for member in self._tree.refresh():
-            self._welcome(member, now_s, from_birth=True)
+        before, self._newest_listed = self._newest_listed, self._newest_pid()
+        if before is None or before != self._newest_listed:
+            for member in self._tree.refresh():
+                self._welcome(member, now_s, from_birth=True)
         for member in self._tree.read_all():
             self._memory.remove(member.pid)
         self._settle(row, interval_s)

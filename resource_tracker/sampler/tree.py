@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_OPEN = 256
+"""Members whose files are held open, at most, and at most half of what this process may open."""
 RECORD_BYTES = 1 << 18
 WATCHER = b"resource_tracker.sampler.main"
 """In the command line of every sampler, and of what starts it."""
@@ -43,19 +44,17 @@ class Tree:
         self._name = None if marker is None else os.fsencode(marker[0])
         self._value = None if marker is None else os.fsencode(marker[1])
         self._own_pid = os.getpid()
+        self._max_open = min(MAX_OPEN, os.sysconf("SC_OPEN_MAX") // 2)
         self._known: set[int] = set()
-        self._newest_pid = -1
         self._gone: list[Member] = []
         self._uid = self._uid_of(root_pid)
         self.root = Member(proc, root_pid)
         self.members: dict[int, Member] = {}
         self._admit(self.root)
 
-    def forked(self) -> bool:
-        """Whether any process or thread of the machine began since the last call. Raises OSError, ParseError."""
-        newest = loadavg.parse(read_record(f"{self._proc}/loadavg", 256))
-        changed, self._newest_pid = newest != self._newest_pid, newest
-        return changed
+    def newest_pid(self) -> int:
+        """The process or thread id given out last: as long as it stays, nothing began. Raises OSError, ParseError."""
+        return loadavg.parse(read_record(f"{self._proc}/loadavg", 256))
 
     def refresh(self) -> list[Member]:
         """Finds and returns new members. Raises OSError where processes cannot be listed."""
@@ -132,7 +131,7 @@ class Tree:
 
     def _admit(self, member: Member) -> None:
         self.members[member.pid] = member
-        if len(self.members) <= MAX_OPEN:
+        if len(self.members) <= self._max_open:
             try:
                 member.keep_open()
             except OSError:

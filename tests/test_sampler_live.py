@@ -1,0 +1,360 @@
+"""The sampler beside real processes whose use is known: what it says is compared with what they really did."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from scenes.tasks import DEADLINE_S, Task, environment, run_task, wait_until
+
+from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
+from resource_tracker.sampler.collector import Failures, Row
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.procfs import net_dev, pid_io, pid_stat, smaps_rollup
+from resource_tracker.sampler.procfs.files import read_bytes, read_record
+from resource_tracker.sampler.rows import RowMaker, standard_collectors
+
+HZ = os.sysconf("SC_CLK_TCK")
+MIB = 1024
+CPU = """
+def burn(seconds):
+    while time.process_time() < seconds:
+        pass
+"""
+"""Uses CPU by its own clock, so that a busy machine does not matter."""
+
+
+@pytest.fixture
+def spools(tmp_path: Path) -> Path:
+    folder = tmp_path / "spools"
+    folder.mkdir()
+    return folder
+
+
+def total(found: dict[str, list[dict[str, float]]], name: str, frame: str = "process") -> float:
+    return sum(row[name] for row in found[frame])
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def test_spike_of_a_fifth_of_a_second(spools: Path) -> None:
+    """1 GiB held for 0.2 s in mid-row is seen, and the row's mean is far below."""
+    found = run_task(
+        """
+        s = start(interval_s=5.0)
+        time.sleep(0.3)
+        spike = bytearray(b"x") * (1 << 30)
+        time.sleep(0.2)
+        del spike
+        time.sleep(0.5)
+        finish(s)
+        """,
+        spools,
+    )
+    (row,) = found["process"]
+    assert 1024 * MIB <= row["memory_peak_kib"] <= 1150 * MIB
+    assert row["memory"] < 700 * MIB
+    assert found["peak"] >= 1024 * MIB
+
+
+def test_spike_of_a_child_that_is_gone(spools: Path) -> None:
+    """A child too short for any reading is in the kernel's record of waited children."""
+    found = run_task(
+        """
+        s = start(interval_s=5.0)
+        subprocess.run([sys.executable, "-c", "x = bytearray(b'x') * (300 << 20)"], check=True)
+        finish(s)
+        """,
+        spools,
+    )
+    assert found["peak"] >= 300 * MIB
+
+
+def test_peak_before_the_step_does_not_count(spools: Path) -> None:
+    """What the process and its children once held, before tracking, is not the step's."""
+    found = run_task(
+        """
+        big = bytearray(b"x") * (400 << 20)
+        subprocess.run(["/bin/true"])
+        del big
+        subprocess.run([sys.executable, "-c", "x = bytearray(b'x') * (300 << 20)"], check=True)
+        s = start()
+        subprocess.run(["/bin/true"])
+        finish(s)
+        """,
+        spools,
+    )
+    assert found["peak"] < 100 * MIB
+
+
+def test_forked_workers_share_memory(spools: Path) -> None:
+    """Four forks of a process with 200 MiB use 200 MiB together, not 1000."""
+    found = run_task(
+        """
+        data = bytearray(b"x") * (200 << 20)
+        s = start(interval_s=0.2)
+        r, w = os.pipe()
+        pids = []
+        for _ in range(4):
+            pid = os.fork()
+            if not pid:
+                os.close(w)
+                os.read(r, 1)
+                os._exit(0)
+            pids.append(pid)
+        while s.measurements().process[-1]["children"] < 4 or s.measurements().tracking.cost.rows < 4:
+            time.sleep(0.02)
+        s.mark("step_end", 10)
+        os.close(w)
+        [os.waitpid(pid, 0) for pid in pids]
+        finish(s)
+        """,
+        spools,
+    )
+    assert max(row["children"] for row in found["process"]) == 4
+    assert 200 * MIB <= max(row["memory_peak_kib"] for row in found["process"]) <= 280 * MIB
+
+
+# --- CPU ----------------------------------------------------------------------------------------
+
+
+def test_cpu_of_the_process(spools: Path) -> None:
+    """What the process burns is in its rows, to a few ticks, and exactly in the total."""
+    found = run_task(
+        CPU
+        + """
+s = start(interval_s=0.3)
+before = time.process_time()
+burn(before + 1.0)
+finish(s)
+""",
+        spools,
+    )
+    assert (total(found, "utime") + total(found, "stime")) / HZ == pytest.approx(1.0, abs=0.08)
+    assert found["cpu"] == pytest.approx(1.0, abs=0.08)
+    assert all(row["utime"] >= 0 and row["stime"] >= 0 for row in found["process"])
+
+
+def test_cpu_of_short_grandchildren(spools: Path) -> None:
+    """Grandchildren too short for any reading count by their parents' records."""
+    found = run_task(
+        """
+        code = "import subprocess, sys\\n" \\
+               "for _ in range(4): subprocess.run([sys.executable, '-S', '-c', " \\
+               "'import time\\\\nwhile time.process_time() < 0.1: pass'])"
+        s = start(interval_s=10.0)
+        subprocess.run([sys.executable, "-c", code], check=True)
+        used = os.times().children_user + os.times().children_system
+        rows = s.mark("step_end", 10)
+        finish(s)
+        """,
+        spools,
+    )
+    assert found["cpu"] >= 0.4
+    assert (total(found, "utime") + total(found, "stime")) / HZ == pytest.approx(found["cpu"], rel=0.25)
+
+
+def test_children_that_nobody_waits_for(spools: Path) -> None:
+    """Children that the kernel reaps by itself count as far as they were seen: nearly whole."""
+    found = run_task(
+        """
+        import signal
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        s = start(interval_s=0.1)
+        child = subprocess.Popen([sys.executable, "-S", "-c", "import time\\nwhile time.process_time() < 1: pass"])
+        child.wait()
+        finish(s)
+        """,
+        spools,
+    )
+    assert 0.6 <= found["cpu"] <= 1.2
+
+
+DAEMON = """
+import os, sys, time
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+data = bytearray(b"x") * (150 << 20)
+while time.process_time() < 0.5: pass
+open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+def test_daemon_is_followed(spools: Path, tmp_path: Path) -> None:
+    """A grandchild that became a daemon before anything was read is known by the marker: memory and CPU count."""
+    code = f"""
+        s = start(interval_s=5.0, marker=("TASK_OF_TEST", "7/1"))
+        ready = {str(tmp_path / "ready")!r}
+        subprocess.run([sys.executable, "-S", "-c", {DAEMON!r}, ready], check=True)
+        while not os.path.exists(ready) or not open(ready).read():
+            time.sleep(0.01)
+        s.mark("look", 10)
+        import signal
+        os.kill(int(open(ready).read()), signal.SIGKILL)
+        finish(s)
+    """
+    found = run_task(code, spools, env=environment(TASK_OF_TEST="7/1"))
+    assert found["process"][0]["children"] >= 1
+    assert found["process"][0]["memory_peak_kib"] >= 150 * MIB
+    assert found["cpu"] >= 0.45
+
+
+def test_process_with_an_odd_name(spools: Path, tmp_path: Path) -> None:
+    """A child called ``a b) c`` is read like any other."""
+    found = run_task(
+        f"""
+        os.symlink(os.path.realpath("/bin/sleep"), {str(tmp_path / "a b) c")!r})
+        s = start(interval_s=0.1)
+        child = subprocess.Popen([{str(tmp_path / "a b) c")!r}, "60"])
+        while s.measurements().process[-1]["children"] < 1:
+            time.sleep(0.01)
+        name = open(f"/proc/{{child.pid}}/comm").read().strip()
+        child.kill(), child.wait()
+        s.stop(10)
+        say(name=name, **facts_of(s.measurements()))
+        s.remove()
+        """,
+        spools,
+    )
+    assert found["name"] == "a b) c"
+    assert found["failed"] == []
+    assert all(0 <= row["utime"] < 100 for row in found["process"])
+
+
+# --- storage and rows ---------------------------------------------------------------------------
+
+
+def test_storage_bytes(spools: Path, tmp_path: Path) -> None:
+    """Bytes that reach the disk count for the process, and not twice when its child wrote them."""
+    code = f"""
+        s = start(interval_s=0.2)
+        script = "import os, sys; f = open(sys.argv[1], 'wb'); f.write(os.urandom(8 << 20)); f.flush(); os.fsync(f)"
+        subprocess.run([sys.executable, "-c", script, {str(tmp_path / "data")!r}], check=True)
+        used = [l for l in open("/proc/self/io") if l.startswith("write_bytes")]
+        s.mark("step_end", 10)
+        s.stop(10)
+        say(truth=int(used[0].split()[1]), **facts_of(s.measurements()))
+        s.remove()
+    """
+    found = run_task(code, spools)
+    if found["truth"] < 8 << 20:
+        pytest.skip("the temporary folder is no disk")
+    assert total(found, "write_bytes") == pytest.approx(found["truth"], rel=0.02)
+
+
+def test_rows_are_whole(spools: Path) -> None:
+    """Every column is there, in its order, known, and no counter is negative; rows cover the time without a gap."""
+    found = run_task(
+        """
+        s = start(interval_s=0.1)
+        while s.measurements().tracking.cost.rows < 5:
+            time.sleep(0.01)
+        finish(s)
+        """,
+        spools,
+    )
+    assert tuple(found["process"][0]) == PROCESS_NAMES
+    assert tuple(found["system"][0]) == SYSTEM_NAMES
+    assert found["failed"] == []
+    for frame in ("process", "system"):
+        assert not [name for row in found[frame] for name, value in row.items() if not value >= 0]
+        assert total(found, "interval_s", frame) == pytest.approx(found["duration"], abs=0.1)
+    assert found["process"][0]["samples"] >= 1
+
+
+def test_long_running_sampler_keeps_its_files(spools: Path) -> None:
+    """Descriptors of processes that ended are closed again."""
+    code = """
+        s = start(interval_s=0.05)
+        say(pid=s.sampler_pid)
+        for _ in range(50):
+            subprocess.run(["/bin/sleep", "0.01"])
+        n = s.measurements().tracking.cost.rows
+        while s.measurements().tracking.cost.rows < n + 3:
+            time.sleep(0.01)
+        say(done=True)
+        input()
+    """
+    with Task(code, spools) as task:
+        assert task.process.stdout is not None
+        assert task.process.stdout.readline()
+        links = [os.readlink(path) for path in Path(f"/proc/{task.said['pid']}/fd").iterdir()]
+        assert len([link for link in links if re.fullmatch(r"/proc/\d+/stat", link)]) <= 1
+
+
+# --- against psutil -----------------------------------------------------------------------------
+
+
+def between(before: float, value: float, after: float, slack: float = 0.0) -> bool:
+    return min(before, after) - slack <= value <= max(before, after) + slack
+
+
+def test_process_files_as_psutil() -> None:
+    """Times, parent, threads, memory and storage of this very process are those that psutil reads."""
+    me = psutil.Process()
+    sum(n * n for n in range(200_000))
+    before = me.cpu_times()
+    stat = pid_stat.parse(read_record(f"/proc/{me.pid}/stat"))
+    after = me.cpu_times()
+    assert between(before.user, stat.utime / HZ, after.user)
+    assert between(before.system, stat.stime / HZ, after.system)
+    assert (stat.ppid, stat.threads, stat.name.decode()) == (me.ppid(), me.num_threads(), me.name()[:15])
+    assert stat.start_time / HZ + psutil.boot_time() == pytest.approx(me.create_time(), abs=1.5)
+    assert stat.rss_pages * os.sysconf("SC_PAGE_SIZE") == pytest.approx(me.memory_info().rss, rel=0.05)
+    rollup = smaps_rollup.parse(read_record(f"/proc/{me.pid}/smaps_rollup"))
+    assert rollup.pss * 1024 == pytest.approx(me.memory_full_info().pss, rel=0.05)
+    assert rollup.private * 1024 == pytest.approx(me.memory_full_info().uss, rel=0.05)
+    assert pid_io.parse(read_record(f"/proc/{me.pid}/io")) == me.io_counters()[2:4]
+
+
+def test_machine_files_as_psutil() -> None:
+    """Memory, space, forks and interfaces of the machine are those that psutil reads."""
+    row = Row()
+    collector = CpuCollector("/proc", HZ)
+    first = psutil.cpu_times()
+    collector.start()
+    wait_until(lambda: psutil.cpu_times().idle > first.idle, "time passes")
+    collector.read(row, 1.0)
+    used = [psutil.cpu_times(), first]
+    busy = [t.user + t.nice + t.system + t.irq + t.softirq for t in used]
+    assert 0 <= row.system["utime"] + row.system["stime"] <= (busy[0] - busy[1]) * HZ + 2
+    before = psutil.virtual_memory()
+    MemoryCollector("/proc").read(row, 1.0)
+    after = psutil.virtual_memory()
+    slack = 32 * 2**20  # others work on this machine, too
+    for column, name in (("memory_free", "free"), ("memory_buffers", "buffers"), ("memory_available_kib", "available")):
+        assert between(getattr(before, name), row.system[column] * 1024, getattr(after, name), slack), column
+    SpaceCollector("/").read(row, 1.0)
+    assert row.system["disk_space_total_gb"] * 1e9 == pytest.approx(psutil.disk_usage("/").total, rel=0.01)
+    assert row.system["disk_space_used_gb"] * 1e9 == pytest.approx(psutil.disk_usage("/").used, rel=0.05)
+    mine, theirs = net_dev.parse(read_bytes("/proc/net/dev")), psutil.net_io_counters(pernic=True)
+    assert mine.keys() == theirs.keys()
+    assert all(between(0, theirs[name].bytes_recv, mine[name][0] + 2**24) for name in mine)
+
+
+def test_cpu_of_a_tree_as_rusage() -> None:
+    """A tree that forks, waits and burns for a while: all rows together are what getrusage says, within 5 %."""
+    collectors = standard_collectors(os.getpid(), Failures())
+    maker = RowMaker(collectors, Failures())
+    start = os.times()
+    maker.first()
+    rows = []
+    until = time.monotonic() + DEADLINE_S
+    while sum(os.times()[:4]) - sum(start[:4]) < 1.5:
+        assert time.monotonic() < until
+        for _ in range(3):
+            psutil.Popen(["/bin/sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"]).wait()
+        maker.sub_sample()
+        rows.append(maker.row())
+    rows.append(maker.row())
+    used = sum(os.times()[:4]) - sum(start[:4])
+    seen = sum(row.process["utime"] + row.process["stime"] for row in rows) / HZ
+    assert seen == pytest.approx(used, rel=0.05)
+    assert all(row.process["utime"] >= 0 and row.process["stime"] >= 0 for row in rows)
