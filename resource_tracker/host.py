@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
+from resource_tracker.bundled import bundled_pynvml
 from resource_tracker.host_limits import (
     limits,
     meminfo_bytes,
@@ -117,13 +118,13 @@ def _read_gpus(nvml: Any) -> Gpus:
 
 
 def _import_nvml(root: str) -> Any:
-    """Return ``pynvml`` where an NVIDIA driver is present and the package installed, else ``None``."""
+    """Return ``pynvml`` where an NVIDIA driver is present, installed or from the code package, else ``None``."""
     if not any(_exists(root, path) for path in _DRIVER_MARKERS):
         return None
     try:
         import pynvml
     except ImportError:
-        return None
+        return bundled_pynvml()
     return pynvml
 
 

@@ -42,7 +42,7 @@ def measurements_of(
     duration_s = (step_end or end).monotonic_s - timeline.start.monotonic_s
     peak, source = _peak(spool, step, (step_end or end).usage.peaks_since(timeline.start.usage))
     persist_peak = None
-    if step_end is not None:
+    if step_end is not None and timeline.end is not None:  # sooner, saving has hardly begun
         persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage))
     cpu_s, cpu_source = _cpu(spool, step, (step_end or end).usage.cpu_since(timeline.start.usage))
     return Measurements(

@@ -30,7 +30,7 @@ from resource_tracker.sizing import (
     percent_above,
     recommend_memory,
 )
-from resource_tracker.units import kib_to_mb_ceil, kib_to_mib, mib_to_kib
+from resource_tracker.units import kib_to_mb_ceil, mib_to_kib
 
 __all__ = ["MemoryAdvice", "Observation", "Policy", "recommend", "recommend_memory", "round_up_mb"]
 
@@ -79,8 +79,8 @@ def recommend(
     Recommendation or NoRecommendation
         ``NoRecommendation`` where neither this attempt nor an earlier one was measured.
     """
-    memory = _memory(usage, history, request, outcome, limits)
-    cpu = _cpu(usage, history, request, limits)
+    memory = _memory(usage, history, outcome, limits)
+    cpu = _cpu(usage, history, limits)
     if memory is None and cpu is None:
         return NoRecommendation(reason="neither memory nor CPU was measured in this attempt or an earlier one")
     memory = memory or _memory_as_asked(request)
@@ -119,9 +119,7 @@ def _known(*readings: float | None) -> Iterator[float]:
 # --- memory ---------------------------------------------------------------------------------------
 
 
-def _memory(
-    usage: UsageSummary, history: History, request: ResourceRequest, outcome: Outcome, limits: Limits
-) -> _Amount | None:
+def _memory(usage: UsageSummary, history: History, outcome: Outcome, limits: Limits) -> _Amount | None:
     candidates = list(_memory_candidates(usage, history))
     if not candidates:
         return None
@@ -130,12 +128,12 @@ def _memory(
     agreeing = sum(peak >= AGREEMENT * basis_kib for peak in _earlier_peaks(history, succeeded_only=True))
     factor = headroom(agreeing)
     confirmed = f", which {agreeing} earlier tasks came near" if agreeing > 1 else ""
-    reason = f"{source}: {kib_to_mib(basis_kib):,.0f} MiB{confirmed}. {percent_above(factor)} headroom, rounded up."
+    reason = f"{source}: {_mb(basis_kib)}{confirmed}. {percent_above(factor)} headroom, rounded up."
     needed_kib = basis_kib * factor
     reached_kib = _ran_out_at(usage, outcome, limits)
     if reached_kib is not None and reached_kib * OOM_FACTOR > needed_kib:
         needed_kib = reached_kib * OOM_FACTOR
-        reason = f"This attempt ran out of memory at {kib_to_mib(reached_kib):,.0f} MiB: twice that, rounded up."
+        reason = f"This attempt ran out of memory at {_mb(reached_kib)}: twice that, rounded up."
     elif outcome.status != "ok":
         needed_kib = max(needed_kib, basis_kib * FIRST_HEADROOM)
         why = "this attempt has not ended yet" if outcome.status == "running" else "this attempt did not succeed"
@@ -143,7 +141,7 @@ def _memory(
     amount = max(LEAST_MB, round_up_mb(kib_to_mb_ceil(needed_kib)))
     if amount == LEAST_MB:
         reason += f" {LEAST_MB} MB is the least advised: starting the container takes that."
-    return _Amount(amount, basis_kib, reason + _asked_memory(request))
+    return _Amount(amount, basis_kib, reason)
 
 
 def _memory_candidates(usage: UsageSummary, history: History) -> Iterator[tuple[float, str]]:
@@ -188,16 +186,15 @@ def _memory_as_asked(request: ResourceRequest) -> _Amount | None:
     return _Amount(math.ceil(asked), None, "Memory was not measured: as asked for.") if asked else None
 
 
-def _asked_memory(request: ResourceRequest) -> str:
-    if "memory" not in request.chosen or not is_measurement(request.memory_mb):
-        return ""
-    return f" Asked for: {request.memory_mb:,.0f} MB."
+def _mb(kib: float) -> str:
+    """In the unit of the advice itself, for people."""
+    return f"{kib_to_mb_ceil(kib):,} MB"
 
 
 # --- CPU ------------------------------------------------------------------------------------------
 
 
-def _cpu(usage: UsageSummary, history: History, request: ResourceRequest, limits: Limits) -> _Amount | None:
+def _cpu(usage: UsageSummary, history: History, limits: Limits) -> _Amount | None:
     earlier = [*_known(history.max_cpu_max), *(c for t in history.tasks for c in _known(t.cpu_max_cores))]
     busiest = max([*_known(usage.cpu_max_cores), *earlier], default=None)
     if busiest is None:
@@ -207,10 +204,8 @@ def _cpu(usage: UsageSummary, history: History, request: ResourceRequest, limits
     allowed = next(_known(limits.cpus), None)
     if allowed and busiest >= AT_LIMIT * allowed:
         reason += f" That is all of the {allowed:g} it was allowed: it may be able to use more."
-    if usage.cpu_is_lower_bound:
+    if usage.cpu_is_lower_bound and usage.children_max:
         reason += " Short-lived child processes may have been missed: at least this."
-    if "cpu" in request.chosen and is_measurement(request.cpu):
-        reason += f" Asked for: {request.cpu:g}."
     return _Amount(max(1, math.ceil(busiest - CPU_TOLERANCE)), busiest, reason)
 
 
@@ -232,7 +227,7 @@ def _gpu(usage: UsageSummary, history: History, request: ResourceRequest, outcom
     most = math.ceil(max(counts))
     if most > 0:
         reason = f"At most {most} {'GPU was' if most == 1 else 'GPUs were'} in use at once."
-        return _Amount(most, most, reason + (f" Asked for: {asked}." if asked else ""))
+        return _Amount(most, most, reason)
     if not asked:
         return _Amount(0, 0.0, "No GPU was used.")
     held = max([*_known(usage.gpu_vram_max_mib, history.max_vram_max)], default=0.0)

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 
+from resource_tracker.bundled import pynvml_file
 from resource_tracker.errors import ParseError, SpoolError, TrackerError
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
@@ -218,8 +218,8 @@ def start_measuring(
 
 def _pynvml() -> dict[str, str]:
     """The folder of ``pynvml``, where there is an NVIDIA driver for it."""
-    if library_found() and (pynvml := find_spec("pynvml")) and pynvml.origin:
-        return {"pynvml_dir": os.path.dirname(pynvml.origin)}
+    if library_found() and (pynvml := pynvml_file()):
+        return {"pynvml_dir": os.path.dirname(pynvml)}
     return {}
 
 

@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "__version__",
                 "artifact",
                 "build",
+                "bundled",
                 "catalog",
                 "cloud",
                 "cloud_vendors",

@@ -69,7 +69,7 @@ def test_first_run_gets_a_quarter_more_than_its_peak():
     """6000 MiB once: 25 % more, in MB of 10**6 bytes, up to the next multiple of 256."""
     advice = advise(usage(6000, 6000))
     assert advice.memory_mb == 7936  # 6000 MiB * 1.25 = 7864.32 MB
-    assert "6,000 MiB" in advice.reasons["memory"] and "25 % headroom" in advice.reasons["memory"]
+    assert "6,292 MB" in advice.reasons["memory"] and "25 % headroom" in advice.reasons["memory"]
     assert advice.based_on_runs == 1 and advice.basis_memory_kib == 6000 * MIB
 
 
@@ -122,14 +122,6 @@ def test_tiny_steps_get_what_starting_the_container_takes():
     assert advice.memory_mb == 256 and "starting the container" in advice.reasons["memory"]
 
 
-def test_chosen_request_is_quoted_and_a_default_is_not():
-    """Only numbers that the user wrote are quoted back."""
-    chosen = ResourceRequest(cpu=4, memory_mb=4096, chosen=("cpu", "memory"))
-    assert "Asked for: 4,096 MB" in advise(usage(), request=chosen).reasons["memory"]
-    assert "Asked for: 4." in advise(usage(), request=chosen).reasons["cpu"]
-    assert "Asked" not in advise(usage(), request=ResourceRequest(cpu=1, memory_mb=4096)).reasons["memory"]
-
-
 # --- attempts that did not end well -----------------------------------------------------------------
 
 
@@ -149,7 +141,7 @@ def test_running_attempt_says_so():
 def test_out_of_memory_doubles_what_was_not_enough(outcome):
     """Killed at the limit, or a MemoryError: twice the limit."""
     advice = advise(usage(980, None), outcome=outcome, limits=Limits(memory_mib=1000.0))
-    assert advice.memory_mb * 10**6 >= 2000 * MIB * MIB and "ran out of memory at 1,000 MiB" in advice.reasons["memory"]
+    assert advice.memory_mb * 10**6 >= 2000 * MIB * MIB and "ran out of memory at 1,049 MB" in advice.reasons["memory"]
 
 
 def test_success_at_the_limit_is_a_success():
@@ -179,8 +171,9 @@ def test_cpu_at_its_limit_is_said():
 
 
 def test_cpu_lower_bound_is_said():
-    """A reading that may have missed children is labelled."""
-    assert "at least this" in advise(usage(cpu_is_lower_bound=True)).reasons["cpu"]
+    """A reading that may have missed children is labelled; a step that never had any is not."""
+    assert "at least this" in advise(usage(cpu_is_lower_bound=True, children_max=2)).reasons["cpu"]
+    assert "at least this" not in advise(usage(cpu_is_lower_bound=True, children_max=0)).reasons["cpu"]
 
 
 # --- GPU --------------------------------------------------------------------------------------------

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 
-BUNDLED_FOLDER = "resource_tracker_bundled"
-"""Below it in the package: pure-Python dependencies, used only where the container has none of its own."""
+from resource_tracker.bundled import FOLDER, bundled_folder, pynvml_file
 
+_DISTRIBUTION = "metaflow-resource-tracker"
 _BUNDLED_PACKAGES = ("jinja2", "markupsafe")
-_BUNDLED_MODULES = ("pynvml",)
 _SKIPPED_SUFFIXES = (".pyc", ".so", ".pyd", ".pyi", ".c")
 
 
 def package_files() -> Iterator[tuple[str, str]]:
-    """Pairs of a file's path and its name in the code package."""
-    yield from _files_of("resource_tracker", "resource_tracker")
+    """Pairs of a file's path and its name in the code package: this package, its dependencies, its version.
+
+    From within a container that has only the copies, those travel on.
+    """
+    yield from _files_below(_installed("resource_tracker"), "resource_tracker")
+    copies = bundled_folder()
     for name in _BUNDLED_PACKAGES:
-        yield from _files_of(name, f"{BUNDLED_FOLDER}/{name}")
-    for name in _BUNDLED_MODULES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin:
-            yield spec.origin, f"{BUNDLED_FOLDER}/{name}.py"
+        yield from _files_below(_installed(name) or (Path(copies, name) if copies else None), f"{FOLDER}/{name}")
+    pynvml = pynvml_file()
+    if pynvml is not None:
+        yield pynvml, f"{FOLDER}/pynvml.py"
+    yield from _metadata_file()
 
 
-def _files_of(package: str, archive_folder: str) -> Iterator[tuple[str, str]]:
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
+def _installed(package: str) -> Path | None:
+    spec = find_spec(package)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+
+
+def _files_below(root: Path | None, archive_folder: str) -> Iterator[tuple[str, str]]:
+    if root is None:
         return
-    root = Path(spec.submodule_search_locations[0])
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix not in _SKIPPED_SUFFIXES and "__pycache__" not in path.parts:
             yield str(path), f"{archive_folder}/{path.relative_to(root).as_posix()}"
+
+
+def _metadata_file() -> Iterator[tuple[str, str]]:
+    """What ``importlib.metadata`` needs to tell our version; without ``top_level.txt`` it makes no extension of us."""
+    try:
+        found = distribution(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return
+    for file in found.files or ():
+        if file.name == "METADATA":
+            yield str(file.locate()), f"{file.parent.name}/METADATA"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from resource_tracker.artifact import from_artifact
+from resource_tracker.bundled import use_bundled
 from resource_tracker.errors import ArtifactError
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
-from resource_tracker.report.render import render_card, render_error
 
 
 def render_task(task: Any, artifact_name: str | None = None) -> str:
@@ -20,6 +20,9 @@ def render_task(task: Any, artifact_name: str | None = None) -> str:
     artifact_name : str or None
         Where the decorator was given another ``artifact_name``.
     """
+    use_bundled()
+    from resource_tracker.report.render import render_card, render_error
+
     name = artifact_name or DEFAULT_ARTIFACT_NAME
     if name not in task:
         return render_error(

@@ -17,6 +17,7 @@ from typing import Any
 import resource_tracker
 from resource_tracker.artifact import to_artifact
 from resource_tracker.build import build_record, history_of
+from resource_tracker.bundled import use_bundled
 from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import CatalogError
 from resource_tracker.flows.cards import CardStore
@@ -150,7 +151,8 @@ class TaskSession:
         return replace(record, pricing=pricing)
 
     def _write_card(self, record: TaskRecord) -> None:
-        from resource_tracker.report.render import render_card  # jinja2 is loaded only where there is a card
+        use_bundled()  # jinja2 is loaded only where there is a card
+        from resource_tracker.report.render import render_card
 
         assert self._cards is not None
         self._cards.save(render_card(record))
