@@ -19,6 +19,8 @@ RESERVED_BELOW_1_GIB_MIB = 255
 RESERVED_BANDS_GIB = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
 """Share of each successive band of a machine's memory that its system keeps."""
 
+_PREVIOUS_GENERATION = frozenset({"c1", "c3", "cc2", "cr1", "g2", "hs1", "i2", "m1", "m2", "m3", "r3", "t1"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceSource:
@@ -127,6 +129,14 @@ def is_enough(instance: InstanceType, need: Need) -> bool:
     )
 
 
+def is_previous_generation(instance: InstanceType) -> bool:
+    """Whether the vendor itself advises against the type: it still runs, but nobody should move to it.
+
+    Source: "Previous Generation Instances", Amazon EC2 (aws.amazon.com/ec2/previous-generation, read 2026-11-21).
+    """
+    return instance.vendor == "aws" and instance.name.partition(".")[0] in _PREVIOUS_GENERATION
+
+
 def cheapest(
     catalog: Catalog,
     need: Need,
@@ -154,6 +164,8 @@ def cheapest(
     for place in _places(catalog, vendor, region):
         for offer, _ in catalog.offers(*place):
             if not is_enough(offer.instance, need) or (offer.instance.burstable and not allow_burstable):
+                continue
+            if is_previous_generation(offer.instance):
                 continue
             key = (offer.instance.vendor, offer.instance.name)
             if key not in best or _order(offer) < _order(best[key]):

@@ -299,3 +299,13 @@ def test_empty_and_small_catalogs_do_not_raise():
     assert price(only, ADVICE, HOUR, CloudInfo(), ServerInfo()).vendor == "gcp"
     empty = price(catalog_of({}), ADVICE, HOUR, CloudInfo(), ServerInfo())
     assert empty.offers == () and empty.catalog_source == "test catalog"
+
+
+def test_a_previous_generation_is_not_offered_but_has_a_price():
+    """m1.small is cheap, and AWS tells people to leave it; a step that runs on it still learns its cost."""
+    old, new = machine("m1.small"), machine("m7a.small")
+    prices = RegionPrices(names=("m1.small", "m7a.small"), usd_per_hour=(0.01, 0.02), sources=(0, 0))
+    instances = {("aws", one.name): one for one in (old, new)}
+    catalog = Catalog(origin="test", instances=instances, prices={("aws", "r"): prices}, sources=CATALOG.sources)
+    assert names(cheapest(catalog, Need(vcpus=1, memory_mib=100))) == ["m7a.small"]
+    assert catalog.find("aws", "r", "m1.small") is not None
