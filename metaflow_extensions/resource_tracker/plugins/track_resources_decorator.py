@@ -47,6 +47,8 @@ class TrackResourcesDecorator(StepDecorator):
         self._step = step_name
         self._session = None
         self._settings = self._resolve_settings(flow)
+        # `--with` hands the attributes on to the tasks, where they count as chosen: they say what is in force.
+        self.attributes.update({name: getattr(self._settings, name) for name in DEFAULTS})
         if self._settings.enabled:
             self._guarded("prepare for joins", self._let_joins_merge, flow)
 
