@@ -15,7 +15,7 @@ from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.sampler.collector import Failures, Row
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
 from resource_tracker.sampler.procfs import net_dev, pid_io, pid_stat, smaps_rollup
-from resource_tracker.sampler.procfs.files import read_bytes, read_record
+from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
 
 HZ = os.sysconf("SC_CLK_TCK")
@@ -334,7 +334,7 @@ def test_machine_files_as_psutil() -> None:
     SpaceCollector("/").read(row, 1.0)
     assert row.system["disk_space_total_gb"] * 1e9 == pytest.approx(psutil.disk_usage("/").total, rel=0.01)
     assert row.system["disk_space_used_gb"] * 1e9 == pytest.approx(psutil.disk_usage("/").used, rel=0.05)
-    mine, theirs = net_dev.parse(read_bytes("/proc/net/dev")), psutil.net_io_counters(pernic=True)
+    mine, theirs = net_dev.parse(Path("/proc/net/dev").read_bytes()), psutil.net_io_counters(pernic=True)
     assert mine.keys() == theirs.keys()
     assert all(between(0, theirs[name].bytes_recv, mine[name][0] + 2**24) for name in mine)
 

@@ -24,7 +24,7 @@ from resource_tracker.sampler.procfs import (
     pid_status,
     smaps_rollup,
 )
-from resource_tracker.sampler.procfs.files import MAX_DIGITS, number, read_bytes, read_record
+from resource_tracker.sampler.procfs.files import MAX_DIGITS, KernelFile, number, read_record
 
 Parser = Callable[[bytes], object]
 
@@ -142,9 +142,20 @@ def test_net_alias_and_squeezed_columns() -> None:
     assert net_dev.parse(text) == {"eth0:1": (10, 20)}
 
 
-def test_read_bytes_reads_many_pages(tmp_path: Path) -> None:
-    """A file that comes in several pieces is read to its end; a single record is cut at its limit."""
+def test_long_files_are_read_whole(tmp_path: Path) -> None:
+    """A file that comes in several pieces is read to its end, again and again; a single record is cut at its limit."""
     path = tmp_path / "long"
     path.write_bytes(b"x" * 200_000)
-    assert len(read_bytes(str(path))) == 200_000
-    assert len(read_record(str(path), 100)) == 100
+    file = KernelFile(str(path))
+    assert len(file.read()) == 200_000
+    path.write_bytes(b"short")
+    assert file.read() == b"short"
+    assert len(read_record(str(path), 3)) == 3
+
+
+def test_files_of_many_records(tmp_path: Path) -> None:
+    """The kernel gives a long list a page at a time: all of it is read, as an ordinary file object does."""
+    path = "/proc/kallsyms"
+    if not os.path.exists(path):
+        pytest.skip("this kernel does not list its symbols")
+    assert KernelFile(path).read() == Path(path).read_bytes()

@@ -203,6 +203,7 @@ def test_kernel_without_shortcuts(proc: FakeProc, missing: str) -> None:
     """Where the kernel does not tell what began, each row looks for itself, and the source is named."""
     watching = Watching(proc)
     proc.start(11, 10)
+    (proc.root / missing).write_text("")  # held open: a deleted file would still be read
     (proc.root / missing).unlink()
     watching.sub_sample()
     assert watching.row().process["children"] == 1

@@ -4,11 +4,8 @@ import os
 
 from resource_tracker.sampler.collector import Collector, Row, growth
 from resource_tracker.sampler.procfs import cpu_stat, meminfo
-from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.procfs.files import KernelFile
 from resource_tracker.units import bytes_to_gb, ticks_to_seconds
-
-LARGE_RECORD = 1 << 20
-"""``/proc/stat`` of a machine with hundreds of CPUs."""
 
 
 class CpuCollector(Collector):
@@ -17,7 +14,7 @@ class CpuCollector(Collector):
     source = cpu_stat.SOURCE
 
     def __init__(self, proc: str, ticks_per_s: int) -> None:
-        self._path = f"{proc}/stat"
+        self._file = KernelFile(f"{proc}/stat")
         self._ticks_per_s = ticks_per_s
         self._last: cpu_stat.CpuStat | None = None
 
@@ -37,7 +34,7 @@ class CpuCollector(Collector):
             system["cpu_usage"] = used_s / interval_s
 
     def _reading(self) -> cpu_stat.CpuStat:
-        return cpu_stat.parse(read_record(self._path, LARGE_RECORD))
+        return cpu_stat.parse(self._file.read())
 
 
 class MemoryCollector(Collector):
@@ -46,10 +43,10 @@ class MemoryCollector(Collector):
     source = meminfo.SOURCE
 
     def __init__(self, proc: str) -> None:
-        self._path = f"{proc}/meminfo"
+        self._file = KernelFile(f"{proc}/meminfo")
 
     def read(self, row: Row, interval_s: float) -> None:
-        kib = meminfo.parse(read_record(self._path))
+        kib = meminfo.parse(self._file.read())
         system = row.system
         buffers = kib.get(b"Buffers", 0)
         cached = kib.get(b"Cached", 0) + kib.get(b"SReclaimable", 0)

@@ -4,7 +4,7 @@ import os
 
 from resource_tracker.sampler.collector import Collector, Row, growth
 from resource_tracker.sampler.procfs import diskstats, net_dev
-from resource_tracker.sampler.procfs.files import read_bytes
+from resource_tracker.sampler.procfs.files import KernelFile
 from resource_tracker.units import SECTOR_BYTES
 
 VIRTUAL_DISKS = ("loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd")
@@ -36,7 +36,7 @@ class DiskCollector(Collector):
     source = diskstats.SOURCE
 
     def __init__(self, proc: str, sys_root: str) -> None:
-        self._path = f"{proc}/diskstats"
+        self._file = KernelFile(f"{proc}/diskstats")
         self._block = f"{sys_root}/block"
         self._counters = _Counters()
         self._whole: dict[str, bool] = {}
@@ -50,7 +50,7 @@ class DiskCollector(Collector):
         row.system["disk_write_bytes"] = sectors_written * SECTOR_BYTES
 
     def _reading(self) -> Amounts:
-        found = diskstats.parse(read_bytes(self._path))
+        found = diskstats.parse(self._file.read())
         for name in found:
             if name not in self._whole:
                 self._whole[name] = self._is_whole(name, found)
@@ -76,7 +76,7 @@ class NetCollector(Collector):
     source = net_dev.SOURCE
 
     def __init__(self, proc: str, sys_root: str) -> None:
-        self._path = f"{proc}/net/dev"
+        self._file = KernelFile(f"{proc}/net/dev")
         self._class = f"{sys_root}/class/net"
         self._counters = _Counters()
         self._names: frozenset[str] = frozenset()
@@ -91,7 +91,7 @@ class NetCollector(Collector):
         row.system["net_sent_bytes"] = sent
 
     def _reading(self) -> Amounts:
-        found = net_dev.parse(read_bytes(self._path))
+        found = net_dev.parse(self._file.read())
         names = frozenset(found)
         if names != self._names:
             self._names = names

@@ -9,7 +9,7 @@ import os
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.procfs import children, loadavg
-from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.procfs.files import KernelFile, read_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Tree:
         self._name = None if marker is None else os.fsencode(marker[0])
         self._value = None if marker is None else os.fsencode(marker[1])
         self._own_pid = os.getpid()
+        self._loadavg = KernelFile(f"{proc}/loadavg")
         self._max_open = min(MAX_OPEN, os.sysconf("SC_OPEN_MAX") // 2)
         self._known: set[int] = set()
         self._gone: list[Member] = []
@@ -54,7 +55,7 @@ class Tree:
 
     def newest_pid(self) -> int:
         """The process or thread id given out last: as long as it stays, nothing began. Raises OSError, ParseError."""
-        return loadavg.parse(read_record(f"{self._proc}/loadavg", 256))
+        return loadavg.parse(self._loadavg.read())
 
     def refresh(self) -> list[Member]:
         """Finds and returns new members. Raises OSError where processes cannot be listed."""

@@ -11,25 +11,6 @@ MAX_DIGITS = 20
 """Digits of 2**64 - 1, the largest number that the kernel prints."""
 
 
-def read_bytes(path: str) -> bytes:
-    """The whole file. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.read(fd, CHUNK)
-        if not data:
-            return data
-        # Files of many records come a page at a time, so only an empty read is the end.
-        parts = [data]
-        size = len(data)
-        while data and size < MAX_BYTES:
-            data = os.read(fd, CHUNK)
-            parts.append(data)
-            size += len(data)
-        return b"".join(parts)
-    finally:
-        os.close(fd)
-
-
 def read_record(path: str, limit: int = CHUNK) -> bytes:
     """A file that the kernel gives in one piece, up to `limit` bytes. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -37,6 +18,27 @@ def read_record(path: str, limit: int = CHUNK) -> bytes:
         return os.read(fd, limit)
     finally:
         os.close(fd)
+
+
+class KernelFile:
+    """A file that is read again and again: held open, since opening costs as much as reading."""
+
+    __slots__ = ("_fd", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def read(self) -> bytes:
+        """The whole file as it is now. Raises OSError."""
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        data = part = os.pread(self._fd, CHUNK, 0)
+        # Files of many records come a page at a time, those of one record at once: only an empty read is the end.
+        while part and len(data) < MAX_BYTES:
+            part = os.pread(self._fd, CHUNK, len(data))
+            data += part
+        return data
 
 
 def number(field: bytes, source: str) -> int:
