@@ -6,7 +6,7 @@ Source: NVML API reference, https://docs.nvidia.com/deploy/nvml-api/.
 import os
 import sys
 
-from resource_tracker.sampler.collector import NAN, Collector, Row
+from resource_tracker.sampler.collector import NAN, Collector, Failures, Row
 from resource_tracker.units import bytes_to_mib
 
 TYPE_CHECKING = False
@@ -26,6 +26,8 @@ LIBRARY_DIRS = (
     "/run/opengl-driver/lib",
 )
 DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
+Use = tuple[float, float]
+"""Share of its time in which a GPU was busy, and MiB."""
 COLUMNS = ("gpu_usage", "gpu_vram", "gpu_utilized")
 
 
@@ -68,47 +70,48 @@ class GpuCollector(Collector):
         ``pynvml``, or what behaves like it.
     member_pids : callable
         The processes of the step, as they are now.
+    failures : Failures
+        Where a GPU that cannot be read is noted; the others are read all the same.
     """
 
     source = "NVML"
 
-    def __init__(self, nvml: "Any", member_pids: "Callable[[], Collection[int]]") -> None:
+    def __init__(self, nvml: "Any", member_pids: "Callable[[], Collection[int]]", failures: Failures) -> None:
         self._nvml = nvml
         self._member_pids = member_pids
+        self._failures = failures
         self._seen_us: dict[int, int] = {}
         nvml.nvmlInit()
         self._handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
 
     def read(self, row: Row, interval_s: float) -> None:
         pids = self._member_pids()
-        machine, step = row.system, row.process
-        totals = dict.fromkeys(COLUMNS, 0.0)
-        own = dict.fromkeys(COLUMNS, 0.0)
+        for column in COLUMNS:
+            row.process[column] = row.system[column] = 0.0
         for index, handle in enumerate(self._handles):
-            used = self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
-            vram = bytes_to_mib(self._nvml.nvmlDeviceGetMemoryInfo(handle).used)
-            own_used, own_vram = self._own(index, handle, used, pids)
-            for sums, usage, held in ((totals, used, vram), (own, own_used, own_vram)):
-                sums["gpu_usage"] += usage
-                sums["gpu_vram"] += held
-                sums["gpu_utilized"] += usage > 0 if usage == usage else NAN
-        machine.update(totals)
-        step.update(own)
+            try:
+                of_machine, of_step = self._gpu(index, handle, pids)
+            except self._nvml.NVMLError as error:
+                self._failures.note(self.source, str(error))
+                of_machine = of_step = (NAN, NAN)
+            for cells, (used, held_mib) in ((row.system, of_machine), (row.process, of_step)):
+                cells["gpu_usage"] += used
+                cells["gpu_vram"] += held_mib
+                cells["gpu_utilized"] += used > 0 if used == used else NAN
 
-    def _own(self, index: int, handle: object, used: float, pids: "Collection[int]") -> tuple[float, float]:
-        """What of one GPU the step's own processes use: share of its time, and MiB; nan where that cannot be told."""
+    def _gpu(self, index: int, handle: object, pids: "Collection[int]") -> tuple[Use, Use]:
+        """Use of one GPU: the machine's, and the step's (nan where that cannot be told)."""
+        used = self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+        machine = used, bytes_to_mib(self._nvml.nvmlDeviceGetMemoryInfo(handle).used)
         running = self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
         held = {process.pid: process.usedGpuMemory for process in running}
-        if not held:
-            # In a container the driver may hide who uses the GPU.
-            return (NAN, NAN) if used > 0 else (0.0, 0.0)
         amounts = [amount for pid, amount in held.items() if pid in pids]
-        vram = NAN if None in amounts else bytes_to_mib(sum(amounts))
+        if not held and used > 0:  # in a container the driver may hide who uses the GPU
+            return machine, (NAN, NAN)
         if not amounts:
-            return 0.0, 0.0
-        if len(amounts) == len(held):
-            return used, vram
-        return self._own_share(index, handle, pids), vram
+            return machine, (0.0, 0.0)
+        held_mib = NAN if None in amounts else bytes_to_mib(sum(amounts))
+        return machine, (used if len(amounts) == len(held) else self._own_share(index, handle, pids), held_mib)
 
     def _own_share(self, index: int, handle: object, pids: "Collection[int]") -> float:
         """The step's share of a GPU that others use, too: the mean of the driver's samples since the last row."""
@@ -125,14 +128,17 @@ class GpuCollector(Collector):
         return min(1.0, sum(sum(shares) / len(shares) for shares in by_pid.values()) / 100)
 
 
-def gpu_collector(pynvml_dir: str | None, member_pids: "Callable[[], Collection[int]]") -> Collector:
+def gpu_collector(
+    pynvml_dir: str | None, member_pids: "Callable[[], Collection[int]]", failures: Failures
+) -> Collector:
     """The collector that fits this machine. Loads ``pynvml`` from `pynvml_dir`, only where there is a driver."""
     if library_found() and pynvml_dir is not None:
         sys.path.append(pynvml_dir)
         try:
             import pynvml
 
-            return GpuCollector(pynvml, member_pids)
-        except Exception:  # noqa: BLE001 (whatever the driver or its library may do)
-            return UnreadableGpuCollector() if device_found() else NoGpuCollector()
+            return GpuCollector(pynvml, member_pids, failures)
+        except Exception as error:  # noqa: BLE001 (whatever the driver or its library may do)
+            if device_found():
+                failures.note("NVML", error)
     return UnreadableGpuCollector() if device_found() else NoGpuCollector()

@@ -49,7 +49,7 @@ def standard_collectors(
         DiskCollector(proc, sys_root),
         NetCollector(proc, sys_root),
         SpaceCollector(directory),
-        gpu_collector(pynvml_dir, tree.members.keys),
+        gpu_collector(pynvml_dir, tree.members.keys, failures),
     ]
 
 
