@@ -9,20 +9,19 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
 from resource_tracker.bundled import pynvml_file
 from resource_tracker.errors import ParseError, SpoolError, TrackerError
+from resource_tracker.launch import launch, wait_for
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.control import MARK, STOP, send
 from resource_tracker.sampler.gpu import library_found
 from resource_tracker.sampler.layout import Layout
-from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.spool import unlink
 from resource_tracker.sampler.spool_read import Spool, read_spool
 from resource_tracker.spool_dirs import default_parents, is_running, make_spool_dir, start_time_of, sweep_dead_spools
@@ -30,11 +29,6 @@ from resource_tracker.start_end import StartEndReadings
 from resource_tracker.timeline import Timeline
 
 __all__ = ["SamplerProcess", "StartEndReadings", "start_measuring", "sweep_dead_spools"]
-
-LAUNCH = "import sys; sys.path.append(sys.argv[1]); from resource_tracker.sampler.main import main; main()"
-KEPT_VARIABLE = "LD_LIBRARY_PATH"
-"""The only one that the sampler inherits: some Pythons and NVIDIA's library are found only through it."""
-MAX_ANSWER = 1 << 16
 
 
 class SamplerProcess:
@@ -116,7 +110,7 @@ class SamplerProcess:
             if marker is not None:
                 given["marker"] = "=".join(marker)
             arguments = [word for pair in (given | _pynvml()).items() for word in pair]
-            sampler_pid = _launch(arguments, spool_dir, time.monotonic() + start_timeout_s)
+            sampler_pid = launch(arguments, spool_dir, time.monotonic() + start_timeout_s)
             # Only now: what the start cost this process is not the step's.
             return cls(spool_dir, sampler_pid, interval_s, Timeline(pid))
         except (OSError, ParseError, ValueError, RuntimeError) as error:  # RuntimeError: Python is shutting down
@@ -187,10 +181,10 @@ class SamplerProcess:
             os.mkfifo(reply, 0o600)
             fd = os.open(reply, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             send(self.spool_dir, word, name, token)
-            answered = _wait(fd, deadline_s) & select.POLLIN != 0
+            answered = wait_for(fd, deadline_s) & select.POLLIN != 0
             if answered and word == STOP:
                 os.read(fd, 1)
-                _wait(fd, deadline_s)
+                wait_for(fd, deadline_s)
             return answered
         except OSError:
             return False
@@ -230,92 +224,6 @@ def _directory_of(pid: int) -> str:
         return "/"
 
 
-def _launch(arguments: list[str], spool_dir: str, deadline_s: float) -> int:
-    """The sampler's pid, once its first reading is taken. Raises TrackerError, OSError."""
-    # Not -E but -I: no variable, user folder or working directory of the task's decides what is imported.
-    command = [sys.executable, "-I", "-S", "-c", LAUNCH, _package_root(), *arguments]
-    environment = {KEPT_VARIABLE: os.environ[KEPT_VARIABLE]} if KEPT_VARIABLE in os.environ else {}
-    launcher = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-        env=environment,
-        bufsize=0,
-    )
-    assert launcher.stdin is not None and launcher.stdout is not None
-    sampler_pid: int | None = None
-    try:
-        output = launcher.stdout.fileno()
-        line = _line(output, deadline_s)
-        if line.startswith("pid "):
-            sampler_pid = int(line.split()[1])
-            launcher.wait(timeout=max(0.0, deadline_s - time.monotonic()))
-            launcher.stdin.close()  # "begin"; nothing is written, since SIGPIPE may not be ignored here
-            line = _line(output, deadline_s)
-            if line == "ok\n":
-                return sampler_pid
-        raise TrackerError(_failure(line, output, deadline_s))
-    except subprocess.TimeoutExpired:
-        raise TrackerError("the launcher of the sampler does not end") from None
-    except BaseException:
-        _dispose(launcher, sampler_pid, spool_dir)
-        raise
-    finally:
-        launcher.stdin.close()
-        launcher.stdout.close()
-
-
-def _line(fd: int, deadline_s: float) -> str:
-    """A line of text; less, where the time is over or the other side ended."""
-    data = b""
-    while not data.endswith(b"\n") and len(data) < MAX_ANSWER and _wait(fd, deadline_s):
-        byte = os.read(fd, 1)
-        if not byte:
-            break
-        data += byte
-    return data.decode("utf-8", "replace")
-
-
-def _wait(fd: int, deadline_s: float) -> int:
-    """Poll events of `fd`; 0 where the time is over."""
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    ready = poll.poll(max(0.0, (deadline_s - time.monotonic()) * 1000))
-    return ready[0][1] if ready else 0
-
-
-def _failure(line: str, output: int, deadline_s: float) -> str:
-    """Why there is no sampler, in one line."""
-    if line.startswith("error "):
-        return f"the sampler cannot be started: {line.removeprefix('error ').strip()}"
-    lines = [line]
-    while lines[-1]:
-        lines.append(_line(output, deadline_s))
-    said = [text.strip() for text in lines if text.strip()]
-    if time.monotonic() >= deadline_s:
-        return "the sampler did not start in time"
-    return f"the sampler cannot be started: {said[-1] if said else 'it said nothing'}"
-
-
-def _dispose(launcher: subprocess.Popen[bytes], sampler_pid: int | None, spool_dir: str) -> None:
-    """Leaves no process behind, nor a zombie: where we are a subreaper, the sampler is our child by now."""
-    launcher.kill()
-    launcher.wait()
-    if sampler_pid is None:
-        return
-    try:
-        if os.fsencode(spool_dir) in read_record(f"/proc/{sampler_pid}/cmdline"):
-            os.kill(sampler_pid, signal.SIGKILL)
-    except OSError:
-        pass
-    try:
-        os.waitpid(sampler_pid, 0)
-    except ChildProcessError:
-        return
-
-
 def _kill(pid: int, start_time: int) -> None:
     """Kills that very process, if it is there."""
     try:
@@ -329,8 +237,3 @@ def _kill(pid: int, start_time: int) -> None:
         return
     finally:
         os.close(fd)
-
-
-def _package_root() -> str:
-    """The folder or zip file that this very package was imported from."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

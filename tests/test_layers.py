@@ -18,7 +18,7 @@ PACKAGES = ("resource_tracker", "metaflow_extensions")
 PLUGINS = "metaflow_extensions.resource_tracker"
 
 LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("values", frozenset({"columns", "errors", "units"})),
+    ("values", frozenset({"columns", "dataclass", "errors", "units"})),
     (
         "records",
         frozenset({"frame", "frame_figures", "frame_io", "frame_merge", "frame_text", "options", "plain", "records"}),
@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "host",
                 "host_limits",
                 "keeper",
+                "launch",
                 "keeper_http",
                 "keeper_reply",
                 "measured",
