@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import SettingError
 from resource_tracker.records import InstanceType, Offer
 from resource_tracker.units import gib_to_mib, mib_to_gib

@@ -6,9 +6,10 @@ Unknown is ``None``, never 0. None of these is ever pickled into an artifact:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from resource_tracker.dataclass import dataclass
 from resource_tracker.frame import TinyDataFrame
 
 Status = Literal["running", "ok", "failed", "unknown"]

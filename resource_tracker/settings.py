@@ -5,8 +5,8 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
+from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import SettingError
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULTS
 

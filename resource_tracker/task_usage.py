@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
+from resource_tracker.dataclass import dataclass
 from resource_tracker.units import bytes_to_kib
 
 

@@ -21,7 +21,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     ("values", frozenset({"columns", "dataclass", "errors", "units"})),
     (
         "records",
-        frozenset({"frame", "frame_figures", "frame_io", "frame_merge", "frame_text", "options", "plain", "records"}),
+        frozenset({"dataclass", "frame", "frame_figures", "frame_io", "frame_merge", "frame_text", "options"})
+        | {"plain", "records"},
     ),
     ("core", frozenset({"history", "machines", "pricing", "recommend", "settings", "sizing", "summary", "usage"})),
     (

@@ -13,10 +13,10 @@ import stat
 import tempfile
 import threading
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ArtifactError
 from resource_tracker.records import CloudInfo, TaskSummary
 from resource_tracker.summary import decode_summary, encode_summary

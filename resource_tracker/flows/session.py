@@ -10,7 +10,7 @@ import atexit
 import os
 import platform
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from resource_tracker.artifact import to_artifact
 from resource_tracker.build import build_record, history_of
 from resource_tracker.bundled import use_bundled
 from resource_tracker.catalog import load_bundled
+from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import CatalogError
 from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.closing import closing_line

@@ -1,0 +1,105 @@
+"""The records' own ``dataclass`` makes what the standard library's makes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+
+import pytest
+
+from resource_tracker.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quick:
+    name: str
+    share: float | None = None
+    marks: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def loud(self) -> str:
+        return self.name.upper()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    name: str
+    share: float | None = None
+    marks: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+KINDS = pytest.mark.parametrize("kind", [Quick, Standard])
+
+
+@KINDS
+def test_has_defaults_and_what_was_given(kind):
+    """Fields get what was given, the default, or a new value of the factory for each instance."""
+    given = kind(name="a", share=0.5)
+    assert (given.name, given.share, given.marks) == ("a", 0.5, {})
+    assert kind(name="a").marks is not kind(name="a").marks
+    assert kind(name="a").share is None
+
+
+@KINDS
+def test_refuses_what_does_not_fit(kind):
+    """A missing, an unknown and a positional value are type errors that name the field."""
+    with pytest.raises(TypeError, match="'name'"):
+        kind()
+    with pytest.raises(TypeError, match="'colour'"):
+        kind(name="a", colour="red")
+    with pytest.raises(TypeError):
+        kind("a")
+
+
+@KINDS
+def test_is_frozen_and_slotted(kind):
+    """Nothing can be set or deleted, and there is no dict of attributes."""
+    value = kind(name="a")
+    with pytest.raises(dataclasses.FrozenInstanceError, match="name"):
+        value.name = "b"
+    with pytest.raises(dataclasses.FrozenInstanceError, match="name"):
+        del value.name
+    assert not hasattr(value, "__dict__")
+
+
+@KINDS
+def test_is_compared_by_class_and_values(kind):
+    """Equal are values of one class with equal fields; their hashes agree where the fields can be hashed."""
+    assert kind(name="a") == kind(name="a")
+    assert kind(name="a") != kind(name="b")
+    assert Quick(name="a") != Standard(name="a")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(kind(name="a"))
+    assert hash(kind(name="a", marks=())) == hash(kind(name="a", marks=()))
+
+
+@KINDS
+def test_works_with_the_tools_of_dataclasses(kind):
+    """``fields``, ``replace``, ``asdict`` and ``is_dataclass`` treat both alike."""
+    value = kind(name="a", marks={"x": 1})
+    assert dataclasses.is_dataclass(value)
+    assert [field.name for field in dataclasses.fields(kind)] == ["name", "share", "marks"]
+    assert dataclasses.replace(value, share=1.0) == kind(name="a", share=1.0, marks={"x": 1})
+    assert dataclasses.asdict(value) == {"name": "a", "share": None, "marks": {"x": 1}}
+
+
+@KINDS
+def test_is_copied_and_pickled(kind):
+    """Copies and pickles are equal to the original."""
+    value = kind(name="a", marks={"x": 1})
+    assert copy.deepcopy(value) == value
+    assert copy.copy(value) == value
+    assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_reads_alike_and_keeps_methods():
+    """Both print alike, and what the class defines itself stays."""
+    assert repr(Quick(name="a", share=0.5)) == repr(Standard(name="a", share=0.5)).replace("Standard", "Quick")
+    assert Quick(name="a").loud == "A"
+
+
+def test_makes_one_kind_only():
+    """Options that it does not have are refused, not ignored."""
+    with pytest.raises(TypeError, match="only"):
+        dataclass(frozen=False, slots=True, kw_only=True)
