@@ -18,7 +18,7 @@ PACKAGES = ("resource_tracker", "metaflow_extensions")
 PLUGINS = "metaflow_extensions.resource_tracker"
 
 LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("values", frozenset({"columns", "dataclass", "errors", "units"})),
+    ("values", frozenset({"columns", "errors", "units"})),
     (
         "records",
         frozenset({"dataclass", "frame", "frame_figures", "frame_io", "frame_merge", "frame_text", "options"})
