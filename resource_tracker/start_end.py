@@ -8,9 +8,10 @@ import time
 from resource_tracker.errors import ParseError
 from resource_tracker.measured import measurements_of
 from resource_tracker.records import Measurements
-from resource_tracker.sampler.collector import Failures
+from resource_tracker.sampler.collector import Collector, Failures
 from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.layout import Layout
+from resource_tracker.sampler.psutil_source import PsutilMachineCollector, PsutilProcessCollector
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
 from resource_tracker.sampler.spool_read import Event, Spool
 from resource_tracker.timeline import Timeline
@@ -20,7 +21,7 @@ class StartEndReadings:
     """Measures without any process of its own: one row up to each mark, from readings at its two ends.
 
     For a task that is process 1 or a subreaper (an orphan would come back to it as a child), and wherever the sampler
-    cannot start. Without ``/proc`` there is what getrusage(2) tells.
+    cannot start. Without ``/proc`` there is what psutil and getrusage(2) tell.
     """
 
     def __init__(self, timeline: Timeline, interval_s: float, reason: str) -> None:
@@ -60,9 +61,10 @@ class StartEndReadings:
         try:
             collectors = standard_collectors(pid, failures, marker=marker, directory=_directory(), proc=proc)
         except (OSError, ParseError):
-            return readings
-        readings._maker = RowMaker(collectors, failures)
-        readings._maker.first()
+            collectors = _psutil_collectors(pid)
+        if collectors:
+            readings._maker = RowMaker(collectors, failures)
+            readings._maker.first()
         return readings
 
     def mark(self, name: str, timeout_s: float = 0.25) -> bool:
@@ -104,3 +106,17 @@ def _directory() -> str:
         return os.getcwd()
     except OSError:
         return "/"
+
+
+def _psutil_collectors(pid: int) -> list[Collector]:
+    """What stands in for ``/proc``; nothing where psutil is missing or cannot read the process."""
+    try:
+        import psutil
+
+        ticks_per_s = os.sysconf("SC_CLK_TCK")
+        return [
+            PsutilProcessCollector(psutil, pid, ticks_per_s),
+            PsutilMachineCollector(psutil, ticks_per_s, _directory()),
+        ]
+    except Exception:  # noqa: BLE001 (the watcher meets the user's step)
+        return []

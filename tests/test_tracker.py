@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from scenes.tasks import ROOT, Task, alive, command, environment, run_task, wait
 from resource_tracker.errors import TrackerError
 from resource_tracker.sampler.control import CONTROL
 from resource_tracker.spool_dirs import ABANDONED_AFTER_S, make_spool_dir, start_time_of
+from resource_tracker.start_end import StartEndReadings
 from resource_tracker.tracker import SamplerProcess, start_measuring, sweep_dead_spools
 
 RUNS = "s = start(); say(pid=s.sampler_pid, dir=s.spool_dir); "
@@ -511,21 +514,47 @@ def test_process_one(spools: Path) -> None:
     assert "process 1" in done.stdout
 
 
-def test_nothing_but_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without /proc there is still what getrusage tells, and a row of each frame."""
-    from resource_tracker.start_end import StartEndReadings
+def use_some_cpu() -> None:
+    until = time.process_time() + 0.15
+    while time.process_time() < until:
+        sum(n * n for n in range(1000))
 
+
+def test_nothing_but_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without /proc and psutil there is still what getrusage tells, and a row of each frame."""
+    monkeypatch.setitem(sys.modules, "psutil", None)
     readings = StartEndReadings.start(interval_s=1.0, reason="no /proc", proc="/nowhere")
-    sum(n * n for n in range(300_000))
+    use_some_cpu()
     assert readings.mark("step_end")
     assert readings.stop()
     found = readings.measurements()
     assert found.cpu_source == "getrusage"
     assert found.cpu_seconds is not None
-    assert found.cpu_seconds > 0
+    assert found.cpu_seconds >= 0.15
     assert len(found.process) == len(found.system) == 1
     assert found.process[0]["cpu_usage"] > 0
+    assert math.isnan(found.system[0]["memory_used"])
     readings.remove()
+
+
+def test_psutil_stands_in(tmp_path: Path) -> None:
+    """Without /proc psutil gives the columns that it has, of the process with its children and of the machine."""
+    readings = StartEndReadings.start(interval_s=1.0, reason="no /proc", proc="/nowhere")
+    child = subprocess.Popen(["sleep", "60"])
+    use_some_cpu()
+    readings.mark("step_end")
+    child.kill()
+    child.wait()
+    readings.stop()
+    found = readings.measurements()
+    (row,) = found.process
+    assert row["children"] == 1
+    assert row["utime"] + row["stime"] >= 14
+    assert row["memory"] > 5000
+    assert found.system[0]["memory_available_kib"] > 0
+    assert found.system[0]["disk_space_total_gb"] > 0
+    assert found.system[0]["utime"] >= 0
+    assert found.tracking.failed_sources == ()
 
 
 def test_start_measuring_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:

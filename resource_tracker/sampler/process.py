@@ -40,7 +40,7 @@ class ProcessCollector(Collector):
         self._watched: list[Member] = []
         self._ticks_before: dict[Member, int] = {}
         self._window_from_s = 0.0
-        self._window_ticks = self._samples = self._memory_sum = self._memory_peak = 0
+        self._window_ticks = self._samples = self._memory_sum = self._memory_peak = self._children_peak = 0
         self._cpu_peak = 0.0
 
     # --- start ---------------------------------------------------------------------------------
@@ -68,13 +68,19 @@ class ProcessCollector(Collector):
     # --- sub-samples ---------------------------------------------------------------------------
 
     def sub_sample(self, now_s: float) -> None:
-        for member in self._new_children():
+        new = self._new_children()
+        for member in new:
             self._welcome(member, now_s, from_birth=True)
             if len(self._watched) < MAX_WATCHED:
                 self._watched.append(member)
         self._watched = [member for member in self._watched if self._sample(member, now_s)]
+        if new:
+            self._children_peak = max(self._children_peak, len(self._living()) - 1)
         self._note_cpu(now_s)
         self._note_memory()
+
+    def _living(self) -> list[Member]:
+        return [member for member in self._tree.members.values() if member.counted and not member.stat.ended]
 
     def _new_children(self) -> list[Member]:
         """Of the watched members, where anything was forked at all."""
@@ -140,13 +146,14 @@ class ProcessCollector(Collector):
         self._settle(row, interval_s)
         self._choose_watched()
         self._fill_memory(row, now_s)
-        counted = [member for member in self._tree.members.values() if member.counted and not member.stat.ended]
+        living = self._living()
         process = row.process
         process["pid"] = self._tree.root.pid
-        process["children"] = sum(member is not self._tree.root for member in counted)
-        process["threads"] = sum(member.stat.threads for member in counted)
+        process["children"] = max(self._children_peak, sum(member is not self._tree.root for member in living))
+        process["threads"] = sum(member.stat.threads for member in living)
         process["samples"] = self._samples
-        self._samples = self._memory_sum = self._memory_peak = 0
+        row.internal["attempts_left_out"] = self._tree.attempts_left_out
+        self._samples = self._memory_sum = self._memory_peak = self._children_peak = 0
         self._cpu_peak = 0.0
 
     def _settle(self, row: Row, interval_s: float) -> None:
