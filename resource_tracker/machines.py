@@ -82,7 +82,14 @@ class Catalog:
 
     def find(self, vendor: str, region: str, name: str) -> tuple[Offer, PriceSource] | None:
         """The offer of one instance type in one region, with its source; ``None`` where there is none."""
-        return next((pair for pair in self.offers(vendor, region) if pair[0].instance.name == name), None)
+        prices = self.prices.get((vendor, region))
+        if prices is None or name not in prices.names:
+            return None
+        index = prices.names.index(name)
+        offer = Offer(
+            instance=self.instances[vendor, name], region=region, price_usd_per_hour=prices.usd_per_hour[index]
+        )
+        return offer, self.sources[prices.sources[index]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,21 +167,25 @@ def cheapest(
     SettingError
         The catalog has no such vendor or region; the message lists those it has.
     """
-    best: dict[tuple[str, str], Offer] = {}
-    for place in _places(catalog, vendor, region):
-        for offer, _ in catalog.offers(*place):
-            if not is_enough(offer.instance, need) or (offer.instance.burstable and not allow_burstable):
-                continue
-            if is_previous_generation(offer.instance):
-                continue
-            key = (offer.instance.vendor, offer.instance.name)
-            if key not in best or _order(offer) < _order(best[key]):
-                best[key] = offer
-    return tuple(sorted(best.values(), key=_order)[: max(0, limit)])
+    found: dict[tuple[str, str], Offer] = {}
+    # From the cheapest up, so that few types are looked at: a region has hundreds, and this runs in the step's time.
+    for usd, owner, name, place in sorted(_prices(catalog, _places(catalog, vendor, region))):
+        if len(found) >= limit:
+            break
+        instance = catalog.instances[owner, name]
+        if (owner, name) in found or not is_enough(instance, need) or is_previous_generation(instance):
+            continue
+        if allow_burstable or not instance.burstable:
+            found[owner, name] = Offer(instance=instance, region=place, price_usd_per_hour=usd)
+    return tuple(found.values())
 
 
-def _order(offer: Offer) -> tuple[float, str, str, str]:
-    return offer.price_usd_per_hour, offer.instance.vendor, offer.instance.name, offer.region
+def _prices(catalog: Catalog, places: list[tuple[str, str]]) -> Iterator[tuple[float, str, str, str]]:
+    """Every price in these places as USD, vendor, name and region: sorted, the first of a type is its cheapest."""
+    for vendor, region in places:
+        listed = catalog.prices[vendor, region]
+        for name, usd in zip(listed.names, listed.usd_per_hour, strict=True):
+            yield usd, vendor, name, region
 
 
 def _places(catalog: Catalog, vendor: str | None, region: str | None) -> list[tuple[str, str]]:
