@@ -40,11 +40,13 @@ def measurements_of(
     step = [index for index, phase in enumerate(phases) if phase == 0]
     persist = [index for index, phase in enumerate(phases) if phase > 0]
     duration_s = (step_end or end).monotonic_s - timeline.start.monotonic_s
-    peak, source = _peak(spool, step, (step_end or end).usage.peaks_since(timeline.start.usage))
+    alone = not _highest(spool.columns["internal", "attempts_left_out"], list(range(len(spool.phases))))
+    used = (step_end or end).usage
+    peak, source = _peak(spool, step, used.peaks_since(timeline.start.usage, with_children=alone))
     persist_peak = None
     if step_end is not None and timeline.end is not None:  # sooner, saving has hardly begun
-        persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage))
-    cpu_s, cpu_source = _cpu(spool, step, (step_end or end).usage.cpu_since(timeline.start.usage))
+        persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage, with_children=alone))
+    cpu_s, cpu_source = _cpu(spool, step, used.cpu_since(timeline.start.usage) if alone else None)
     return Measurements(
         process=_frame(spool, "process", PROCESS_NAMES, step, timeline, duration_s),
         system=_frame(spool, "system", SYSTEM_NAMES, step, timeline, duration_s),

@@ -41,8 +41,10 @@ class TaskUsage:
             return None
         return max(0.0, self.cpu_s - start.cpu_s)
 
-    def peaks_since(self, start: TaskUsage) -> dict[str, float]:
+    def peaks_since(self, start: TaskUsage, *, with_children: bool = True) -> dict[str, float]:
         """Peaks by source, KiB: only those that grew since `start`, because they include all that was before.
+
+        Without children where some of them are other attempts: the kernel does not tell whose peak it kept.
 
         A child that executes a program inherits its parent's peak of that moment: one no higher than the task's own
         says nothing of the child.
@@ -53,7 +55,7 @@ class TaskUsage:
         if self.peak_kib > start.peak_kib:
             peaks["ru_maxrss"] = self.peak_kib
         children, before = self.children_peak_kib or 0.0, start.children_peak_kib or 0.0
-        if children > before and children > start.peak_kib:
+        if with_children and children > before and children > start.peak_kib:
             peaks["ru_maxrss of children"] = children
         return peaks
 

@@ -19,6 +19,7 @@ from resource_tracker.launch import launch, wait_for
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.aftermath import remove_spool
+from resource_tracker.sampler.attempts import ATTEMPT
 from resource_tracker.sampler.control import MARK, STOP, send
 from resource_tracker.sampler.gpu import library_found
 from resource_tracker.sampler.layout import Layout
@@ -60,6 +61,7 @@ class SamplerProcess:
         marker: tuple[str, str] | None = None,
         start_timeout_s: float = 2.0,
         adopts: bool = False,
+        is_attempt: bool = False,
     ) -> SamplerProcess:
         """Starts a sampler that watches a process and its descendants; its first reading is taken on return.
 
@@ -79,6 +81,8 @@ class SamplerProcess:
         adopts : bool
             This process is not what is measured, and waits for whatever becomes its child: as process 1 or a
             subreaper it may get the sampler back as one.
+        is_attempt : bool
+            This is an attempt of a Metaflow task: an attempt that started it does not count it as its own.
 
         Raises
         ------
@@ -97,6 +101,8 @@ class SamplerProcess:
             raise TrackerError(f"process {pid} cannot be read in /proc ({error})") from None
         spool_dir = make_spool_dir(parents, os.getpid(), own_start_time)  # ours: we read it, also after the task's end
         try:
+            if is_attempt:
+                os.close(os.open(f"{spool_dir}/{ATTEMPT}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             given = {
                 "pid": str(pid),
                 "start_time": str(start_time),
@@ -195,14 +201,19 @@ class SamplerProcess:
 
 
 def start_measuring(
-    *, pid: int, interval_s: float, marker: tuple[str, str] | None = None, adopts: bool = False
+    *,
+    pid: int,
+    interval_s: float,
+    marker: tuple[str, str] | None = None,
+    adopts: bool = False,
+    is_attempt: bool = False,
 ) -> SamplerProcess | StartEndReadings:
     """The best way of measuring that works here. Never raises; ``measurements().tracking`` says which, and why.
 
     Parameters are those of :meth:`SamplerProcess.start`.
     """
     try:
-        return SamplerProcess.start(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts)
+        return SamplerProcess.start(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts, is_attempt=is_attempt)
     except TrackerError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)

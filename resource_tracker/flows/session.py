@@ -85,7 +85,10 @@ class TaskSession:
         self._finished = False
         marker = os.environ.get(MARKER_VARIABLE)
         self._measuring = start_measuring(
-            pid=self._pid, interval_s=settings.interval, marker=(MARKER_VARIABLE, marker) if marker else None
+            pid=self._pid,
+            interval_s=settings.interval,
+            marker=(MARKER_VARIABLE, marker) if marker else None,
+            is_attempt=True,
         )
         atexit.register(self._task_is_exiting)
 

@@ -25,8 +25,9 @@ HEADER_STEP = 512
 ROW, FIRST, EVENT = 1, 2, 3
 """Kinds of record: a row; the reading at start, which has no length; something that happened."""
 
-INTERNAL_COLUMNS = (("memory_sampled_kib", PEAK), ("sampler_memory_kib", PEAK))
-"""Not in the frames: the highest memory that a sub-sample saw, and the sampler's own memory."""
+INTERNAL_COLUMNS = (("memory_sampled_kib", PEAK), ("sampler_memory_kib", PEAK), ("attempts_left_out", PEAK))
+"""Not in the frames: the highest memory that a sub-sample saw, the sampler's own memory, and how many descendants were
+attempts with a sampler of their own."""
 
 COLUMNS = (
     *(("process", column.kind, column.name) for column in PROCESS_COLUMNS),

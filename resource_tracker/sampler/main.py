@@ -142,6 +142,7 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
         marker=arguments.marker,
         directory=arguments.directory,
         pynvml_dir=arguments.pynvml_dir,
+        spool=arguments.spool,
     )
     maker = RowMaker([*collectors, CostCollector(PROC, launcher_cpu_s)], failures)
     first = maker.first()

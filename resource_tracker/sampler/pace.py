@@ -3,7 +3,7 @@
 SUB_SAMPLE_S = 0.1
 SUB_SAMPLE_BUDGET = 0.002
 """Share of one core for sub-samples: where they cost more (many processes), they become rarer."""
-ROW_BUDGET = 0.02
+ROW_BUDGET = 0.015
 """Share of one core for rows: a tree of thousands gets longer rows, and each row says how long it is."""
 SMOOTHING = 0.2
 
@@ -35,12 +35,12 @@ class Pace:
 
     def sub_sampled(self, now_s: float, cost_s: float) -> None:
         """A sub-sample was taken, for `cost_s` of CPU time."""
-        self._sub_cost_s += (cost_s - self._sub_cost_s) * SMOOTHING
+        self._sub_cost_s = _smoothed(self._sub_cost_s, cost_s)
         self.next_sub_sample_s = now_s + self.sub_sample_every_s
 
     def row_closed(self, now_s: float, cost_s: float) -> None:
         """A row was closed in time: the next follows on the grid of intervals, not `cost_s` later."""
-        self._row_cost_s += (cost_s - self._row_cost_s) * SMOOTHING
+        self._row_cost_s = _smoothed(self._row_cost_s, cost_s)
         every_s = self.row_every_s
         self.next_row_s += every_s
         if self.next_row_s <= now_s:  # the machine slept, or we did not run for long
@@ -51,3 +51,8 @@ class Pace:
         """A row was closed early (a mark): the next one begins now."""
         self.next_row_s = now_s + self.row_every_s
         self.next_sub_sample_s = now_s + self.sub_sample_every_s
+
+
+def _smoothed(mean_s: float, cost_s: float) -> float:
+    """One dear sample changes little; the first one is all there is to go by."""
+    return mean_s + (cost_s - mean_s) * SMOOTHING if mean_s else cost_s

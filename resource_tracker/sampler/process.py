@@ -87,12 +87,18 @@ class ProcessCollector(Collector):
         before, self._newest_sampled = self._newest_sampled, self._newest_pid()
         if not self._children_show or (before is not None and before == self._newest_sampled):
             return []
+        self._leave_out_attempts()
         try:
             return self._tree.refresh_children(self._watched)
         except (OSError, ParseError) as error:
             self._failures.note(children.SOURCE, error)
             self._children_show = False  # then only rows look for new processes
             return []
+
+    def _leave_out_attempts(self) -> None:
+        """Looked for when anything was forked: an attempt forks its sampler before its step begins."""
+        for member in self._tree.leave_out_attempts():
+            self._memory.remove(member.pid)
 
     def _newest_pid(self) -> int | None:
         """``None`` where the kernel does not tell: then anything may have begun."""
@@ -141,6 +147,7 @@ class ProcessCollector(Collector):
         if before is None or before != self._newest_listed:
             for member in self._tree.refresh():
                 self._welcome(member, now_s, from_birth=True)
+            self._leave_out_attempts()
         for member in self._tree.read_all():
             self._memory.remove(member.pid)
         self._settle(row, interval_s)

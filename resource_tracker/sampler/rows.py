@@ -21,6 +21,7 @@ def standard_collectors(
     marker: tuple[str, str] | None = None,
     directory: str = "/",
     pynvml_dir: str | None = None,
+    spool: str | None = None,
     proc: str = PROC,
     sys_root: str = SYS,
 ) -> list[Collector]:
@@ -37,11 +38,13 @@ def standard_collectors(
         On the file system whose space is reported.
     pynvml_dir : str, optional
         Folder of ``pynvml``.
+    spool : str, optional
+        The attempt's spool, beside which those of other attempts are found.
     proc, sys_root : str
         Roots of fake machines.
     """
     ticks_per_s = os.sysconf("SC_CLK_TCK")
-    tree = Tree(proc, pid, marker)
+    tree = Tree(proc, pid, marker, spool)
     return [
         ProcessCollector(tree, proc, ticks_per_s, failures),
         CpuCollector(proc, ticks_per_s),

@@ -7,6 +7,7 @@ known by the marker, a variable in the environment that it began with.
 import os
 
 from resource_tracker.errors import ParseError
+from resource_tracker.sampler.attempts import attempts_beside
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.procfs import children, loadavg
 from resource_tracker.sampler.procfs.files import KernelFile, read_record
@@ -32,6 +33,8 @@ class Tree:
     root_pid : int
     marker : tuple of str or None
         Name and value of the variable that the step's own processes have.
+    spool : str or None
+        The attempt's spool: members with one of their own beside it are other attempts.
 
     Raises
     ------
@@ -39,10 +42,14 @@ class Tree:
         There is no such process, or it cannot be read.
     """
 
-    def __init__(self, proc: str, root_pid: int, marker: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, proc: str, root_pid: int, marker: tuple[str, str] | None = None, spool: str | None = None
+    ) -> None:
         self._proc = proc
         self._name = None if marker is None else os.fsencode(marker[0])
         self._value = None if marker is None else os.fsencode(marker[1])
+        self._spool = spool
+        self.attempts_left_out = 0
         self._own_pid = os.getpid()
         self._loadavg = KernelFile(f"{proc}/loadavg")
         self._max_open = min(MAX_OPEN, os.sysconf("SC_OPEN_MAX") // 2)
@@ -102,6 +109,24 @@ class Tree:
                 member.rechecked = True
                 member.counted = member.counted and (member is self.root or not self._is_foreign(member.pid))
         return ended
+
+    def leave_out_attempts(self) -> list[Member]:
+        """Members that count no more since the last call.
+
+        A worker of @parallel begins as any child; once it measures itself, it and its own children are not ours.
+        """
+        left_out: list[Member] = []
+        if self._spool is None or len(self.members) < 2:
+            return left_out
+        attempts = attempts_beside(self._spool)
+        for member in self.members.values():  # parents before children
+            parent = self.members.get(member.stat.ppid)
+            is_attempt = member is not self.root and (member.pid, member.stat.start_time) in attempts
+            if member.counted and (is_attempt or (parent is not None and not parent.counted)):
+                member.counted = False
+                left_out.append(member)
+                self.attempts_left_out += is_attempt
+        return left_out
 
     def read(self, member: Member) -> bool:
         """Reads one member anew; one that ended leaves, and the answer is False."""

@@ -79,7 +79,8 @@ class FlowRun:
 
     def leftovers(self) -> list[str]:
         """Temporary files of ours, and live processes of ours that belong to this run."""
-        files = [str(path) for path in (self.home / "tmp").iterdir() if "resource-tracker" in path.name]
+        names = ("resource_tracker.", "metaflow-resource-tracker")
+        files = [str(path) for path in (self.home / "tmp").iterdir() if path.name.startswith(names)]
         return files + [str(process) for process in our_processes(self.home)]
 
 
@@ -125,11 +126,12 @@ class FlowFolder:
         *arguments: str,
         name: str = "flow.py",
         prefix: tuple[str, ...] = (),
+        python: str = sys.executable,
         timeout: float = RUN_TIMEOUT_S,
         **env: str,
     ) -> FlowRun:
         """Run `flow.py ARGUMENTS`; a hang fails the test."""
-        command = [*prefix, sys.executable, name, *arguments]
+        command = [*prefix, python, name, *arguments]
         done = subprocess.run(
             command,
             cwd=self.folder,
