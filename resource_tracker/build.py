@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from resource_tracker.errors import CatalogError
 from resource_tracker.history import build_history
 from resource_tracker.pricing import Catalog, price
 from resource_tracker.recommend import recommend
@@ -57,10 +58,12 @@ def build_record(
         recommendation = NoRecommendation(reason=f"This attempt was not measured: {reason}")
     else:
         recommendation = recommend(usage, history, request, outcome, limits)
-    if catalog is None:
-        pricing = Pricing(note=catalog_note or "No price catalog could be read.")
-    else:
-        pricing = price(catalog, recommendation, usage, cloud, server)
+    pricing = Pricing(note=catalog_note or "No price catalog could be read.")
+    if catalog is not None:
+        try:
+            pricing = price(catalog, recommendation, usage, cloud, server)
+        except CatalogError as error:  # its parts are read only now
+            pricing = Pricing(note=str(error))
     return TaskRecord(
         pathspec=pathspec,
         attempt=attempt,

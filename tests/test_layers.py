@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "build",
                 "bundled",
                 "catalog",
+                "catalog_file",
                 "cloud",
                 "cloud_vendors",
                 "host",

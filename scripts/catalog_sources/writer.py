@@ -1,59 +1,98 @@
-"""Write the catalog: gzipped JSON in columns, byte for byte the same for the same input."""
+"""Write the catalog, byte for byte the same for the same input.
+
+The file is a chain of gzip members, each a line of JSON (``zcat`` shows them all). The first is the index: it says
+where the types of each vendor and the prices of each region are, so that a step reads only those of its own place.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from catalog_sources.model import Price, Source, Spec
 
-FORMAT = 1
+FORMAT = 2
 
 
 def write(path: Path, prices: Iterable[Price], specs: Mapping[tuple[str, str], Spec], built: str) -> int:
     """Write types that have a price, and the prices; returns the size of the file in bytes."""
     prices = list(prices)
     sources = sorted({p.source for p in prices}, key=lambda s: (s.date, s.name))
-    content = {
+    parts = Parts()
+    index = {
         "format": FORMAT,
         "built": built,
         "sources": [{"name": s.name, "date": s.date, "licence": s.licence} for s in sources],
         "vendors": {
-            vendor: _vendor([p for p in prices if p.vendor == vendor], specs, sources)
+            vendor: _vendor([p for p in prices if p.vendor == vendor], specs, sources, parts)
             for vendor in sorted({p.vendor for p in prices})
         },
+        "checksum": zlib.crc32(parts.data),
     }
-    text = json.dumps(content, separators=(",", ":")).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text, 9, mtime=0))
+    path.write_bytes(compressed(index) + parts.data)
     return path.stat().st_size
 
 
-def _vendor(prices: list[Price], specs: Mapping[tuple[str, str], Spec], sources: list[Source]) -> dict[str, Any]:
+class Parts:
+    """What follows the index."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def add(self, content: object) -> list[int]:
+        """Append a part; where it begins, counted from the end of the index, and its length."""
+        part = compressed(content)
+        start = len(self.data)
+        self.data += part
+        return [start, len(part)]
+
+
+def compressed(content: object) -> bytes:
+    """A gzip member of its own with one line of JSON."""
+    return gzip.compress(json.dumps(content, separators=(",", ":")).encode() + b"\n", 9, mtime=0)
+
+
+def _vendor(
+    prices: list[Price], specs: Mapping[tuple[str, str], Spec], sources: list[Source], parts: Parts
+) -> dict[str, Any]:
     types = [specs[key] for key in sorted({(p.vendor, p.name) for p in prices})]
     index = {spec.name: number for number, spec in enumerate(types)}
-    regions: dict[str, dict[str, list[Any]]] = {}
+    regions: dict[str, list[Price]] = {}
     for price in sorted(prices, key=lambda p: (p.region, index[p.name])):
-        columns = regions.setdefault(price.region, {"type": [], "usd": [], "source": []})
-        columns["type"].append(index[price.name])
-        columns["usd"].append(round(price.usd_per_hour, 6))
-        columns["source"].append(sources.index(price.source))
+        regions.setdefault(price.region, []).append(price)
     return {
-        "types": {
-            "name": [t.name for t in types],
-            "vcpus": [_short(t.vcpus) for t in types],
-            "memory_mib": [_short(t.memory_mib) for t in types],
-            "gpu_count": [t.gpu_count for t in types],
-            "gpu_model": [t.gpu_model for t in types],
-            "gpu_memory_mib": [_short(t.gpu_memory_mib) for t in types],
-            "architecture": [t.architecture for t in types],
-            "storage_gb": [_short(t.storage_gb) for t in types],
-            "burstable": [int(t.burstable) for t in types],
-        },
-        "regions": regions,
+        "types": parts.add(_columns(types)),
+        "regions": {region: parts.add(_prices(listed, index, sources)) for region, listed in regions.items()},
+    }
+
+
+def _prices(prices: list[Price], index: dict[str, int], sources: list[Source]) -> dict[str, list[Any]]:
+    """The prices of a region. A type is given by its distance from the one before, which is mostly 1: half the size."""
+    numbers = [index[price.name] for price in prices]
+    return {
+        "type_step": [number - before for before, number in pairwise([0, *numbers])],
+        "usd": [round(price.usd_per_hour, 6) for price in prices],
+        "source": [sources.index(price.source) for price in prices],
+    }
+
+
+def _columns(types: list[Spec]) -> dict[str, list[Any]]:
+    return {
+        "name": [t.name for t in types],
+        "vcpus": [_short(t.vcpus) for t in types],
+        "memory_mib": [_short(t.memory_mib) for t in types],
+        "gpu_count": [t.gpu_count for t in types],
+        "gpu_model": [t.gpu_model for t in types],
+        "gpu_memory_mib": [_short(t.gpu_memory_mib) for t in types],
+        "architecture": [t.architecture for t in types],
+        "storage_gb": [_short(t.storage_gb) for t in types],
+        "burstable": [int(t.burstable) for t in types],
     }
 
 
