@@ -52,8 +52,15 @@ class RuntimeHandover:
         self._provider = provider
         self._history_runs: dict[str, int] = {}
         self._thread: threading.Thread | None = None
-        sweep_dead_handovers()
-        self._folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}-")
+        self._made: str | None = None
+
+    @property
+    def _folder(self) -> str:
+        """Made when first needed: a container's ``init`` command has a runtime as well, which never ends by a hook."""
+        if self._made is None:
+            sweep_dead_handovers()
+            self._made = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}-")
+        return self._made
 
     def add(self, step: str, history_runs: int) -> None:
         """Ask for the history of a step; before :meth:`start`."""
@@ -62,7 +69,9 @@ class RuntimeHandover:
     def start(self) -> None:
         """Begin reading, once."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._gather, name="resource-tracker-handover", daemon=True)
+            self._thread = threading.Thread(
+                target=self._gather, args=(self._folder,), name="resource-tracker-handover", daemon=True
+            )
             self._thread.start()
 
     def environment(self) -> dict[str, str]:
@@ -71,13 +80,14 @@ class RuntimeHandover:
 
     def close(self) -> None:
         """Delete the folder; what the thread still finds out is then dropped."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._made is not None:
+            shutil.rmtree(self._made, ignore_errors=True)
 
-    def _gather(self) -> None:
+    def _gather(self, folder: str) -> None:
         for step, runs in self._history_runs.items():
-            _write_json(self._folder, _history_file(step), self._history_of(step, runs))
+            _write_json(folder, _history_file(step), self._history_of(step, runs))
         with contextlib.suppress(Exception):  # without it the card says that the cloud is not known
-            _write_json(self._folder, "cloud.json", _cloud_fields())
+            _write_json(folder, "cloud.json", _cloud_fields())
 
     def _history_of(self, step: str, runs: int) -> dict[str, Any]:
         from metaflow.util import resolve_identity

@@ -198,6 +198,15 @@ def test_each_attempt_gets_a_marker_of_its_own(private_tmp: Path) -> None:
     handover.close()
 
 
+def test_a_runtime_that_starts_no_task_leaves_no_folder(private_tmp: Path) -> None:
+    """The command that prepares a run in a container has a runtime, too, whose end no hook tells."""
+    handover = RuntimeHandover("Flow", "9", Provider({}))
+    handover.add("train", 5)
+    assert list(private_tmp.glob("metaflow-resource-tracker-*")) == []
+    handover.close()
+    assert list(private_tmp.glob("metaflow-resource-tracker-*")) == []
+
+
 def test_without_a_handover_the_reason_is_plain() -> None:
     """A task that a scheduler started elsewhere says so."""
     assert "did not start this task" in (read_handover(None, "train").reason or "")
@@ -216,12 +225,13 @@ def test_the_folder_of_a_killed_runtime_is_swept(private_tmp: Path) -> None:
     """A runtime that is killed cannot delete its folder: the next one does, and leaves those in use alone."""
     program = (
         "import os, signal, sys\nfrom resource_tracker.flows.handover import RuntimeHandover\n"
-        "RuntimeHandover('Flow', '1', None)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+        "RuntimeHandover('Flow', '1', None).environment()\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = os.environ | {"TMPDIR": str(private_tmp)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=False)
     (left,) = private_tmp.glob("metaflow-resource-tracker-handover-*")
     handover = RuntimeHandover("Flow", "2", None)
+    handover.environment()
     assert not left.exists()
     sweep_dead_handovers()
     assert len(list(private_tmp.glob("metaflow-resource-tracker-handover-*"))) == 1
