@@ -260,9 +260,9 @@ def test_the_commands_own_signals_do_not_come_back(cli: Cli) -> None:
     process = cli.start("run", "--quiet", "--", PYTHON, "-c", script, *numbers, start_new_session=True)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["ready\n", f"got {numbers[0]}\n"]
-    process.send_signal(signal.SIGHUP)  # comes after those in our queue, and ends the command
+    process.send_signal(signal.SIGTERM)  # taken from our queue after those, as its number is higher
     rest, _ = process.communicate()
-    assert (process.returncode, rest) == (-signal.SIGHUP, "")
+    assert (process.returncode, rest) == (42, "")
 
 
 def test_interrupt_key_comes_once(cli: Cli) -> None:
@@ -270,9 +270,11 @@ def test_interrupt_key_comes_once(cli: Cli) -> None:
     command = cli.command("run", "--quiet", "--", PYTHON, "-c", SIGNALLED, str(int(signal.SIGINT)))
     terminal = cli.on_terminal(*command)
     terminal.read_until("ready")
+    os.kill(terminal.pid, signal.SIGSTOP)  # so that the command has done with it before we see it
     terminal.type("\x03")
     terminal.read_until("got 2")
     os.kill(terminal.pid, signal.SIGTERM)
+    os.kill(terminal.pid, signal.SIGCONT)
     assert os.waitstatus_to_exitcode(terminal.wait()) == 42, terminal.text
     assert terminal.text.count("got 2") == 1
 
@@ -313,6 +315,13 @@ def test_stop_and_continue_sent_to_us(cli: Cli) -> None:
     assert process.returncode == -signal.SIGTERM
 
 
+def is_pending(pid: int, number: int) -> bool:
+    """Whether a signal waits for a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def test_stopping_the_command_alone(cli: Cli) -> None:
     """SIGSTOP sent to the command alone does not stop us, so that SIGCONT sent to it alone is enough."""
     process = cli.start("run", "--quiet", "--", "sh", "-c", "echo $$; exec sleep 100")
@@ -320,6 +329,9 @@ def test_stopping_the_command_alone(cli: Cli) -> None:
     command = psutil.Process(int(process.stdout.readline()))
     command.suspend()
     wait_until(lambda: command.status() == psutil.STATUS_STOPPED)
+    process.send_signal(signal.SIGTSTP)  # we pass it on once we have seen that the command stopped
+    wait_until(lambda: is_pending(command.pid, signal.SIGTSTP))
+    assert psutil.Process(process.pid).status() != psutil.STATUS_STOPPED
     command.resume()
     command.terminate()
     process.communicate()

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 import resource_tracker
+from resource_tracker.cli.messages import PROGRAM, say
 from resource_tracker.cli.parser import build_parser
 from resource_tracker.errors import ResourceTrackerError
 
-PROGRAM = "resource-tracker"
 WRONG_USAGE = 2
 _STDERR = 2
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except ResourceTrackerError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        say(str(error))
         return WRONG_USAGE
     except BrokenPipeError:
         # The reader has what it wanted. Python would complain once more when it flushes at exit.

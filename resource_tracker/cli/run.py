@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from resource_tracker.cli.command import Command, Ending, end_like, exec_failure
+from resource_tracker.cli.messages import say
 from resource_tracker.errors import SettingError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main(options: argparse.Namespace, argv: list[str]) -> int:
     if options.command or not argv:
         raise SettingError("no command: put it after --, as in 'resource-tracker run -- python train.py'")
     if not sys.platform.startswith("linux"):
-        _say(f"measuring needs Linux: {argv[0]} runs without it")
+        say(f"measuring needs Linux: {argv[0]} runs without it")
         os.execvp(argv[0], argv)  # noqa: S606
     marker = (MARKER_VARIABLE, os.urandom(16).hex())
     command = Command(argv, dict([marker]))  # forked before we grow: it is measured from here on
@@ -46,17 +46,17 @@ def main(options: argparse.Namespace, argv: list[str]) -> int:
         watch.discard()
         assert command.exec_error is not None
         code, message = exec_failure(argv[0], command.exec_error)
-        _say(message)
+        say(message)
         return code
     ending = _follow(command, watch, options)
     try:
         _report(options, watch, ending)
     except KeyboardInterrupt:  # the command is over; who interrupts now will not wait for the rest
-        _say("interrupted: the summary was left out")
+        say("interrupted: the summary was left out")
     except BrokenPipeError:  # nobody reads standard error
         pass
     except Exception as error:  # noqa: BLE001 - whatever we fail at, the exit status stays the command's
-        _say(f"the summary failed: {type(error).__name__}: {error}")
+        say(f"the summary failed: {type(error).__name__}: {error}")
     finally:
         watch.discard()
     return end_like(ending)
@@ -96,7 +96,7 @@ def _harmless(action: Callable[[], None]) -> None:
     try:
         action()
     except Exception as error:  # noqa: BLE001 - the command goes on, whatever the matter with us
-        _say(f"measuring goes on with a fault: {type(error).__name__}: {error}")
+        say(f"measuring goes on with a fault: {type(error).__name__}: {error}")
 
 
 def _live_line(watch: Watch) -> LiveLine | None:
@@ -121,7 +121,7 @@ def _report(options: argparse.Namespace, watch: Watch, ending: Ending) -> None:
         show_summary(Terminal(sys.stderr), record)
     for is_error, line in said:
         if is_error or not options.quiet:
-            _say(line)
+            say(line)
 
 
 def _write(record: TaskRecord, path: Path) -> tuple[bool, str]:
@@ -133,8 +133,3 @@ def _write(record: TaskRecord, path: Path) -> tuple[bool, str]:
     except OSError as error:
         return True, f"{path} could not be written: {error.strerror}"
     return False, f"wrote {path}"
-
-
-def _say(text: str) -> None:
-    with suppress(OSError, ValueError):  # standard error may be closed
-        print(f"resource-tracker: {text}", file=sys.stderr, flush=True)

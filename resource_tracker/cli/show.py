@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resource_tracker.cli.messages import say
 from resource_tracker.errors import NotTrackedError, SettingError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
 
     target = client.resolve(options.pathspec)
     if target.note:
-        _say(target.note)
+        say(target.note)
     records = _Records(target, options.artifact_name)
     if options.json:
         _print_json(records)
@@ -56,7 +57,7 @@ class _Records:
         for task in client.tracked_tasks(self._target, self._artifact_name):
             tracked += 1
             if task.record is None:
-                _say(f"{task.pathspec}: {task.problem}")
+                say(f"{task.pathspec}: {task.problem}")
             else:
                 readable += 1
                 yield task.record
@@ -96,7 +97,7 @@ def _write_card(records: _Records, path: Path) -> None:
     if others:
         raise SettingError(f"--html writes the card of one task: give its pathspec, such as {first.pathspec}")
     write(first, path)
-    _say(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 def _print_tables(records: _Records) -> None:
@@ -118,7 +119,3 @@ def _check_html(path: Path) -> None:
     if path.suffix.lower() != ".html":
         raise SettingError(f"{path}: --html writes a page: give a name that ends in .html")
     check_destination(path)
-
-
-def _say(text: str) -> None:
-    print(f"resource-tracker: {text}", file=sys.stderr)

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
+from resource_tracker.cli.messages import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 _GAP = "  "
-_NEWLINES = "\n\t"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +70,6 @@ def plain_table(table: Table) -> str:
             cells.append(padding + cell if name in table.numbers else cell + padding)
         lines.append(_GAP.join(cells).rstrip() + "\n")
     return "".join(lines)
-
-
-def printable(text: str) -> str:
-    """Text without control characters, so that no name can drive the terminal; no-break spaces become spaces."""
-    text = text.replace("\N{NO-BREAK SPACE}", " ")
-    return "".join(
-        char
-        if char in _NEWLINES or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
-        else "\N{REPLACEMENT CHARACTER}"
-        for char in text
-    )
 
 
 def display_width(text: str) -> int:

@@ -31,9 +31,9 @@ def show_record(terminal: Terminal, record: TaskRecord) -> None:
     if table.rows:
         terminal.line()
         terminal.table(table)
-        terminal.line()
         known = [f"{fact.label} {fact.text}" for fact in totals(record) if fact.text != fmt.UNKNOWN]
         if known:
+            terminal.line()
             terminal.line(", ".join(known))
     _show_advice(terminal, record)
     _show_gaps(terminal, record)
