@@ -64,12 +64,14 @@ def main(options: argparse.Namespace, argv: list[str]) -> int:
 
 def _begin(options: argparse.Namespace, argv: list[str], pid: int, marker: tuple[str, str]) -> Watch:
     """Check what can be checked, then begin to measure."""
-    from resource_tracker.export import check_destination
     from resource_tracker.settings import interval_of
 
     interval_s = interval_of(options.interval, "run")
-    for path in options.output:
-        check_destination(path)
+    if options.output:
+        from resource_tracker.export import check_destination
+
+        for path in options.output:
+            check_destination(path)
 
     from resource_tracker.cli.watch import Watch, title_of
 
