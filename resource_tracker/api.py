@@ -30,7 +30,8 @@ from resource_tracker.records import (
 from resource_tracker.report_file import Report
 from resource_tracker.settings import interval_of
 from resource_tracker.standalone import Surroundings
-from resource_tracker.tracker import SamplerProcess, StartEndReadings, start_measuring
+from resource_tracker.start_end import StartEndReadings
+from resource_tracker.tracker import SamplerProcess, start_measuring
 from resource_tracker.usage import published_stats
 
 __all__ = ["Report", "ResourceTracker"]

@@ -21,8 +21,8 @@ KEPT_VARIABLE = "LD_LIBRARY_PATH"
 MAX_ANSWER = 1 << 16
 
 
-def launch(arguments: list[str], spool_dir: str, deadline_s: float) -> int:
-    """Starts a sampler, and returns its pid once its first reading is taken.
+class Launch:
+    """A sampler that is loading.
 
     Parameters
     ----------
@@ -31,46 +31,79 @@ def launch(arguments: list[str], spool_dir: str, deadline_s: float) -> int:
     spool_dir : str
         Stands among the arguments: a process without it is not the sampler.
     deadline_s : float
-        Monotonic time by which it must be done.
+        Monotonic time by which its first reading must be taken.
 
     Raises
     ------
-    TrackerError, OSError
-        It could not be started; no process is left.
+    OSError, ValueError, RuntimeError
+        The process could not be started.
     """
-    # Not -E but -I: no variable, user folder or working directory of the task's decides what is imported.
-    command = [sys.executable, "-I", "-S", "-c", LAUNCH, _package_root(), *arguments]
-    environment = {KEPT_VARIABLE: os.environ[KEPT_VARIABLE]} if KEPT_VARIABLE in os.environ else {}
-    launcher = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-        env=environment,
-        bufsize=0,
-    )
-    assert launcher.stdin is not None and launcher.stdout is not None
-    sampler_pid: int | None = None
-    try:
-        output = launcher.stdout.fileno()
+
+    def __init__(self, arguments: list[str], spool_dir: str, deadline_s: float) -> None:
+        # Not -E but -I: no variable, user folder or working directory of the task's decides what is imported.
+        command = [sys.executable, "-I", "-S", "-c", LAUNCH, _package_root(), *arguments]
+        environment = {KEPT_VARIABLE: os.environ[KEPT_VARIABLE]} if KEPT_VARIABLE in os.environ else {}
+        self._spool_dir = spool_dir
+        self._deadline_s = deadline_s
+        self._sampler_pid: int | None = None
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=environment,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._word, self._answers = self._process.stdin, self._process.stdout
+
+    def finish(self) -> int:
+        """The sampler's pid, once its first reading is taken; nothing of it is open any more.
+
+        Raises
+        ------
+        TrackerError, OSError
+            There is none; whatever there is must be abandoned.
+        """
+        deadline_s, output = self._deadline_s, self._answers.fileno()
         line = _line(output, deadline_s)
         if line.startswith("pid "):
-            sampler_pid = int(line.split()[1])
-            launcher.wait(timeout=max(0.0, deadline_s - time.monotonic()))
-            launcher.stdin.close()  # "begin"; nothing is written, since SIGPIPE may not be ignored here
+            self._sampler_pid = int(line.split()[1])
+            try:
+                self._process.wait(timeout=max(0.0, deadline_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                raise TrackerError("the launcher of the sampler does not end") from None
+            self._word.close()  # "begin"; nothing is written, since SIGPIPE may not be ignored here
             line = _line(output, deadline_s)
             if line == "ok\n":
-                return sampler_pid
+                self._close()
+                return self._sampler_pid
         raise TrackerError(_failure(line, output, deadline_s))
-    except BaseException as error:
-        _dispose(launcher, sampler_pid, spool_dir)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise TrackerError("the launcher of the sampler does not end") from None
-        raise
-    finally:
-        launcher.stdin.close()
-        launcher.stdout.close()
+
+    def abandon(self) -> None:
+        """Leaves no process behind, nor a zombie: where we are a subreaper, the sampler is our child by now."""
+        self._process.kill()
+        self._process.wait()
+        if self._sampler_pid is None and not self._answers.closed:
+            line = _line(self._answers.fileno(), 0)
+            self._sampler_pid = int(line.split()[1]) if line.startswith("pid ") else None
+        self._close()
+        if self._sampler_pid is None:
+            return
+        try:
+            if os.fsencode(self._spool_dir) in read_record(f"/proc/{self._sampler_pid}/cmdline"):
+                os.kill(self._sampler_pid, signal.SIGKILL)
+        except OSError:
+            pass
+        try:
+            os.waitpid(self._sampler_pid, 0)
+        except ChildProcessError:
+            return
+
+    def _close(self) -> None:
+        self._word.close()
+        self._answers.close()
 
 
 def _line(fd: int, deadline_s: float) -> str:
@@ -85,7 +118,7 @@ def _line(fd: int, deadline_s: float) -> str:
 
 
 def wait_for(fd: int, deadline_s: float) -> int:
-    """Poll events of `fd`; 0 where the time is over."""
+    """Poll events of `fd`; 0 where the (monotonic) time is over."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     ready = poll.poll(max(0.0, (deadline_s - time.monotonic()) * 1000))
@@ -103,23 +136,6 @@ def _failure(line: str, output: int, deadline_s: float) -> str:
     if time.monotonic() >= deadline_s:
         return "the sampler did not start in time"
     return f"the sampler cannot be started: {said[-1] if said else 'it said nothing'}"
-
-
-def _dispose(launcher: subprocess.Popen[bytes], sampler_pid: int | None, spool_dir: str) -> None:
-    """Leaves no process behind, nor a zombie: where we are a subreaper, the sampler is our child by now."""
-    launcher.kill()
-    launcher.wait()
-    if sampler_pid is None:
-        return
-    try:
-        if os.fsencode(spool_dir) in read_record(f"/proc/{sampler_pid}/cmdline"):
-            os.kill(sampler_pid, signal.SIGKILL)
-    except OSError:
-        pass
-    try:
-        os.waitpid(sampler_pid, 0)
-    except ChildProcessError:
-        return
 
 
 def _package_root() -> str:

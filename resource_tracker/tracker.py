@@ -9,27 +9,27 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from resource_tracker.bundled import pynvml_file
 from resource_tracker.errors import ParseError, SpoolError, TrackerError
-from resource_tracker.launch import launch, wait_for
+from resource_tracker.launch import wait_for
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.aftermath import remove_spool
-from resource_tracker.sampler.attempts import ATTEMPT
 from resource_tracker.sampler.control import MARK, STOP, send
-from resource_tracker.sampler.gpu import library_found
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool import unlink
 from resource_tracker.sampler.spool_read import Spool, read_spool
-from resource_tracker.spool_dirs import default_parents, is_running, make_spool_dir, start_time_of, sweep_dead_spools
-from resource_tracker.start_end import StartEndReadings
+from resource_tracker.spool_dirs import is_running, start_time_of, sweep_dead_spools
+from resource_tracker.starting import Begun, Starting, begin, begin_measuring
 from resource_tracker.timeline import Timeline
 
-__all__ = ["SamplerProcess", "StartEndReadings", "start_measuring", "sweep_dead_spools"]
+if TYPE_CHECKING:
+    from resource_tracker.start_end import StartEndReadings
+
+__all__ = ["SamplerProcess", "finish_start", "start_measuring", "sweep_dead_spools"]
 
 
 class SamplerProcess:
@@ -65,65 +65,36 @@ class SamplerProcess:
     ) -> SamplerProcess:
         """Starts a sampler that watches a process and its descendants; its first reading is taken on return.
 
-        Parameters
-        ----------
-        pid : int
-            The process to watch, usually this one.
-        interval_s : float
-            Length of a row.
-        spool_parents : sequence of str, optional
-            Folders for the spool, the first that works; default ``$TMPDIR``, ``/var/tmp``, ``/dev/shm``.
-        marker : tuple of str, optional
-            Name and value of an environment variable that the process had from its beginning: orphans that it left are
-            known by it, and processes with another value belong to somebody else.
-        start_timeout_s : float
-            How long the start may take.
-        adopts : bool
-            This process is not what is measured, and waits for whatever becomes its child: as process 1 or a
-            subreaper it may get the sampler back as one.
-        is_attempt : bool
-            This is an attempt of a Metaflow task: an attempt that started it does not count it as its own.
+        Parameters are those of :func:`resource_tracker.starting.begin`.
 
         Raises
         ------
         TrackerError
             It could not be started; nothing is left behind.
         """
-        if os.getpid() == 1 and not adopts:
-            raise TrackerError("the task is process 1: orphans come back to it as its children")
-        if not sys.executable:
-            raise TrackerError("no Python interpreter is known (sys.executable is empty)")
-        parents = default_parents() if spool_parents is None else list(spool_parents)
-        sweep_dead_spools(parents)
+        return cls.finish(
+            begin(
+                pid=pid,
+                interval_s=interval_s,
+                spool_parents=spool_parents,
+                marker=marker,
+                start_timeout_s=start_timeout_s,
+                adopts=adopts,
+                is_attempt=is_attempt,
+            )
+        )
+
+    @classmethod
+    def finish(cls, starting: Starting) -> SamplerProcess:
+        """The sampler that was begun; its first reading is taken on return. Raises TrackerError."""
+        sampler_pid = starting.finish()
         try:
-            start_time, own_start_time = start_time_of(pid), start_time_of(os.getpid())
-        except (OSError, ParseError) as error:
-            raise TrackerError(f"process {pid} cannot be read in /proc ({error})") from None
-        spool_dir = make_spool_dir(parents, os.getpid(), own_start_time)  # ours: we read it, also after the task's end
-        try:
-            if is_attempt:
-                os.close(os.open(f"{spool_dir}/{ATTEMPT}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            given = {
-                "pid": str(pid),
-                "start_time": str(start_time),
-                "starter": str(os.getpid()),
-                "starter_start_time": str(own_start_time),
-                "adopted": "yes" if adopts else "no",
-                "interval_s": repr(interval_s),
-                "spool": spool_dir,
-                "directory": _directory_of(pid),
-            }
-            if marker is not None:
-                given["marker"] = "=".join(marker)
-            arguments = [word for pair in (given | _pynvml()).items() for word in pair]
-            sampler_pid = launch(arguments, spool_dir, time.monotonic() + start_timeout_s)
             # Only now: what the start cost this process is not the step's.
-            return cls(spool_dir, sampler_pid, interval_s, Timeline(pid))
-        except (OSError, ParseError, ValueError, RuntimeError) as error:  # RuntimeError: Python is shutting down
-            remove_spool(spool_dir)
-            raise TrackerError(f"the sampler cannot be started ({error})") from None
-        except BaseException:
-            remove_spool(spool_dir)
+            return cls(starting.spool_dir, sampler_pid, starting.interval_s, Timeline(starting.pid))
+        except BaseException as error:
+            starting.abandon()
+            if isinstance(error, (OSError, ParseError)):
+                raise TrackerError(f"the sampler cannot be started ({error})") from None
             raise
 
     def mark(self, name: str, timeout_s: float = 0.25) -> bool:
@@ -210,29 +181,26 @@ def start_measuring(
 ) -> SamplerProcess | StartEndReadings:
     """The best way of measuring that works here. Never raises; ``measurements().tracking`` says which, and why.
 
-    Parameters are those of :meth:`SamplerProcess.start`.
+    Parameters are those of :func:`resource_tracker.starting.begin`.
     """
-    try:
-        return SamplerProcess.start(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts, is_attempt=is_attempt)
-    except TrackerError as error:
-        reason = str(error)
-    except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
-        reason = f"{type(error).__name__}: {error}"
-    return StartEndReadings.start(interval_s=interval_s, reason=reason, pid=pid, marker=marker)
+    return finish_start(
+        begin_measuring(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts, is_attempt=is_attempt)
+    )
 
 
-def _pynvml() -> dict[str, str]:
-    """The folder of ``pynvml``, where there is an NVIDIA driver for it."""
-    if library_found() and (pynvml := pynvml_file()):
-        return {"pynvml_dir": os.path.dirname(pynvml)}
-    return {}
+def finish_start(begun: Begun) -> SamplerProcess | StartEndReadings:
+    """What :func:`resource_tracker.starting.begin_measuring` began; what is measured counts from here. Never raises."""
+    reason = begun.reason
+    if begun.starting is not None:
+        try:
+            return SamplerProcess.finish(begun.starting)
+        except TrackerError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
+            reason = f"{type(error).__name__}: {error}"
+    from resource_tracker.start_end import StartEndReadings  # most tasks do without
 
-
-def _directory_of(pid: int) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/cwd")
-    except OSError:  # another user's
-        return "/"
+    return StartEndReadings.start(interval_s=begun.interval_s, reason=reason, pid=begun.pid, marker=begun.marker)
 
 
 def _kill(pid: int, start_time: int) -> None:

@@ -49,6 +49,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "sampler",
                 "spool_dirs",
                 "start_end",
+                "starting",
                 "task_usage",
                 "timeline",
                 "tracker",

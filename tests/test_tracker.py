@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -18,7 +19,8 @@ from resource_tracker.errors import TrackerError
 from resource_tracker.sampler.control import CONTROL
 from resource_tracker.spool_dirs import ABANDONED_AFTER_S, make_spool_dir, start_time_of
 from resource_tracker.start_end import StartEndReadings
-from resource_tracker.tracker import SamplerProcess, start_measuring, sweep_dead_spools
+from resource_tracker.starting import begin, begin_measuring
+from resource_tracker.tracker import SamplerProcess, finish_start, start_measuring, sweep_dead_spools
 
 RUNS = "s = start(); say(pid=s.sampler_pid, dir=s.spool_dir); "
 
@@ -563,9 +565,42 @@ def test_start_measuring_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     found = start_measuring(pid=os.getpid(), interval_s=1.0).measurements()
     assert found.tracking.mode == "start_end"
     assert "No such file" in str(found.tracking.reason)
-    monkeypatch.setattr(SamplerProcess, "start", lambda **_: 1 / 0)
+    monkeypatch.setattr("resource_tracker.starting.begin", lambda **_: 1 / 0)
     found = start_measuring(pid=os.getpid(), interval_s=1.0).measurements()
     assert "ZeroDivisionError" in str(found.tracking.reason)
+
+
+def test_second_half_of_the_start_fails(spools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler that has begun, and then cannot be used, is ended; there are readings at start and end instead."""
+    monkeypatch.setenv("TMPDIR", str(spools))
+    begun = begin_measuring(pid=os.getpid(), interval_s=1.0)
+    monkeypatch.setattr("resource_tracker.tracker.Timeline", lambda pid: 1 / 0)
+    found = finish_start(begun).measurements()
+    assert found.tracking.mode == "start_end"
+    assert "ZeroDivisionError" in str(found.tracking.reason)
+    assert os.listdir(spools) == []
+    wait_until(lambda: not samplers_of(spools), "the sampler ends")
+
+
+def test_abandoned_start(spools: Path) -> None:
+    """A start that is given up half-way leaves no process, no child and no file, and can be given up twice."""
+    starting = begin(pid=os.getpid(), spool_parents=[str(spools)])
+    starting.abandon()
+    starting.abandon()
+    assert os.listdir(spools) == []
+    wait_until(lambda: not samplers_of(spools), "the sampler ends")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def samplers_of(spools: Path) -> list[str]:
+    """Pids of processes that have a spool in that folder among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(spools) in path.read_bytes():
+                found.append(path.parent.name)
+    return found
 
 
 def test_package_in_a_zip(spools: Path, tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ DEADLINE_S = 20.0
 PRELUDE = """
 import json, os, subprocess, sys, time
 sys.path.insert(0, {root!r})
-from resource_tracker.tracker import SamplerProcess, StartEndReadings, start_measuring, TrackerError
+from resource_tracker.errors import TrackerError
+from resource_tracker.start_end import StartEndReadings
+from resource_tracker.tracker import SamplerProcess, start_measuring
 
 def say(**facts):
     print(json.dumps(facts), flush=True)

@@ -1,0 +1,177 @@
+"""The first half of starting a sampler: its interpreter loads while the task gets its own things ready.
+
+On two cores that hides most of what the start takes. The second half, in :mod:`resource_tracker.tracker`, waits for the
+first reading. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from resource_tracker.bundled import pynvml_file
+from resource_tracker.errors import ParseError, TrackerError
+from resource_tracker.launch import Launch
+from resource_tracker.sampler.aftermath import remove_spool
+from resource_tracker.sampler.attempts import ATTEMPT
+from resource_tracker.sampler.gpu import library_found
+from resource_tracker.spool_dirs import default_parents, make_spool_dir, start_time_of, sweep_dead_spools
+
+
+class Starting(NamedTuple):
+    """A sampler that waits for the word to take its first reading."""
+
+    pid: int
+    interval_s: float
+    spool_dir: str
+    launch: Launch
+
+    def finish(self) -> int:
+        """The sampler's pid, once its first reading is taken; it counts from here.
+
+        Raises
+        ------
+        TrackerError
+            It could not be started; nothing is left behind.
+        """
+        try:
+            return self.launch.finish()
+        except (OSError, ParseError, ValueError, RuntimeError) as error:
+            self.abandon()
+            raise TrackerError(f"the sampler cannot be started ({error})") from None
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Leaves no process and no file behind."""
+        self.launch.abandon()
+        remove_spool(self.spool_dir)
+
+
+class Begun(NamedTuple):
+    """A measurement that was begun: the sampler, or the reason why there is none."""
+
+    pid: int
+    interval_s: float
+    marker: tuple[str, str] | None
+    starting: Starting | None
+    reason: str = ""
+
+    def abandon(self) -> None:
+        """Leaves no process and no file behind."""
+        if self.starting is not None:
+            self.starting.abandon()
+
+
+def begin_measuring(
+    *,
+    pid: int,
+    interval_s: float,
+    marker: tuple[str, str] | None = None,
+    adopts: bool = False,
+    is_attempt: bool = False,
+) -> Begun:
+    """Begins a sampler where one can run. Never raises.
+
+    Parameters are those of :func:`begin`. The result goes to :func:`resource_tracker.tracker.finish_start`, or is
+    abandoned.
+    """
+    try:
+        starting = begin(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts, is_attempt=is_attempt)
+        return Begun(pid, interval_s, marker, starting)
+    except TrackerError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
+        reason = f"{type(error).__name__}: {error}"
+    return Begun(pid, interval_s, marker, None, reason)
+
+
+def begin(
+    *,
+    pid: int,
+    interval_s: float = 1.0,
+    spool_parents: Sequence[str] | None = None,
+    marker: tuple[str, str] | None = None,
+    start_timeout_s: float = 2.0,
+    adopts: bool = False,
+    is_attempt: bool = False,
+) -> Starting:
+    """Begins a sampler that will watch a process and its descendants.
+
+    Parameters
+    ----------
+    pid : int
+        The process to watch, usually this one.
+    interval_s : float
+        Length of a row.
+    spool_parents : sequence of str, optional
+        Folders for the spool, the first that works; default ``$TMPDIR``, ``/var/tmp``, ``/dev/shm``.
+    marker : tuple of str, optional
+        Name and value of an environment variable that the process had from its beginning: orphans that it left are
+        known by it, and processes with another value belong to somebody else.
+    start_timeout_s : float
+        How long the start may take, up to the first reading.
+    adopts : bool
+        This process is not what is measured, and waits for whatever becomes its child: as process 1 or a
+        subreaper it may get the sampler back as one.
+    is_attempt : bool
+        This is an attempt of a Metaflow task: an attempt that started it does not count it as its own.
+
+    Raises
+    ------
+    TrackerError
+        It could not be started; nothing is left behind.
+    """
+    deadline_s = time.monotonic() + start_timeout_s
+    if os.getpid() == 1 and not adopts:
+        raise TrackerError("the task is process 1: orphans come back to it as its children")
+    if not sys.executable:
+        raise TrackerError("no Python interpreter is known (sys.executable is empty)")
+    parents = default_parents() if spool_parents is None else list(spool_parents)
+    sweep_dead_spools(parents)
+    try:
+        start_time, own_start_time = start_time_of(pid), start_time_of(os.getpid())
+    except (OSError, ParseError) as error:
+        raise TrackerError(f"process {pid} cannot be read in /proc ({error})") from None
+    spool_dir = make_spool_dir(parents, os.getpid(), own_start_time)  # ours: we read it, also after the task's end
+    try:
+        if is_attempt:
+            os.close(os.open(f"{spool_dir}/{ATTEMPT}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        given = {
+            "pid": str(pid),
+            "start_time": str(start_time),
+            "starter": str(os.getpid()),
+            "starter_start_time": str(own_start_time),
+            "adopted": "yes" if adopts else "no",
+            "interval_s": repr(interval_s),
+            "spool": spool_dir,
+            "directory": _directory_of(pid),
+        }
+        if marker is not None:
+            given["marker"] = "=".join(marker)
+        arguments = [word for pair in (given | _pynvml()).items() for word in pair]
+        return Starting(pid, interval_s, spool_dir, Launch(arguments, spool_dir, deadline_s))
+    except (OSError, ParseError, ValueError, RuntimeError) as error:  # RuntimeError: Python is shutting down
+        remove_spool(spool_dir)
+        raise TrackerError(f"the sampler cannot be started ({error})") from None
+    except BaseException:
+        remove_spool(spool_dir)
+        raise
+
+
+def _pynvml() -> dict[str, str]:
+    """The folder of ``pynvml``, where there is an NVIDIA driver for it."""
+    if library_found() and (pynvml := pynvml_file()):
+        return {"pynvml_dir": os.path.dirname(pynvml)}
+    return {}
+
+
+def _directory_of(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:  # another user's
+        return "/"
