@@ -110,7 +110,7 @@ class ResourceTracker:
         self._owner = os.getpid()
         self._measuring = start_measuring(pid=self._pid, interval_s=self._interval_s)
         # Where stop() is forgotten: runs when the tracker is collected, or when the interpreter exits.
-        weakref.finalize(self, _end, self._measuring, self._owner)
+        self._forgotten = weakref.finalize(self, _end, self._measuring, self._owner)
         _ = self._surroundings.limits  # read while the process lives
         return self
 
@@ -151,6 +151,7 @@ class ResourceTracker:
             self._measurements = measuring.measurements()
         finally:
             measuring.remove()
+            self._forgotten.detach()
 
     def _started(self) -> SamplerProcess | StartEndReadings:
         if self._measuring is None:
@@ -254,7 +255,7 @@ class ResourceTracker:
             It is something else, is damaged, or comes from a later version.
         """
         record = from_artifact(_with_frames(snapshot))
-        tracker = cls(interval=record.tracking.interval_s, title=record.title)
+        tracker = cls(title=record.title)
         tracker._record = record
         tracker._outcome = record.outcome
         return tracker
