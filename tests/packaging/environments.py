@@ -24,7 +24,17 @@ RUNNING_PYTHON = "{}.{}".format(*sys.version_info)
 OTHER_EXTENSION = "metaflow-card-html"
 """Somebody else's extension: ours has to be found beside it, too."""
 NOT_IN_A_CHECKOUT = shutil.ignore_patterns(
-    ".git", ".venv", ".hypothesis", ".*_cache", "__pycache__", "node_modules", "*.egg-info", "build", "dist", "demo"
+    ".git",
+    ".venv",
+    ".cache",
+    ".*_cache",
+    ".hypothesis",
+    "__pycache__",
+    "node_modules",
+    "*.egg-info",
+    "build",
+    "dist",
+    "demo",
 )
 HOOK = """
 import json, sys
