@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import weakref
@@ -11,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from resource_tracker.artifact import from_artifact, to_artifact
+from resource_tracker.artifact import to_artifact
 from resource_tracker.catalog import load_bundled
 from resource_tracker.cloud import cached_discover
-from resource_tracker.errors import ArtifactError, SettingError, TrackerError
-from resource_tracker.export import to_json
+from resource_tracker.errors import SettingError, TrackerError
+from resource_tracker.export import from_snapshot, to_json
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.pricing import price
 from resource_tracker.records import (
@@ -35,8 +34,6 @@ from resource_tracker.tracker import SamplerProcess, start_measuring
 from resource_tracker.usage import published_stats
 
 __all__ = ["Report", "ResourceTracker"]
-
-_FRAMES = ("process_metrics", "system_metrics")
 
 
 class ResourceTracker:
@@ -254,7 +251,7 @@ class ResourceTracker:
         ArtifactError
             It is something else, is damaged, or comes from a later version.
         """
-        record = from_artifact(_with_frames(snapshot))
+        record = from_snapshot(snapshot)
         tracker = cls(title=record.title)
         tracker._record = record
         tracker._outcome = record.outcome
@@ -311,16 +308,3 @@ def _outcome_of(error: BaseException | None) -> Outcome:
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return Outcome(status="ok")
     return Outcome(status="failed", exception_type=type(error).__name__)
-
-
-def _with_frames(snapshot: Mapping[str, Any] | str) -> dict[str, Any]:
-    """A snapshot with its frames, from one that may have been JSON."""
-    if isinstance(snapshot, str):
-        try:
-            snapshot = json.loads(snapshot)
-        except ValueError as error:
-            raise ArtifactError(f"the snapshot is not JSON: {error}") from None
-    if not isinstance(snapshot, Mapping):
-        raise ArtifactError(f"the snapshot is a {type(snapshot).__name__}, not a dict or JSON text")
-    frames = {name: TinyDataFrame(snapshot[name]) for name in _FRAMES if isinstance(snapshot.get(name), Mapping)}
-    return {**snapshot, **frames}

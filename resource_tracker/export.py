@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resource_tracker.errors import SettingError
+from resource_tracker.errors import ArtifactError, SettingError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import TaskRecord
+
+_FRAMES = ("process_metrics", "system_metrics")
 
 
 def to_json(record: TaskRecord, indent: int | None = 2) -> str:
@@ -24,6 +26,27 @@ def to_json(record: TaskRecord, indent: int | None = 2) -> str:
     from resource_tracker.artifact import to_artifact
 
     return json.dumps(_plain(to_artifact(record)), indent=indent, allow_nan=False)
+
+
+def from_snapshot(snapshot: object) -> TaskRecord:
+    """The record from an artifact, or from its JSON: the text, or what was parsed from it.
+
+    Raises
+    ------
+    ArtifactError
+        It is something else, is damaged, or comes from a later version.
+    """
+    from resource_tracker.artifact import from_artifact
+
+    if isinstance(snapshot, str):
+        try:
+            snapshot = json.loads(snapshot)
+        except ValueError as error:
+            raise ArtifactError(f"the snapshot is not JSON: {error}") from None
+    if not isinstance(snapshot, dict):
+        raise ArtifactError(f"the snapshot is a {type(snapshot).__name__}, not a dict or JSON text")
+    frames = {name: TinyDataFrame(snapshot[name]) for name in _FRAMES if isinstance(snapshot.get(name), dict)}
+    return from_artifact({**snapshot, **frames})
 
 
 def to_csv(record: TaskRecord) -> str:
