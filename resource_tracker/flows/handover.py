@@ -18,11 +18,10 @@ from typing import Any
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ArtifactError
+from resource_tracker.flows.attempt import HANDOVER_VARIABLE, MARKER_VARIABLE
 from resource_tracker.records import CloudInfo, TaskSummary
 from resource_tracker.summary import decode_summary, encode_summary
 
-HANDOVER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_HANDOVER"
-MARKER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_MARKER"
 _PREFIX = "metaflow-resource-tracker-handover-"
 
 

@@ -19,38 +19,21 @@ from resource_tracker.artifact import to_artifact
 from resource_tracker.build import build_record, history_of
 from resource_tracker.bundled import use_bundled
 from resource_tracker.catalog import load_bundled
-from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import CatalogError
+from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
 from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.guard import guarded
-from resource_tracker.flows.handover import HANDOVER_VARIABLE, MARKER_VARIABLE, Handed, read_handover
+from resource_tracker.flows.handover import Handed, read_handover
 from resource_tracker.flows.request import requested_resources
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import limits, server_info
 from resource_tracker.pricing import Catalog
 from resource_tracker.records import CloudInfo, Limits, Outcome, ServerInfo, TaskRecord
 from resource_tracker.settings import Settings
+from resource_tracker.starting import Begun
 from resource_tracker.summary import summary_of
-from resource_tracker.tracker import start_measuring
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskContext:
-    """What Metaflow tells about the attempt."""
-
-    flow: Any
-    step: str
-    run_id: str
-    task_id: str
-    attempt: int
-    flow_datastore: Any
-    metadata: Any
-    decorators: tuple[Any, ...]
-
-    @property
-    def pathspec(self) -> str:
-        return f"{self.flow.name}/{self.run_id}/{self.step}/{self.task_id}"
+from resource_tracker.tracker import finish_start
 
 
 class TaskSession:
@@ -62,13 +45,15 @@ class TaskSession:
         The attempt.
     settings : Settings
         The decorator's validated options.
+    begun : Begun
+        The measurement, which starts at the end of this.
 
     Notes
     -----
     Everything that depends on the current directory is resolved here, before the user's code runs.
     """
 
-    def __init__(self, context: TaskContext, settings: Settings) -> None:
+    def __init__(self, context: TaskContext, settings: Settings, begun: Begun) -> None:
         self._context = context
         self._settings = settings
         self._pid = os.getpid()
@@ -83,13 +68,12 @@ class TaskSession:
         self._outcome = Outcome(status="running")
         self._stored: dict[str, Any] | None = None
         self._finished = False
-        marker = os.environ.get(MARKER_VARIABLE)
-        self._measuring = start_measuring(
-            pid=self._pid,
-            interval_s=settings.interval,
-            marker=(MARKER_VARIABLE, marker) if marker else None,
-            is_attempt=True,
-        )
+        self._versions = {
+            "resource_tracker": str(resource_tracker.__version__),
+            "metaflow": _metaflow_version(),
+            "python": platform.python_version(),
+        }
+        self._measuring = finish_start(begun)
         atexit.register(self._task_is_exiting)
 
     def step_ended(self, exception: BaseException | None) -> None:
@@ -190,11 +174,7 @@ class TaskSession:
             catalog=catalog,
             catalog_note=catalog_note,
             ticks_per_s=float(os.sysconf("SC_CLK_TCK")),
-            versions={
-                "resource_tracker": str(resource_tracker.__version__),
-                "metaflow": _metaflow_version(),
-                "python": platform.python_version(),
-            },
+            versions=self._versions,
         )
 
     def _handed(self) -> Handed:

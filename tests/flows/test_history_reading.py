@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
+from resource_tracker.flows.attempt import HANDOVER_VARIABLE, MARKER_VARIABLE
 from resource_tracker.flows.handover import (
-    HANDOVER_VARIABLE,
-    MARKER_VARIABLE,
     RuntimeHandover,
     read_handover,
     sweep_dead_handovers,

@@ -147,7 +147,8 @@ class TrackResourcesDecorator(StepDecorator):
         handover.add(self._step, self._settings.history)
 
     def _start_session(self, flow, step_name, run_id, task_id, retry_count, metadata):
-        from resource_tracker.flows.session import TaskContext, TaskSession
+        from resource_tracker.flows.attempt import TaskContext
+        from resource_tracker.flows.start import start_session
 
         context = TaskContext(
             flow=flow,
@@ -159,7 +160,7 @@ class TrackResourcesDecorator(StepDecorator):
             metadata=metadata,
             decorators=tuple(self._decorators),
         )
-        return TaskSession(context, self._settings)
+        return start_session(context, self._settings)
 
     def _step_ended(self, exception):
         if self._session is not None:

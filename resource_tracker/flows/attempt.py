@@ -1,0 +1,28 @@
+"""What a task knows of its attempt before anything else of us is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resource_tracker.dataclass import dataclass
+
+HANDOVER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_HANDOVER"
+MARKER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_MARKER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContext:
+    """What Metaflow tells about the attempt."""
+
+    flow: Any
+    step: str
+    run_id: str
+    task_id: str
+    attempt: int
+    flow_datastore: Any
+    metadata: Any
+    decorators: tuple[Any, ...]
+
+    @property
+    def pathspec(self) -> str:
+        return f"{self.flow.name}/{self.run_id}/{self.step}/{self.task_id}"
