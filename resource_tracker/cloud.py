@@ -150,21 +150,14 @@ def cached_discover(
     clock : callable
         The Unix time.
     """
-    boot_id = (read_text(root, "/proc/sys/kernel/random/boot_id", 64) or "").strip()
-    if not re.fullmatch(r"[0-9a-f-]{36}", boot_id):
+    name = _cache_name(root)
+    if name is None:
         return discover(timeout_s=timeout_s, vendors=vendors, hints=hints)
-    name = f"{_PREFIX}{boot_id}.json"
-    places = list(private_dir.default_places()) if cache_dir is None else [cache_dir]
-    for place in places:
-        try:
-            with private_dir.open_private(place, create=False) as directory:
-                kept = _from_json(private_dir.read_small(directory, name, _CACHE_AT_MOST), clock())
-        except (OSError, ValueError, RecursionError, OverflowError):  # none yet, or a damaged one
-            continue
-        if kept is not None:
-            return kept
+    kept = cached(cache_dir=cache_dir, root=root, clock=clock)
+    if kept is not None:
+        return kept
     info = discover(timeout_s=timeout_s, vendors=vendors, hints=hints)
-    for place in places:
+    for place in _places(cache_dir):
         try:
             with private_dir.open_private(place) as directory:
                 private_dir.write_atomic(directory, name, _to_json(info, clock()))
@@ -173,6 +166,36 @@ def cached_discover(
         except OSError:
             continue
     return info
+
+
+def cached(
+    *, cache_dir: str | None = None, root: str = "/", clock: Callable[[], float] = time.time
+) -> CloudInfo | None:
+    """Return what :func:`cached_discover` found out since the machine booted; ``None`` where it was not asked.
+
+    Takes no request and no more than a millisecond. Never raises.
+    """
+    name = _cache_name(root)
+    if name is None:
+        return None
+    for place in _places(cache_dir):
+        try:
+            with private_dir.open_private(place, create=False) as directory:
+                kept = _from_json(private_dir.read_small(directory, name, _CACHE_AT_MOST), clock())
+        except (OSError, ValueError, RecursionError, OverflowError):  # none yet, or a damaged one
+            continue
+        if kept is not None:
+            return kept
+    return None
+
+
+def _cache_name(root: str) -> str | None:
+    boot_id = (read_text(root, "/proc/sys/kernel/random/boot_id", 64) or "").strip()
+    return f"{_PREFIX}{boot_id}.json" if re.fullmatch(r"[0-9a-f-]{36}", boot_id) else None
+
+
+def _places(cache_dir: str | None) -> list[str]:
+    return list(private_dir.default_places()) if cache_dir is None else [cache_dir]
 
 
 def _to_json(info: CloudInfo, now: float) -> str:

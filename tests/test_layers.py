@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "catalog",
                 "catalog_file",
                 "cloud",
+                "cloud_probe",
                 "cloud_vendors",
                 "host",
                 "host_limits",
