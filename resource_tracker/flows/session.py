@@ -33,7 +33,7 @@ from resource_tracker.records import CloudInfo, Limits, Outcome, ServerInfo, Tas
 from resource_tracker.settings import Settings
 from resource_tracker.starting import Begun
 from resource_tracker.summary import summary_of
-from resource_tracker.tracker import finish_start
+from resource_tracker.tracker import SamplerProcess, finish_start
 
 
 class TaskSession:
@@ -74,6 +74,8 @@ class TaskSession:
             "python": platform.python_version(),
         }
         self._measuring = finish_start(begun)
+        if self._handover_folder is None and isinstance(self._measuring, SamplerProcess):
+            guarded("ask for the cloud", _ask_for_cloud)
         atexit.register(self._task_is_exiting)
 
     def step_ended(self, exception: BaseException | None) -> None:
@@ -149,7 +151,7 @@ class TaskSession:
         if self._cards is None:
             return None
         task = "/".join(self._context.pathspec.split("/")[1:])
-        return f"card: python {os.path.basename(sys.argv[0])} card view {task} --id {self._cards.card_id}"
+        return f"card: python {sys.argv[0]} card view {task} --id {self._cards.card_id}"
 
     def _task_is_exiting(self) -> None:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""
@@ -167,7 +169,7 @@ class TaskSession:
             attempt=context.attempt,
             outcome=self._outcome,
             server=self._server,
-            cloud=handed.cloud or CloudInfo(reason="the metadata services had not been asked yet when the step ended"),
+            cloud=handed.cloud or self._cloud(),
             request=self._request,
             limits=self._limits,
             history=history_of(handed.summaries, max_runs=self._settings.history, reason=handed.reason),
@@ -181,12 +183,27 @@ class TaskSession:
         """Asked again by the final card: more may have arrived since the step ended."""
         return read_handover(self._handover_folder, self._context.step)
 
+    def _cloud(self) -> CloudInfo:
+        """Where no runtime handed it over: what a probe found out since the machine booted."""
+        from resource_tracker.cloud import cached
+
+        found = cached() if self._handover_folder is None else None
+        return found or CloudInfo(reason="the metadata services had not answered yet when the step ended")
+
     @cached_property
     def _catalog(self) -> tuple[Catalog | None, str | None]:
         try:
             return load_bundled(), None
         except CatalogError as error:
             return None, str(error)
+
+
+def _ask_for_cloud() -> None:
+    from resource_tracker.cloud import cached
+    from resource_tracker.cloud_probe import start_probe
+
+    if cached() is None:
+        start_probe()
 
 
 def _metaflow_version() -> str:

@@ -217,6 +217,7 @@ def test_the_task_is_process_1(tmp_path: Path) -> None:
     assert Counter(tracked.plain_output()) == Counter(bare.plain_output())
     assert wait_until_clean(tracked) == []
     artifact = tracked.task_data("one/work/t2")
+    assert "had not answered" in artifact[OURS]["cloud_info"]["reason"]
     assert artifact["result"] == "no child"
     assert artifact[OURS]["tracking"]["mode"] == "start_end"
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from harness import FlowFolder, FlowRun
+from harness import FlowFolder, FlowRun, wait_until_clean
 from scenarios import FOREACH, PARALLEL, SCENARIOS, linear
 
 from resource_tracker.flows.summaries import SUMMARY_FIELD
@@ -136,3 +136,18 @@ def test_hostile_strings_stay_text(tmp_path: Path) -> None:
     run = tracked(tmp_path, SCENARIOS["success"], "--tag", "</script><img src=x onerror=alert(1)>")
     for card in run.cards():
         assert "<img src=x" not in card.read_text()
+
+
+def test_a_task_without_a_local_runtime_asks_for_the_cloud_itself(tmp_path: Path) -> None:
+    """As a scheduler starts it: nothing was handed over; a process beside the task asks, and the next task knows."""
+    folder = FlowFolder(tmp_path)
+    folder.write(linear("time.sleep(2.5)").replace("{track}", "@track_resources", 1).replace("{track}", "# bare"))
+    assert folder.call("init", "--run-id", "one", "--task-id", "t0").returncode == 0
+    begun = folder.call("step", "start", "--run-id", "one", "--task-id", "t1", "--input-paths", "one/_parameters/t0")
+    assert begun.returncode == 0, begun.output
+    run = folder.call("step", "work", "--run-id", "one", "--task-id", "t2", "--input-paths", "one/start/t1")
+    assert run.returncode == 0, run.output
+    data = run.task_data("one/work/t2")["resource_tracker_data"]
+    assert data["cloud_info"]["discovery_time"] is not None
+    assert "did not start this task" in data["historical_stats"]["reason"]
+    assert wait_until_clean(run) == []
