@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["dataclass"]
 
 
-def _dataclass(*, frozen: bool, slots: bool, kw_only: bool) -> Any:
-    """Make a class whose instances are frozen, slotted and made by keyword: all three must be asked for."""
-    if not (frozen and slots and kw_only):
-        raise TypeError("dataclass() here makes classes with frozen=True, slots=True, kw_only=True only")
-    return _make
+def _dataclass(*, frozen: bool, slots: bool, kw_only: bool = False) -> Any:
+    """Make a class whose instances are frozen and slotted: both must be asked for."""
+    if not (frozen and slots):
+        raise TypeError("dataclass() here makes classes with frozen=True, slots=True only")
+    return lambda cls: _make(cls, kw_only)
 
 
-def _make(cls: type) -> type:
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)(cls)
+def _make(cls: type, kw_only: bool) -> type:
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
     found = dataclasses.fields(made)
     made._names = tuple(field.name for field in found)
     made._defaults = {field.name: field.default for field in found if field.default is not dataclasses.MISSING}
     made._factories = {f.name: f.default_factory for f in found if f.default_factory is not dataclasses.MISSING}
-    for method in (_init, _repr, _eq, _hash, _setattr, _delattr, _getstate, _setstate):
+    made.__init__ = _init if kw_only else _init_by_position
+    for method in (_repr, _eq, _hash, _setattr, _delattr, _getstate, _setstate):
         name = f"__{method.__name__.strip('_')}__"
         if name not in cls.__dict__:
             setattr(made, name, method)
@@ -45,6 +46,15 @@ def _init(self: Any, /, **given: Any) -> None:
         raise TypeError(_misfit(type(self), values))
     for name in self._names:
         object.__setattr__(self, name, values[name])
+
+
+def _init_by_position(self: Any, /, *values: Any, **given: Any) -> None:
+    if len(values) > len(self._names):
+        raise TypeError(f"{type(self).__qualname__}() takes {len(self._names)} values, not {len(values)}")
+    named = dict(zip(self._names, values, strict=False))
+    if named.keys() & given.keys():
+        raise TypeError(f"{type(self).__qualname__}() got {', '.join(map(repr, named.keys() & given.keys()))} twice")
+    _init(self, **named, **given)
 
 
 def _misfit(cls: Any, values: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from resource_tracker.dataclass import dataclass
 from resource_tracker.records import (
     History,
     Limits,

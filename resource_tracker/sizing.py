@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from resource_tracker.dataclass import dataclass
 from resource_tracker.records import NoRecommendation
 
 MIN_HEADROOM = 1.10

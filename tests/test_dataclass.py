@@ -103,3 +103,19 @@ def test_makes_one_kind_only():
     """Options that it does not have are refused, not ignored."""
     with pytest.raises(TypeError, match="only"):
         dataclass(frozen=False, slots=True, kw_only=True)
+
+
+@pytest.mark.parametrize("standard", [False, True])
+def test_takes_values_by_position_where_asked_for(standard):
+    """Without ``kw_only`` values are also taken in the order of the fields, none too many and none twice."""
+
+    class Point:
+        x: int
+        y: int = 0
+
+    kind = (dataclasses.dataclass if standard else dataclass)(frozen=True, slots=True)(Point)
+    assert (kind(1, 2).x, kind(1, 2).y) == (1, 2)
+    assert kind(1) == kind(x=1) == kind(1, y=0)
+    for values, named in (((), {}), ((1, 2, 3), {}), ((1,), {"x": 1})):
+        with pytest.raises(TypeError):
+            kind(*values, **named)
