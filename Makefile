@@ -36,4 +36,4 @@ bench: $(VENV)/.installed  ## what tracking costs, beside bare runs and the reso
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what was built
-	rm -rf $(VENV) build dist demo *.egg-info resource_tracker/report/assets frontend/node_modules
+	rm -rf $(VENV) build dist demo *.egg-info resource_tracker/report/assets resource_tracker/report/compiled.py frontend/node_modules

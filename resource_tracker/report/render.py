@@ -7,12 +7,12 @@ from functools import lru_cache
 from pkgutil import get_data
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.records import TaskRecord
 from resource_tracker.report.model import build_card
+from resource_tracker.report.pages import environment
 
 FINAL = "final"
 """The reload token of a page that nothing will change any more."""
@@ -36,21 +36,15 @@ def render_card(record: TaskRecord, *, reload_token: str = FINAL, notice: str | 
         HTML with styles, script and data inside.
     """
     card = build_card(record)
-    page = _environment().get_template("card.html.j2")
+    page = environment().get_template("card.html.j2")
     html = page.render(card=card, data=_json(card.data), token=_json(reload_token), notice=notice, **_assets())
     return _storable(html)
 
 
 def render_error(title: str, message: str) -> str:
     """A page in the card's looks that says why there is no card, such as for an artifact that cannot be read."""
-    page = _environment().get_template("error.html.j2")
+    page = environment().get_template("error.html.j2")
     return _storable(page.render(title=title, message=message, token=_json(FINAL), **_assets()))
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    loader = PackageLoader("resource_tracker.report", "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 @lru_cache(maxsize=1)
