@@ -51,7 +51,7 @@ def build_record(
     ticks_per_s : float
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
     """
-    usage = summarize(measurements, ticks_per_s=ticks_per_s)
+    usage = summarize(measurements, ticks_per_s=ticks_per_s, cpus=limits.cpus or server.vcpus)
     recommendation: Recommendation | NoRecommendation
     if measurements.tracking.mode == "untracked":
         reason = measurements.tracking.reason or "the reason is not known"

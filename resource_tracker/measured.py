@@ -46,7 +46,9 @@ def measurements_of(
     persist_peak = None
     if step_end is not None and timeline.end is not None:  # sooner, saving has hardly begun
         persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage, with_children=alone))
-    cpu_s, cpu_source = _cpu(spool, step, used.cpu_since(timeline.start.usage) if alone else None)
+    childless = alone and _highest(spool.columns["process", "children"], step) == 0
+    of_task_s = used.cpu_since(timeline.start.usage) if alone else None
+    cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless)
     return Measurements(
         process=_frame(spool, "process", PROCESS_NAMES, step, timeline, duration_s),
         system=_frame(spool, "system", SYSTEM_NAMES, step, timeline, duration_s),
@@ -59,7 +61,7 @@ def measurements_of(
         persist_memory_peak_kib=persist_peak,
         cpu_seconds=cpu_s,
         cpu_source=cpu_source,
-        cpu_is_lower_bound=cpu_s is not None,
+        cpu_is_lower_bound=cpu_s is not None and not childless,
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,
@@ -126,12 +128,12 @@ def _peak(spool: Spool, rows: list[int], of_task: dict[str, float]) -> tuple[flo
     return best, source
 
 
-def _cpu(spool: Spool, rows: list[int], of_task_s: float | None) -> tuple[float | None, str]:
-    """CPU seconds: of the tree, or of the task where that knows more (ticks are coarse, and it may have been alone)."""
+def _cpu(spool: Spool, rows: list[int], of_task_s: float | None, childless: bool) -> tuple[float | None, str]:
+    """CPU seconds: of the tree, or of the task where it knows more, or had no children: it does not count in ticks."""
     ticks = [spool.columns["process", name][index] for name in ("utime", "stime") for index in rows]
     known = [value for value in ticks if value == value]
     of_tree_s = ticks_to_seconds(math.fsum(known), os.sysconf("SC_CLK_TCK")) if known else None
-    if of_task_s is not None and (of_tree_s is None or of_task_s > of_tree_s):
+    if of_task_s is not None and (of_tree_s is None or childless or of_task_s > of_tree_s):
         return of_task_s, CPU_OF_TASK
     return of_tree_s, "" if of_tree_s is None else CPU_OF_TREE
 

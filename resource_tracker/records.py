@@ -151,6 +151,7 @@ class TaskSummary:
     cpu_max_cores: float | None = None
     memory_peak_kib: float | None = None
     persist_growth_kib: float | None = None
+    persist_memory_peak_kib: float | None = None
     gpu_usage_mean: float | None = None
     gpu_vram_max_mib: float | None = None
     gpu_utilized_max: float | None = None

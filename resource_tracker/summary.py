@@ -33,6 +33,7 @@ def summary_of(record: TaskRecord) -> TaskSummary:
         cpu_max_cores=usage.cpu_max_cores,
         memory_peak_kib=usage.memory_peak_kib,
         persist_growth_kib=persist_growth_kib(usage.memory_peak_kib, usage.persist_memory_peak_kib),
+        persist_memory_peak_kib=usage.persist_memory_peak_kib,
         gpu_usage_mean=usage.gpu_usage_mean,
         gpu_vram_max_mib=usage.gpu_vram_max_mib,
         gpu_utilized_max=usage.gpu_utilized_max,

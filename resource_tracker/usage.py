@@ -15,7 +15,7 @@ MIN_WINDOW_TICKS = 50
 STATS_DECIMALS = 4
 
 
-def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0) -> UsageSummary:
+def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0, cpus: float | None = None) -> UsageSummary:
     """Means, peaks and sums of one attempt, in the frames' units; ``None`` where nothing was measured.
 
     Gauges are averaged by the length of their rows. The peak of memory is the highest of the measurements'
@@ -26,19 +26,22 @@ def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0) -> Usag
     ----------
     ticks_per_s : float
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
+    cpus : float or None
+        CPUs of the machine, or those that the attempt was allowed: it cannot have used more at once.
     """
     process, system = measurements.process, measurements.system
     cpu_seconds = measurements.cpu_seconds
     if cpu_seconds is None:
         cpu_seconds = _cpu_seconds_of_rows(process, ticks_per_s)
-    cpu_mean = _cpu_mean(measurements)
-    windows = cpu_windows(process, ticks_to_seconds(MIN_WINDOW_TICKS, ticks_per_s))
+    shortest_s = ticks_to_seconds(MIN_WINDOW_TICKS, ticks_per_s)
+    cpu_mean = _at_most(cpus, _cpu_mean(measurements, shortest_s))
+    windows = cpu_windows(process, shortest_s)
     memory_peak, memory_source = _memory_peak(measurements)
     return UsageSummary(
         duration_s=measurements.duration_s,
         cpu_mean_cores=cpu_mean,
-        cpu_max_cores=_largest(cpu_mean, *(cores for cores, _ in windows)),
-        cpu_p95_cores=_weighted_percentile(windows, 95),
+        cpu_max_cores=_at_most(cpus, _largest(cpu_mean, *(cores for cores, _ in windows))),
+        cpu_p95_cores=_at_most(cpus, _weighted_percentile(windows, 95)),
         cpu_seconds=cpu_seconds,
         cpu_source=measurements.cpu_source,
         cpu_is_lower_bound=measurements.cpu_is_lower_bound,
@@ -91,7 +94,8 @@ def cpu_windows(process: TinyDataFrame, shortest_s: float) -> list[tuple[float, 
 
     CPU time is counted in ticks of 10 ms, for each process: a last row of 5 ms in which ten processes get
     their tick shows 20 cores. So a row shorter than `shortest_s` is averaged with those before it, and at
-    the start with those after it, until together they are long enough or no row is left.
+    the start with those after it, until together they are long enough. Where all rows together are not, what they
+    used is taken as spread over `shortest_s`: one tick within half a millisecond is not twenty cores.
     """
     if "cpu_usage" not in process:
         return []
@@ -113,22 +117,26 @@ def _window_mean(rows: list[tuple[float, float]], index: int, shortest_s: float)
         else:
             last += 1
             seconds += rows[last][1]
-    if first == last:
+    if first == last and seconds >= shortest_s:
         return rows[index][0]
-    return sum(cores * length for cores, length in rows[first : last + 1]) / seconds
+    return sum(cores * length for cores, length in rows[first : last + 1]) / max(seconds, shortest_s)
 
 
-def _cpu_mean(measurements: Measurements) -> float | None:
+def _cpu_mean(measurements: Measurements, shortest_s: float) -> float | None:
     """CPU time over wall time where the total is known: it includes processes too short for any row.
 
-    A total that is only a lower bound counts where it is the higher of the two.
+    A total that is only a lower bound counts where it is the higher of the two; it is counted in ticks, so for an
+    attempt shorter than `shortest_s` it is taken as spread over that long.
     """
     of_rows = _mean(measurements.process, "cpu_usage")
+    if of_rows is not None:
+        of_rows *= min(1.0, measurements.duration_s / shortest_s)
     seconds = _known(measurements.cpu_seconds)
     if seconds is None or not measurements.duration_s > 0:
         return of_rows
-    of_total = seconds / measurements.duration_s
-    return _largest(of_rows, of_total) if measurements.cpu_is_lower_bound else of_total
+    if not measurements.cpu_is_lower_bound:
+        return seconds / measurements.duration_s
+    return _largest(of_rows, seconds / max(measurements.duration_s, shortest_s))
 
 
 def _cpu_seconds_of_rows(process: TinyDataFrame, ticks_per_s: float) -> float | None:
@@ -174,6 +182,10 @@ def _sum(frame: TinyDataFrame, name: str) -> float | None:
 
 def _known(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _at_most(cpus: float | None, cores: float | None) -> float | None:
+    return cores if cores is None or not cpus else min(cores, cpus)
 
 
 def _whole(value: float | None) -> int | None:

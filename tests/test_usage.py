@@ -172,7 +172,7 @@ class TestCpu:
     def test_step_shorter_than_any_window(self) -> None:
         """A step of 50 ms has its mean as its maximum: no shorter reading can be trusted."""
         usage = summarize(measured({"interval_s": [0.02, 0.03], "cpu_usage": [0, 2]}))
-        assert usage.cpu_max_cores == usage.cpu_mean_cores == pytest.approx(1.2)
+        assert usage.cpu_max_cores == usage.cpu_mean_cores == pytest.approx(0.12)  # 60 ms of CPU, over half a second
 
     def test_rows_without_cpu_are_left_out(self) -> None:
         """nan, and rows of no length, are not part of any window."""
@@ -184,6 +184,19 @@ class TestCpu:
         usage = summarize(measured({"interval_s": [99, *[0.1] * 10], "cpu_usage": [1, *[4] * 10]}))
         assert usage.cpu_p95_cores == 1.0
         assert usage.cpu_max_cores == pytest.approx(4.0)
+
+    def test_one_tick_within_half_a_millisecond_is_not_twenty_cores(self) -> None:
+        """0.4 ms with one tick of 10 ms: of the tree it is spread over half a second, of the task it is exact."""
+        rows = {"interval_s": [0.0004], "cpu_usage": [25.0]}
+        tree = summarize(measured(rows, cpu_seconds=0.01, cpu_is_lower_bound=True))
+        assert tree.cpu_mean_cores == tree.cpu_max_cores == pytest.approx(0.02)
+        alone = summarize(measured(rows, cpu_seconds=0.0003, cpu_is_lower_bound=False))
+        assert alone.cpu_mean_cores == alone.cpu_max_cores == pytest.approx(0.75)
+
+    def test_no_more_cores_than_there_are(self) -> None:
+        """Readings of many processes at slightly different times cannot make a machine of 2 cores have 2.3."""
+        usage = summarize(measured({"interval_s": [1, 1], "cpu_usage": [2.3, 1.0]}), cpus=2)
+        assert (usage.cpu_max_cores, usage.cpu_p95_cores) == (2, 2)
 
     @given(st.lists(st.tuples(st.floats(0.001, 10), st.floats(0, 64)), min_size=1, max_size=30))
     def test_order_of_the_figures(self, rows: list[tuple[float, float]]) -> None:

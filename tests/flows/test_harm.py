@@ -98,6 +98,7 @@ def test_an_artifact_of_400_mib(tmp_path: Path) -> None:
     assert summary.persist_growth_kib > 0
     peak_kib = summary.memory_peak_kib + summary.persist_growth_kib
     assert peak_kib > 800 * 1024
+    assert summary.persist_memory_peak_kib == pytest.approx(peak_kib)
     advised_mb = int(tracked.our_lines[0].partition("memory=")[2].partition(")")[0])
     assert advised_mb * 10**6 >= peak_kib * 1024
 

@@ -61,6 +61,7 @@ def test_the_artifact_is_complete_for_a_short_step(tmp_path: Path) -> None:
     assert data["tracking"]["mode"] == "sampler"
     assert data["tracking"]["cost"]["cpu_s"] > 0
     assert data["outcome"]["status"] == "ok"
+    assert data["usage"]["cpu_is_lower_bound"] is False  # it had no children
     assert data["historical_stats"]["available"] is False
     assert "first" in data["historical_stats"]["reason"]
 
@@ -128,6 +129,7 @@ def test_with_on_the_command_line(tmp_path: Path) -> None:
     assert run.returncode == 0, run.output
     assert [run.record(step)["tracking"]["interval_s"] for step in ("start", "end")] == [0.5, 0.5]
     assert run.our_lines == []
+    assert run.record("end")["recommendation"]["cpu"] == 1  # less than a millisecond of work, and ticks are 10 ms
 
 
 def test_history_compares_with_that_many_runs(tmp_path: Path) -> None:
