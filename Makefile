@@ -11,14 +11,22 @@ WORKERS ?= 2
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(VENV)/.installed: $(SOURCES)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# The package alone, for the demo; then what tests and benchmarks need besides.
+$(VENV)/.package: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(PIP) --upgrade pip
+	@$(PIP) -e '.[cli]'
 	@touch $@
 
-demo: $(VENV)/.installed  ## run an example flow six times, show the advice and where the card is
+$(VENV)/.installed: $(VENV)/.package
+	@echo "Installing what the tests need ..."
+	@$(PIP) -e '.[test]'
+	@touch $@
+
+demo: $(VENV)/.package  ## run an example flow six times, show the advice and where the card is
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed lint  ## lint, then the tests (under 15 minutes on two cores)
