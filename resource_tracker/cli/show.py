@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise NotTrackedError(f"Metaflow cannot be loaded ({error}): pip install metaflow") from error
 
-    target = client.resolve(options.pathspec)
+    target = client.resolve(options.pathspec, options.artifact_name)
     if target.note:
         say(target.note)
     records = _Records(target, options.artifact_name)
@@ -52,6 +52,7 @@ class _Records:
 
     def __iter__(self) -> Iterator[TaskRecord]:
         from resource_tracker.flows import client
+        from resource_tracker.flows.runs import HOW_TO_TRACK
 
         tracked = readable = 0
         for task in client.tracked_tasks(self._target, self._artifact_name):
@@ -64,8 +65,10 @@ class _Records:
         if tracked and not readable:
             raise NotTrackedError(f"{self._target.pathspec} was tracked, but no record of it can be read")
         if not tracked:
-            steps = ", ".join(client.tracked_steps(self._target.run)) or "none"
-            raise NotTrackedError(f"{self._target.pathspec} was not tracked; tracked steps of {self.run}: {steps}")
+            what, steps = self._target.pathspec, client.tracked_steps(self._target.run)
+            if not steps:
+                raise NotTrackedError(f"{what} was not tracked, nor any step of the run: {HOW_TO_TRACK}")
+            raise NotTrackedError(f"{what} was not tracked; tracked steps of {self.run}: {', '.join(steps)}")
 
 
 def _print_json(records: _Records) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from resource_tracker.artifact import from_artifact
 from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import ArtifactError, CatalogError, NotTrackedError, ResourceTrackerError
+from resource_tracker.flows.runs import child, every_namespace, latest_tracked_run, oldest_first, run_of
 from resource_tracker.flows.summaries import SUMMARY_FIELD
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 from resource_tracker.pricing import price
@@ -19,6 +20,9 @@ from resource_tracker.records import TaskRecord, TaskSummary
 from resource_tracker.summary import decode_summary
 
 _FORMS = "FLOW, FLOW/RUN, FLOW/RUN/STEP or FLOW/RUN/STEP/TASK"
+_TASKS_LOOKED_AT = 3
+"""Of each step of a run, to find out whether it was tracked."""
+_OUR_KEYS = frozenset({"process_metrics", "schema_version"})
 _CANNOT_UNPICKLE = (pickle.UnpicklingError, ImportError, AttributeError, EOFError, OSError)
 
 
@@ -26,7 +30,7 @@ _CANNOT_UNPICKLE = (pickle.UnpicklingError, ImportError, AttributeError, EOFErro
 class Target:
     """What a pathspec leads to: the run, and the tasks meant, in the order in which they began.
 
-    ``note`` says what was chosen where the pathspec left it open.
+    ``note`` says which run was chosen where the pathspec left it open.
     """
 
     pathspec: str
@@ -44,8 +48,8 @@ class TrackedTask:
     problem: str | None = None
 
 
-def resolve(pathspec: str) -> Target:
-    """Find the tasks of a flow's latest run, a run, a step or a task, in every namespace.
+def resolve(pathspec: str, artifact_name: str = DEFAULT_ARTIFACT_NAME) -> Target:
+    """Find the tasks of a flow's latest tracked run, a run, a step or a task, in every namespace.
 
     A flow's latest run is looked for in the user's own namespace first.
 
@@ -57,13 +61,18 @@ def resolve(pathspec: str) -> Target:
     parts = pathspec.strip("/").split("/")
     if not 1 <= len(parts) <= 4 or not all(parts):
         raise NotTrackedError(f"{pathspec!r} is no pathspec: give {_FORMS}")
-    run, note = _latest_run(parts[0]) if len(parts) == 1 else (_run(parts), None)
-    with _every_namespace():
-        steps = [_child(run, parts[2], "step")] if len(parts) > 2 else reversed(list(run))
+    note = None
+    if len(parts) == 1:
+        latest = latest_tracked_run(parts[0], lambda run: _is_tracked_run(run, artifact_name))
+        run, note = latest.run, latest.note
+    else:
+        run = run_of(parts[0], parts[1])
+    with every_namespace():
+        steps = [child(run, parts[2], "step")] if len(parts) > 2 else reversed(list(run))
         if len(parts) > 3:
-            tasks = [_child(step, parts[3], "task") for step in steps]
+            tasks = [child(step, parts[3], "task") for step in steps]
         else:
-            tasks = [task for step in steps for task in _oldest_first(step)]
+            tasks = [task for step in steps for task in oldest_first(step)]
     return Target(pathspec=pathspec, run=run, tasks=tuple(tasks), note=note)
 
 
@@ -74,7 +83,7 @@ def tracked_tasks(target: Target, artifact_name: str = DEFAULT_ARTIFACT_NAME) ->
     artifact had been stored.
     """
     for task in target.tasks:
-        with _every_namespace():
+        with every_namespace():
             found = _tracked(task, artifact_name)
         if found is not None:
             yield found
@@ -82,71 +91,14 @@ def tracked_tasks(target: Target, artifact_name: str = DEFAULT_ARTIFACT_NAME) ->
 
 def tracked_steps(run: Any) -> tuple[str, ...]:
     """Names of the run's steps with a tracked task, in the order in which they began."""
-    with _every_namespace():
+    with every_namespace():
         return tuple(step.id for step in reversed(list(run)) if any(_summary(task) for task in step))
 
 
-def _latest_run(flow_name: str) -> tuple[Any, str]:
-    import metaflow
-    from metaflow.exception import MetaflowNamespaceMismatch
-
-    with _not_found_as_ours(flow_name):
-        try:
-            run = metaflow.Flow(flow_name).latest_run
-            where = f"in namespace {metaflow.get_namespace()}" if metaflow.get_namespace() else "in any namespace"
-        except MetaflowNamespaceMismatch:
-            with _every_namespace():
-                run = metaflow.Flow(flow_name).latest_run
-            where = f"in any namespace, as there is none in {metaflow.get_namespace()}"
-    if run is None:
-        raise NotTrackedError(f"{flow_name} has no runs")
-    return run, f"{run.pathspec} is the latest run {where}"
-
-
-def _run(parts: list[str]) -> Any:
-    import metaflow
-
-    with _not_found_as_ours("/".join(parts[:2])), _every_namespace():
-        return metaflow.Run("/".join(parts[:2]))
-
-
-def _child(parent: Any, name: str, kind: str) -> Any:
-    try:
-        return parent[name]
-    except KeyError:
-        known = ", ".join(child.id for child in _oldest_first(parent)[:20]) or "none"
-        raise NotTrackedError(f"{parent.pathspec} has no {kind} {name!r}; there are: {known}") from None
-
-
-def _oldest_first(parent: Any) -> list[Any]:
-    return list(reversed(list(parent)))
-
-
-@contextmanager
-def _every_namespace() -> Iterator[None]:
-    """Metaflow's namespace is global to the process: without one for a moment, then as it was."""
-    import metaflow
-
-    before = metaflow.get_namespace()
-    metaflow.namespace(None)
-    try:
-        yield
-    finally:
-        metaflow.namespace(before)
-
-
-@contextmanager
-def _not_found_as_ours(what: str) -> Iterator[None]:
-    import metaflow
-    from metaflow.exception import MetaflowException
-
-    try:
-        yield
-    except MetaflowException as error:
-        raise NotTrackedError(
-            f"{what} was not found in Metaflow's metadata {metaflow.get_metadata()}: {error}. With local metadata, "
-            "run this in the folder in which the flow ran"
-        ) from error
+def _is_tracked_run(run: Any, artifact_name: str) -> bool:
+    """Whether a step's first tasks were tracked; a step is tracked in all of its tasks or in none."""
+    tasks = (task for step in reversed(list(run)) for task in islice(step, _TASKS_LOOKED_AT))
+    return any(_summary(task) or _tracked(task, artifact_name) for task in tasks)
 
 
 def _tracked(task: Any, artifact_name: str) -> TrackedTask | None:
@@ -162,12 +114,24 @@ def _tracked(task: Any, artifact_name: str) -> TrackedTask | None:
         problem = f"tracked, but without an artifact {artifact_name!r}: try --artifact-name, or look at its card"
         return TrackedTask(pathspec=task.pathspec, record=None, problem=problem)
     try:
-        record = from_artifact(stored.data)
+        data = stored.data
+        if not (isinstance(data, dict) and _OUR_KEYS & data.keys()):
+            return _hidden_by_the_flows_own(task, artifact_name) if summary else None
+        record = from_artifact(data)
     except (ResourceTrackerError, MetaflowException, *_CANNOT_UNPICKLE) as error:
         return TrackedTask(pathspec=task.pathspec, record=None, problem=f"{artifact_name!r} cannot be read: {error}")
     if record.pathspec not in (task.pathspec, task.origin_pathspec):
         return None
     return TrackedTask(pathspec=task.pathspec, record=_final(record, summary) if summary else record)
+
+
+def _hidden_by_the_flows_own(task: Any, artifact_name: str) -> TrackedTask:
+    path = "/".join(task.pathspec.split("/")[1:])
+    problem = (
+        f"its artifact {artifact_name!r} is the flow's own, not ours; the measurements are in the task's card: "
+        f"`python flow.py card view {path} --type resource_tracker`"
+    )
+    return TrackedTask(pathspec=task.pathspec, record=None, problem=problem)
 
 
 def _summary(task: Any) -> TaskSummary | None:
@@ -184,10 +148,9 @@ def _summary(task: Any) -> TaskSummary | None:
 def _final(record: TaskRecord, summary: TaskSummary) -> TaskRecord:
     """The record with what came after its artifact: how it ended, and the memory while artifacts were saved."""
     outcome = replace(record.outcome, status=summary.status)
-    if summary.attempt != record.attempt or summary.memory_peak_kib is None or summary.persist_growth_kib is None:
+    if summary.attempt != record.attempt or summary.persist_memory_peak_kib is None:
         return replace(record, outcome=outcome)
-    peak_kib = summary.memory_peak_kib + summary.persist_growth_kib
-    usage = replace(record.usage, persist_memory_peak_kib=peak_kib)
+    usage = replace(record.usage, persist_memory_peak_kib=summary.persist_memory_peak_kib)
     advice = recommend(usage, record.history, record.request, outcome, record.limits)
     if advice == record.recommendation:
         return replace(record, outcome=outcome, usage=usage)

@@ -209,7 +209,9 @@ def test_not_tracked(shown: Shown) -> None:
     ("pathspec", "said"),
     [
         ("NoFlow", "NoFlow was not found in Metaflow's metadata local@"),
-        ("ShowFlow/1", "ShowFlow/1 was not found"),
+        ("ShowFlow/1", "ShowFlow has no run '1'; its latest runs are: {id}\n"),
+        ("ShowFlow/latest_run", "ShowFlow has no run 'latest_run'; its latest runs are: {id}\n"),
+        ("ShowFlow/work", "its latest runs are: {id}. It is a step: give {run}/work\n"),
         ("{run}/nostep", "has no step 'nostep'; there are: start, middle, work, join, end"),
         ("{run}/work/99999", "has no task '99999'; there are: "),
         ("ShowFlow//work", "is no pathspec: give FLOW, FLOW/RUN, FLOW/RUN/STEP or FLOW/RUN/STEP/TASK"),
@@ -221,14 +223,14 @@ def test_not_found(shown: Shown, pathspec: str, said: str) -> None:
     """What is not there is told in one line that says what is, with exit code 2."""
     done = shown(pathspec.format(run=shown.pathspec))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert said in done.stderr
+    assert said.format(run=shown.pathspec, id=shown.run.run_id) in done.stderr
 
 
 def test_elsewhere(shown: Shown, tmp_path: Path) -> None:
     """In another folder local runs are not found, and the line says why that may be."""
     done = shown(shown.pathspec, cwd=tmp_path)
     assert done.returncode == 2
-    assert "With local metadata, run this in the folder in which the flow ran" in done.stderr
+    assert "Local metadata is found only in the folder in which the flow ran" in done.stderr
 
 
 def test_another_users_run(shown: Shown) -> None:
@@ -267,3 +269,46 @@ def test_failed_and_resumed(shown: Shown) -> None:
     done = shown(f"ShowFlow/{resumed.run_id}/start", "--json")
     (found,) = json.loads(done.stdout)
     assert found["pathspec"].startswith(f"ShowFlow/{failed.run_id}/start/")
+
+
+OWN_SOURCE = """\
+from metaflow import FlowSpec, step
+
+class OwnFlow(FlowSpec):
+    @step
+    def start(self):
+        self.resource_tracker_data = {"mine": 7}
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    OwnFlow()
+"""
+
+
+def test_latest_tracked_run(tmp_path: Path) -> None:
+    """Never tracked: it says how to. Later the newest tracked run is shown, and an artifact of the flow's own is told."""
+    folder = FlowFolder(tmp_path)
+    folder.write(OWN_SOURCE)
+    first = folder.call("run")
+    show = Shown(folder, first)
+    done = show("OwnFlow")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the latest run of OwnFlow in namespace user:tester was not tracked" in done.stderr
+    assert "`python flow.py run --with track_resources`" in done.stderr
+    done = show(f"OwnFlow/{first.run_id}")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "nor any step of the run: track every step of a run with `python flow.py run --with" in done.stderr
+
+    tracked = folder.call("run", "--with", "track_resources")
+    latest = folder.call("run")
+    done = show("OwnFlow")
+    assert done.returncode == 0
+    what = f"the latest run, OwnFlow/{latest.run_id}, was not tracked; this is OwnFlow/{tracked.run_id}\n"
+    assert what in done.stderr
+    assert f"OwnFlow/{tracked.run_id}/start/1: its artifact 'resource_tracker_data' is the flow's own" in done.stderr
+    assert f"card view {tracked.run_id}/start/1 --type resource_tracker" in done.stderr
+    assert "OwnFlow/" + tracked.run_id in done.stdout

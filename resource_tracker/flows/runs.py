@@ -1,0 +1,140 @@
+"""Runs as Metaflow's client finds them, and what to tell people where it finds none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+from resource_tracker.errors import NotTrackedError
+
+HOW_TO_TRACK = "track every step of a run with `python flow.py run --with track_resources`"
+_RUNS_LOOKED_AT = 20
+"""Newest runs among which a tracked one is looked for: on a metadata service, each costs a request for every task."""
+_RUNS_NAMED = 5
+
+
+class LatestRun(NamedTuple):
+    """The newest tracked run, the namespace (``where``) that it was found in, and a newer run without data."""
+
+    run: Any
+    where: str
+    untracked: str | None = None
+
+    @property
+    def note(self) -> str:
+        """Which run it is, for people."""
+        if self.untracked:
+            return f"the latest run, {self.untracked}, was not tracked; this is {self.run.pathspec}"
+        return f"{self.run.pathspec} is the latest run {self.where}"
+
+
+def latest_tracked_run(flow_name: str, is_tracked: Callable[[Any], bool]) -> LatestRun:
+    """The newest of the flow's latest runs for which `is_tracked` holds: of the user's own, else of anybody's.
+
+    Raises
+    ------
+    NotTrackedError
+        There is no such flow, or none of its latest runs was tracked.
+    """
+    runs, where = _newest_runs(flow_name)
+    newest = next(runs, None)
+    if newest is None:
+        raise NotTrackedError(f"{flow_name} has no runs")
+    latest = list(islice(chain((newest,), runs), _RUNS_LOOKED_AT))
+    with every_namespace():
+        found = next((run for run in latest if is_tracked(run)), None)
+    if found is None:
+        what = "the latest run" if len(latest) == 1 else f"none of the latest {len(latest)} runs"
+        said = "was not tracked" if len(latest) == 1 else "was tracked"
+        raise NotTrackedError(f"{what} of {flow_name} {where} {said}: {HOW_TO_TRACK}")
+    return LatestRun(run=found, where=where, untracked=None if found is newest else newest.pathspec)
+
+
+def run_of(flow_name: str, run_id: str) -> Any:
+    """A run, in every namespace.
+
+    Raises
+    ------
+    NotTrackedError
+        There is no such run; the message names the flow's latest.
+    """
+    import metaflow
+    from metaflow.exception import MetaflowNotFound
+
+    with _not_found_as_ours(f"{flow_name}/{run_id}"), every_namespace():
+        flow = metaflow.Flow(flow_name)
+        try:
+            return metaflow.Run(f"{flow_name}/{run_id}")
+        except (MetaflowNotFound, ValueError):  # a service takes numbers only
+            latest = list(islice(flow, _RUNS_NAMED))
+    known = ", ".join(run.id for run in latest) or "none"
+    text = f"{flow_name} has no run {run_id!r}; its latest runs are: {known}"
+    if any(step.id == run_id for run in latest[:1] for step in run):
+        text += f". It is a step: give {latest[0].pathspec}/{run_id}"
+    raise NotTrackedError(text)
+
+
+def child(parent: Any, name: str, kind: str) -> Any:
+    """A run's step or a step's task.
+
+    Raises
+    ------
+    NotTrackedError
+        There is no such child; the message names those there are.
+    """
+    try:
+        return parent[name]
+    except KeyError:
+        known = ", ".join(found.id for found in oldest_first(parent)[:20]) or "none"
+        raise NotTrackedError(f"{parent.pathspec} has no {kind} {name!r}; there are: {known}") from None
+
+
+def oldest_first(parent: Any) -> list[Any]:
+    """Children in the order in which they began."""
+    return list(reversed(list(parent)))
+
+
+@contextmanager
+def every_namespace() -> Iterator[None]:
+    """Metaflow's namespace is global to the process: without one for a moment, then as it was."""
+    import metaflow
+
+    before = metaflow.get_namespace()
+    metaflow.namespace(None)
+    try:
+        yield
+    finally:
+        metaflow.namespace(before)
+
+
+def _newest_runs(flow_name: str) -> tuple[Iterator[Any], str]:
+    """The flow's runs, newest first, and in which namespace they are."""
+    import metaflow
+    from metaflow.exception import MetaflowNamespaceMismatch
+
+    own = metaflow.get_namespace()
+    with _not_found_as_ours(flow_name):
+        try:
+            runs = metaflow.Flow(flow_name).runs()
+            return iter(runs), f"in namespace {own}" if own else "in any namespace"
+        except MetaflowNamespaceMismatch:
+            with every_namespace():
+                runs = iter(list(metaflow.Flow(flow_name)))
+            return runs, f"in any namespace, as there is none in {own}"
+
+
+@contextmanager
+def _not_found_as_ours(what: str) -> Iterator[None]:
+    import metaflow
+    from metaflow.exception import MetaflowException
+
+    try:
+        yield
+    except MetaflowException as error:
+        where = metaflow.get_metadata()
+        text = f"{what} was not found in Metaflow's metadata {where}: {error}"
+        if where.startswith("local"):
+            text += ". Local metadata is found only in the folder in which the flow ran: run this there"
+        raise NotTrackedError(text) from error
