@@ -94,8 +94,8 @@ class TaskSession:
             self._measuring.mark("step_end")
         name = self._settings.artifact_name
         flow = self._context.flow
-        if flow.__dict__.get(name) is not self._stored:
-            return  # the user's own artifact of this name stays
+        if name in flow.__dict__ and (self._stored is None or flow.__dict__[name] is not self._stored):
+            return  # the user's own artifact of this name stays, be it None
         self._stored = to_artifact(self._record())
         setattr(flow, name, self._stored)
 

@@ -198,6 +198,7 @@ SCENARIOS = {
     ),
     "forks a daemon": linear(_DAEMON),
     "own artifact of our name": linear("self.resource_tracker_data = {'mine': 1}\nself.result = 2"),
+    "own artifact that is None": linear("setattr(self, 'resource_' + 'tracker_data', None)\nself.result = 2"),
     "own artifact by setattr": linear("setattr(self, 'resource_' + 'tracker_data', 'mine')\nself.result = 2"),
     "executable vanished": linear(
         "self.result = 1", top="if 'step' in sys.argv:\n    sys.executable = '/nonexistent/python'\n"

@@ -57,6 +57,17 @@ def test_a_flow_ends_as_without_us(tmp_path: Path, name: str) -> None:
     assert_same(bare, tracked)
 
 
+@pytest.mark.parametrize("value", ["None", "{'mine': 1}"])
+def test_the_users_artifact_of_our_name_stays(tmp_path: Path, value: str) -> None:
+    """Whatever the step sets under our name is what is stored; the card is written all the same."""
+    folder = FlowFolder(tmp_path)
+    folder.write(linear(f"setattr(self, 'resource_' + 'tracker_data', {value})").replace("{track}", "@track_resources"))
+    run = folder.call("run")
+    assert run.returncode == 0, run.output
+    assert repr(run.task("work")[OURS].data) == value
+    assert len(run.cards()) == 2
+
+
 def test_resume_ends_as_without_us(tmp_path: Path) -> None:
     """A failed run resumes: clones are not measured again, the rest is."""
     source = linear("if os.environ.get('FAIL'):\n    raise RuntimeError('first time')\nself.result = 'resumed'")

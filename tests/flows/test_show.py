@@ -97,22 +97,24 @@ def test_latest_run(shown: Shown) -> None:
     """A flow's name alone is its latest run, which is said; each tracked task has a row, inherited artifacts none."""
     done = shown("ShowFlow")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0] == (
-        f"resource-tracker: {shown.pathspec} is the latest run in namespace user:tester"
-    )
     lines = done.stdout.splitlines()
-    assert lines[0] == shown.pathspec
-    tasks = [line.split()[0] for line in lines[3:]]
+    assert lines[0] == f"{shown.pathspec}, the latest run in namespace user:tester"
+    assert shown.pathspec not in done.stderr.replace(f"{shown.pathspec}/join", "")
+    tasks = [line.split()[0] for line in lines[3:7]]
     assert [task.split("/")[0] for task in tasks] == ["start", "work", "work", "end"]
-    assert all("Succeeded" in line for line in lines[3:])
+    assert all("Succeeded" in line for line in lines[3:7])
+    assert lines[7:9] == ["", "What to request next time"]
+    assert [line.split(maxsplit=1)[0] for line in lines[9:]] == ["start", "work", "end"]
+    assert all("@resources(cpu=" in line for line in lines[9:])
     assert "\x1b" not in done.stdout
 
 
 def test_columns_of_the_table(shown: Shown) -> None:
     """The table names what was asked for, used and advised; the numbers are those of the artifact."""
     done = shown(f"{shown.pathspec}/work")
-    header, *rows = done.stdout.splitlines()[2:]
-    assert " ".join(header.split()) == "task outcome duration CPUs asked used advised memory asked peak advised"
+    header, *rows = done.stdout.splitlines()[2:5]
+    columns = "task outcome duration CPU asked CPU used CPU advised memory asked memory peak memory advised"
+    assert " ".join(header.split()) == columns
     record = ResourceTracker.from_snapshot(shown.run.record("work")).record
     assert len(rows) == 2
     for row in rows:
@@ -131,6 +133,7 @@ def test_one_task(shown: Shown) -> None:
         "peak",
         "advised",
         "@resources(cpu=1, memory=",
+        "cpu=1       The busiest interval",
         "CPU time",
         "Cheapest machines that would do",
     ):
@@ -238,8 +241,10 @@ def test_another_users_run(shown: Shown) -> None:
     done = shown(f"{shown.pathspec}/start", METAFLOW_USER="somebody")
     assert done.returncode == 0, done.stderr
     done = shown("ShowFlow", METAFLOW_USER="somebody")
+    assert "the latest run in any namespace, as there is none in user:somebody" in done.stdout.splitlines()[0]
+    done = shown("ShowFlow", "--csv", METAFLOW_USER="somebody")
     assert "is the latest run in any namespace, as there is none in user:somebody" in done.stderr
-    assert done.stdout.startswith(shown.pathspec)
+    assert f"\n{shown.pathspec}/" in done.stdout
 
 
 def test_reader_that_leaves(shown: Shown) -> None:
@@ -290,7 +295,7 @@ if __name__ == "__main__":
 
 
 def test_latest_tracked_run(tmp_path: Path) -> None:
-    """Never tracked: it says how to. Later the newest tracked run is shown, and an artifact of the flow's own is told."""
+    """Never tracked: it says how to. Later the newest tracked run is shown; an artifact of the flow's own is told."""
     folder = FlowFolder(tmp_path)
     folder.write(OWN_SOURCE)
     first = folder.call("run")
