@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
 from resource_tracker.cli.messages import printable
 from resource_tracker.cli.terminal import Table, Terminal, display_width, plain_table
 from resource_tracker.cli.views import show_record, show_summary, show_tasks
-from resource_tracker.records import TaskRecord
+from resource_tracker.cli.words import duration, lines_to_paste
+from resource_tracker.records import NoRecommendation, Recommendation, TaskRecord
 from resource_tracker.testing import SITUATIONS, fake_record
 
 
@@ -88,10 +90,82 @@ def test_gaps_are_told() -> None:
 
 
 def test_tasks_have_a_row_each() -> None:
-    """One line a task, retries with their attempt, under the run's name."""
+    """One line a task, retries with their attempt; every heading says what it is of; below, a line to paste."""
     stream = io.StringIO()
     show_tasks(Terminal(stream), "TrainFlow/1", (fake_record(name) for name in ("hour", "failed", "gpu")))
     lines = stream.getvalue().splitlines()
-    assert (lines[0], len(lines)) == ("TrainFlow/1", 6)
+    assert lines[0] == "TrainFlow/1"
+    for heading in ("CPU asked", "CPU used", "CPU advised", "memory peak", "memory advised", "GPU advised", "cost"):
+        assert lines[2].count(heading) == 1
     assert "(attempt 1)" in lines[4] and "Failed: MemoryError" in lines[4]
-    assert "GPUs" in lines[2]
+    assert lines[7] == "What to request next time"
+    assert [line.split()[0] for line in lines[8:]] == ["train"]
+
+
+def advised(cpu: int, memory_mb: int, gpu: int = 0) -> Recommendation:
+    return Recommendation(cpu=cpu, memory_mb=memory_mb, gpu=gpu)
+
+
+def test_lines_to_paste() -> None:
+    """A line for each step that is enough for all of its tasks."""
+    lines = lines_to_paste([("a", advised(1, 512)), ("train", advised(2, 256)), ("a", advised(1, 448, gpu=1))])
+    assert lines == ["a      @resources(cpu=1, memory=512, gpu=1)", "train  @resources(cpu=2, memory=256)"]
+
+
+def test_a_reason_beside_each_number() -> None:
+    """The advice's reasons stand beside its numbers, as the artifact has them."""
+    record = fake_record("hour")
+    assert isinstance(record.recommendation, Recommendation)
+    text = shown(record)
+    for name in ("cpu", "memory"):
+        number = record.recommendation.cpu if name == "cpu" else record.recommendation.memory_mb
+        (line,) = (line for line in text.splitlines() if line.startswith(f"  {name}={number} "))
+        assert line.endswith(record.recommendation.reasons[name])
+
+
+def with_basis(basis_kib: float, memory_mb: int = 256) -> TaskRecord:
+    """A record whose memory advice rests on a peak."""
+    record = fake_record("hour")
+    assert isinstance(record.recommendation, Recommendation)
+    advice = replace(record.recommendation, memory_mb=memory_mb, basis_memory_kib=basis_kib)
+    usage = replace(record.usage, memory_peak_kib=basis_kib, persist_memory_peak_kib=basis_kib)
+    return replace(record, recommendation=advice, usage=usage)
+
+
+def test_the_least_memory_is_told() -> None:
+    """Where only the least that is ever advised decides, just that is said; else the reason stays."""
+    assert "memory=256  256 MB is the least that is advised; the peak was 33.6 MB.\n" in shown(with_basis(32_768))
+    assert "is the least that is advised" not in shown(with_basis(190_000))
+    assert "is the least that is advised" not in shown(with_basis(32_768, memory_mb=320))
+
+
+def test_nothing_takes_no_time() -> None:
+    """A duration is never shown as zero."""
+    assert [duration(s) for s in (0.0, 0.0004, 0.0006, None)] == ["<1 ms", "<1 ms", "1\u00a0ms", "–"]
+
+
+def test_a_mean_of_readings_that_missed_it_is_a_dash() -> None:
+    """A process too short to be looked at has a peak from the kernel, but no mean."""
+    record = fake_record("hour")
+    for mean_kib in (None, 0.0, 150.0):
+        unseen = replace(
+            record,
+            usage=replace(record.usage, memory_mean_kib=mean_kib),
+            process_metrics=record.process_metrics[:1],
+        )
+        memory = next(line for line in shown(unseen).splitlines() if line.startswith("Memory "))
+        assert " – " in memory
+    memory = next(line for line in shown(record).splitlines() if line.startswith("Memory "))
+    assert " – " not in memory
+
+
+def test_a_command_is_no_step() -> None:
+    """What was written for a step is said of a command where one was measured."""
+    record = replace(
+        fake_record("hour"), pathspec=None, recommendation=NoRecommendation(reason="the step said nothing")
+    )
+    note = "It is not known where the step ran: prices of a default region are shown instead."
+    text = shown(replace(record, pricing=replace(record.pricing, note=note)))
+    assert "No advice for this command\n  The command said nothing.\n" in text
+    assert "The cloud is not known: prices of a default region are shown instead." in text
+    assert "where the step ran" in shown(replace(fake_record("hour"), pricing=replace(record.pricing, note=note)))

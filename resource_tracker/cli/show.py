@@ -27,9 +27,9 @@ def main(options: argparse.Namespace) -> int:
         raise NotTrackedError(f"Metaflow cannot be loaded ({error}): pip install metaflow") from error
 
     target = client.resolve(options.pathspec, options.artifact_name)
-    if target.note:
-        say(target.note)
     records = _Records(target, options.artifact_name)
+    if target.latest and (options.json or options.csv or options.html):
+        say(target.latest.note)
     if options.json:
         _print_json(records)
     elif options.csv:
@@ -48,6 +48,7 @@ class _Records:
         self._target = target
         self._artifact_name = artifact_name
         self.run = str(target.run.pathspec)
+        self.latest = target.latest
         self.of_one_task = target.pathspec.strip("/").count("/") == 3
 
     def __iter__(self) -> Iterator[TaskRecord]:
@@ -108,12 +109,18 @@ def _print_tables(records: _Records) -> None:
     from resource_tracker.cli.views import show_record, show_tasks
 
     terminal = Terminal(sys.stdout)
+    latest = records.latest
     remaining = iter(records)
     first, second = next(remaining, None), next(remaining, None)
     if first is not None and second is None:
+        if latest:
+            say(latest.note)
         show_record(terminal, first)
     elif first is not None and second is not None:
-        show_tasks(terminal, records.run, chain((first, second), remaining))
+        if latest and latest.untracked:
+            say(latest.note)
+        title = f"{records.run}, the latest run {latest.where}" if latest and not latest.untracked else records.run
+        show_tasks(terminal, title, chain((first, second), remaining))
 
 
 def _check_html(path: Path) -> None:

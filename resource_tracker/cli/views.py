@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resource_tracker.cli.terminal import Table, Terminal
+from resource_tracker.cli.words import advice_lines, duration, lines_to_paste, said_of, totals_line
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.comparison import comparison
-from resource_tracker.report.facts import totals
 from resource_tracker.report.headline import advice, badge, money
 from resource_tracker.report.offers import offer_table
 from resource_tracker.report.scales import scales
@@ -22,6 +22,22 @@ _MARKS = {
     "recommended": "advised",
 }
 """Marks of the card's scales, in the order of the table's columns."""
+_LEAST_MEAN = 0.02
+"""Share of the peak; a mean below it, in a single row, is that of a process that was hardly seen."""
+_TASK_COLUMNS = (
+    "task",
+    "outcome",
+    "duration",
+    "CPU asked",
+    "CPU used",
+    "CPU advised",
+    "memory asked",
+    "memory peak",
+    "memory advised",
+    "GPU asked",
+    "GPU advised",
+    "cost",
+)
 
 
 def show_record(terminal: Terminal, record: TaskRecord) -> None:
@@ -31,10 +47,10 @@ def show_record(terminal: Terminal, record: TaskRecord) -> None:
     if table.rows:
         terminal.line()
         terminal.table(table)
-        known = [f"{fact.label} {fact.text}" for fact in totals(record) if fact.text != fmt.UNKNOWN]
+        known = totals_line(record)
         if known:
             terminal.line()
-            terminal.line(", ".join(known))
+            terminal.line(known)
     _show_advice(terminal, record)
     _show_gaps(terminal, record)
     _show_comparison(terminal, record)
@@ -58,31 +74,36 @@ def usage_table(record: TaskRecord) -> Table:
     for scale in scales(record):
         if scale.shown:
             texts = {mark.kind: mark.text for mark in scale.marks if mark.text != fmt.UNKNOWN}
+            if scale.key == "memory" and "peak" in texts and not _has_memory_mean(record):
+                texts["mean"] = fmt.UNKNOWN
             name = f"{scale.name} ({scale.unit})" if scale.unit and scale.unit not in scale.name else scale.name
             rows.append([name, *(texts.get(kind, "") for kind in _MARKS)])
     columns = ["", *_MARKS.values()]
     return Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]))
 
 
-def show_tasks(terminal: Terminal, run: str, records: Iterable[TaskRecord]) -> None:
-    """The tasks of a run, a row for each: CPUs and memory asked for, used and advised, GPUs, cost."""
-    columns = (
-        "task",
-        "outcome",
-        "duration",
-        "CPUs asked",
-        "used",
-        "advised",
-        "memory asked",
-        "peak",
-        "advised ",
-        "GPUs",
-        "cost",
-    )
-    rows = [_task_row(record) for record in records]
-    terminal.heading(run)
+def _has_memory_mean(record: TaskRecord) -> bool:
+    """False where all readings may have been taken before it began and after it ended: its peak is the kernel's."""
+    mean_kib, peak_kib = record.usage.memory_mean_kib or 0.0, record.usage.memory_peak_kib or 0.0
+    return mean_kib > 0 and (len(record.process_metrics) > 1 or mean_kib > _LEAST_MEAN * peak_kib)
+
+
+def show_tasks(terminal: Terminal, title: str, records: Iterable[TaskRecord]) -> None:
+    """Tasks, a row for each: CPU, memory and GPUs asked for, used and advised, cost; then a line for each step."""
+    rows, advice = [], []
+    for record in records:
+        rows.append(_task_row(record))
+        if isinstance(record.recommendation, Recommendation) and record.outcome.status != "running":
+            advice.append((_step(record), record.recommendation))
+    terminal.heading(title)
     terminal.line()
-    terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[2:])))
+    terminal.table(Table(columns=_TASK_COLUMNS, rows=rows, numbers=frozenset(_TASK_COLUMNS[2:])))
+    lines = lines_to_paste(advice)
+    if lines:
+        terminal.line()
+        terminal.heading("What to request next time")
+        for line in lines:
+            terminal.line(f"  {line}")
 
 
 def _task_row(record: TaskRecord) -> list[str]:
@@ -92,14 +113,15 @@ def _task_row(record: TaskRecord) -> list[str]:
     if record.attempt:
         name += f" (attempt {record.attempt})"
     cells = [
-        fmt.duration(usage.duration_s),
+        duration(usage.duration_s),
         fmt.whole(request.cpu),
         fmt.cores(usage.cpu_max_cores),
         str(advised.cpu) if advised else "",
         fmt.memory_mb(request.memory_mb),
         fmt.memory_kib(usage.overall_memory_peak_kib),
         fmt.memory_mb(advised.memory_mb) if advised else "",
-        str(advised.gpu) if advised and advised.gpu else "",
+        str(request.gpu) if request.gpu else "",
+        str(advised.gpu) if advised and (advised.gpu or request.gpu) else "",
         fmt.usd(record.pricing.run_cost_usd),
     ]
     return [name, badge(record).text, *("" if cell == fmt.UNKNOWN else cell for cell in cells)]
@@ -109,19 +131,24 @@ def _name(record: TaskRecord) -> str:
     return record.pathspec or record.title
 
 
+def _step(record: TaskRecord) -> str:
+    parts = _name(record).split("/")
+    return parts[2] if len(parts) > 2 else parts[0]
+
+
 def _outcome(record: TaskRecord) -> str:
     attempt = f", attempt {record.attempt}" if record.attempt else ""
-    return f"{badge(record).text} after {fmt.duration(record.usage.duration_s)}{attempt}"
+    return f"{badge(record).text} after {duration(record.usage.duration_s)}{attempt}"
 
 
 def _show_advice(terminal: Terminal, record: TaskRecord) -> None:
     said = advice(record)
     terminal.line()
-    terminal.heading(said.verdict)
+    terminal.heading(said_of(record, said.verdict))
     if said.code:
         terminal.line(f"  {said.code}")
-    for sentence in said.sentences:
-        terminal.line(f"  {sentence}")
+    for sentence in advice_lines(record) if said.code else said.sentences:
+        terminal.line(f"  {said_of(record, sentence)}")
 
 
 def _show_gaps(terminal: Terminal, record: TaskRecord) -> None:
@@ -171,4 +198,4 @@ def _show_money(terminal: Terminal, record: TaskRecord) -> None:
         if line.label == "Saving":
             terminal.line(f"  {line.label} {line.value}: {line.detail}")
     if table.note:
-        terminal.line(f"  {table.note}")
+        terminal.line(f"  {said_of(record, table.note)}")

@@ -11,7 +11,7 @@ from typing import Any
 from resource_tracker.artifact import from_artifact
 from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import ArtifactError, CatalogError, NotTrackedError, ResourceTrackerError
-from resource_tracker.flows.runs import child, every_namespace, latest_tracked_run, oldest_first, run_of
+from resource_tracker.flows.runs import LatestRun, child, every_namespace, latest_tracked_run, oldest_first, run_of
 from resource_tracker.flows.summaries import SUMMARY_FIELD
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 from resource_tracker.pricing import price
@@ -30,13 +30,13 @@ _CANNOT_UNPICKLE = (pickle.UnpicklingError, ImportError, AttributeError, EOFErro
 class Target:
     """What a pathspec leads to: the run, and the tasks meant, in the order in which they began.
 
-    ``note`` says which run was chosen where the pathspec left it open.
+    ``latest`` is set where the pathspec left open which run.
     """
 
     pathspec: str
     run: Any
     tasks: tuple[Any, ...]
-    note: str | None = None
+    latest: LatestRun | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +61,17 @@ def resolve(pathspec: str, artifact_name: str = DEFAULT_ARTIFACT_NAME) -> Target
     parts = pathspec.strip("/").split("/")
     if not 1 <= len(parts) <= 4 or not all(parts):
         raise NotTrackedError(f"{pathspec!r} is no pathspec: give {_FORMS}")
-    note = None
+    latest = None
     if len(parts) == 1:
         latest = latest_tracked_run(parts[0], lambda run: _is_tracked_run(run, artifact_name))
-        run, note = latest.run, latest.note
-    else:
-        run = run_of(parts[0], parts[1])
+    run = latest.run if latest else run_of(parts[0], parts[1])
     with every_namespace():
         steps = [child(run, parts[2], "step")] if len(parts) > 2 else reversed(list(run))
         if len(parts) > 3:
             tasks = [child(step, parts[3], "task") for step in steps]
         else:
             tasks = [task for step in steps for task in oldest_first(step)]
-    return Target(pathspec=pathspec, run=run, tasks=tuple(tasks), note=note)
+    return Target(pathspec=pathspec, run=run, tasks=tuple(tasks), latest=latest)
 
 
 def tracked_tasks(target: Target, artifact_name: str = DEFAULT_ARTIFACT_NAME) -> Iterator[TrackedTask]:
