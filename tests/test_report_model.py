@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker.errors import SettingError
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.recommend import LEAST_MB
 from resource_tracker.records import (
     Limits,
     NoRecommendation,
@@ -109,22 +111,41 @@ def test_verdict(request_, advised, verdict):
     assert card.advice.code == advice.as_text()
 
 
-def test_advice_explains_its_headroom():
-    """The sentence names peak, request and what the advice leaves above the peak."""
+def sentences(record):
+    return plain(" ".join(build_card(record).advice.sentences))
+
+
+def test_advice_names_peak_and_request_only():
+    """One share in the head would seem to contradict the headroom, which stands beside the scale with its reason."""
     usage = UsageSummary(duration_s=10, memory_peak_kib=1e9 / 1024)
     advice = Recommendation(cpu=1, memory_mb=1250, basis_memory_kib=1e9 / 1024, based_on_runs=3)
     record = fake_record("short", usage=usage, recommendation=advice)
-    assert plain(" ".join(build_card(record).advice.sentences)) == (
-        "Memory peaked at 1.00 GB of 16.0 GB requested; the advice leaves 25 % above it. "
-        "Based on this and 2 earlier runs."
-    )
+    assert sentences(record) == "Memory peaked at 1.00 GB of 16.0 GB requested. Based on this and 2 earlier runs."
 
 
-def test_advice_says_when_saving_was_the_peak():
-    """A step that needs most while its artifacts are saved says so: the code alone would not explain the number."""
-    usage = UsageSummary(duration_s=10, memory_peak_kib=5e5, persist_memory_peak_kib=1.6e6)
-    sentence = build_card(fake_record("short", usage=usage)).advice.sentences[0]
-    assert "while its artifacts were saved" in sentence
+def test_advice_says_when_it_is_the_least_there_is():
+    """256 MB for a step of 40 MB has one reason, and it is not the peak."""
+    usage = UsageSummary(duration_s=10, memory_peak_kib=40_000)
+    record = fake_record("short", usage=usage, recommendation=Recommendation(cpu=1, memory_mb=LEAST_MB))
+    assert "; 256 MB is the least that is advised." in sentences(record)
+    assert "the least" not in sentences(fake_record("hour"))
+
+
+@pytest.mark.parametrize(("status", "word"), [("failed", "did not succeed"), ("unknown", "may not have succeeded")])
+def test_advice_of_a_failed_attempt_is_a_lower_bound(status, word):
+    """Who did not come to its end may have needed more: neither "too much" nor "fits" is said of the request."""
+    record = fake_record("hour", outcome=Outcome(status=status))
+    assert build_card(record).advice.verdict == "Request at least"
+    assert f"At least that, based on this and 5 earlier runs: the attempt {word}" in sentences(record)
+
+
+@pytest.mark.parametrize(
+    ("own_mib", "saving_mib", "said"), [(488, 1562, True), (488, 500, False), (40, 47, False), (40, 49, True)]
+)
+def test_advice_says_when_saving_was_the_peak(own_mib, saving_mib, said):
+    """A step that needs most while its artifacts are saved says so, unless that is within 5 % or 8 MiB."""
+    usage = UsageSummary(duration_s=10, memory_peak_kib=own_mib * 1024, persist_memory_peak_kib=saving_mib * 1024)
+    assert ("while its artifacts were saved" in sentences(fake_record("short", usage=usage))) is said
 
 
 @pytest.mark.parametrize(
@@ -161,7 +182,27 @@ def test_assumed_prices_are_called_so():
     """Where the vendor is unknown there is no cost of the run, and the region is named as assumed."""
     money = build_card(fake_record("assumed_region")).money
     assert money.assumed == "AWS us-east-1"
-    assert [line.label for line in money.lines] == ["Cheapest that fits"]
+    assert [plain(line.label) for line in money.lines] == ["1000 runs on the cheapest that fits"]
+
+
+def test_costs_below_a_cent_are_those_of_a_thousand_runs():
+    """Five times $0.0002 compares nothing; head and table say the same, and the terminal's figure stays that of one."""
+    card = build_card(fake_record("short"))
+    labels = [plain(line.label) for line in card.money.lines]
+    assert labels == ["1000 runs here", "1000 runs on the cheapest that fits", "Saving"]
+    assert plain(card.offers.cost_label) == "1000 runs"
+    assert card.money.lines[0].value == card.offers.rows[0].cost == "$1.06"
+    assert card.offers.rows[0].run_cost == "$0.0011"
+    assert plain(card.comparison.metrics[-1].name) == "Cost of 1000 runs" and card.comparison.metrics[-1].now == "$1.06"
+
+
+def test_vendors_are_named_as_in_the_rest_of_the_page():
+    """The note of the price lookup has the catalog's short names, the page the vendors' own."""
+    note = "The catalog has no prices for hcloud: prices of aws us-east-1 are shown instead. See aws-prices."
+    pricing = replace(fake_record("hour").pricing, note=note)
+    assert build_card(fake_record("hour", pricing=pricing)).offers.note == (
+        "The catalog has no prices for Hetzner: prices of AWS us-east-1 are shown instead. See aws-prices."
+    )
 
 
 def test_no_saving_is_not_announced():
@@ -247,6 +288,26 @@ def test_history_sets_this_run_against_the_usual_one():
     assert plain(comparison.summary) == "5 earlier runs"
 
 
+def test_only_what_is_worse_is_coloured():
+    """More than 20 % longer, larger or dearer than usual stands out; less does not, nor does a busier CPU."""
+    record = fake_record("hour")
+    usage = record.usage
+    more = replace(
+        usage,
+        duration_s=usage.duration_s * 1.5,
+        memory_peak_kib=usage.memory_peak_kib * 1.05,
+        cpu_mean_cores=usage.cpu_mean_cores * 3,
+    )
+    pricing = replace(record.pricing, run_cost_usd=record.pricing.run_cost_usd / 3)
+    metrics = build_card(replace(record, usage=more, pricing=pricing)).comparison.metrics
+    assert [(metric.name, metric.worse) for metric in metrics] == [
+        ("Duration", True),
+        ("Peak memory", False),
+        ("Mean CPU", False),
+        ("Cost", False),
+    ]
+
+
 def test_history_counts_all_tasks_of_a_foreach():
     """The figures count every task; only so many are drawn that they can be told apart."""
     comparison = build_card(fake_record("foreach")).comparison
@@ -282,10 +343,30 @@ def test_failed_sources_are_listed_with_their_reason():
     assert [(fact.label, fact.text) for fact in missing] == [("/proc/PID/io", "permission denied (754×)")]
 
 
-def test_lower_bounds_are_called_so():
-    """CPU time that may have missed processes carries a sign."""
-    total = build_card(fake_record("hour")).totals[0]
-    assert total.label == "CPU time" and total.text.startswith("≥ ")
+@pytest.mark.parametrize("lower_bound", [True, False])
+def test_lower_bounds_are_called_so(lower_bound):
+    """CPU time that may have missed processes carries a sign, and the small print says why; other CPU time does not."""
+    record = fake_record("hour")
+    card = build_card(replace(record, usage=replace(record.usage, cpu_is_lower_bound=lower_bound)))
+    assert card.totals[0].label == "CPU time" and card.totals[0].text.startswith("≥ ") is lower_bound
+    source = next(fact.text for fact in card.method if fact.label == "CPU from")
+    assert ("a lower bound" in source) is lower_bound
+
+
+def test_totals_say_what_is_the_machines():
+    """The network's share of the step is not known, so its traffic is called the machine's; so is an unknown disk's."""
+    record = fake_record("hour")
+    labels = [fact.label for fact in build_card(record).totals]
+    assert labels == ["CPU time", "Read", "Written", "Processes", "Threads", "Machine received", "Machine sent"]
+    usage = replace(record.usage, process_read_bytes=None, disk_read_bytes=5e6)
+    read = build_card(replace(record, usage=usage)).totals[1]
+    assert (read.label, plain(read.text)) == ("Machine read", "5.00 MB")
+
+
+def test_the_cpu_scale_says_what_its_peak_is():
+    """The busiest row: a second in a short attempt, longer where rows were merged. Memory's needs no such word."""
+    assert [scale.hint for scale in scales(fake_record("short"))] == ["peak: busiest second", ""]
+    assert plain(scales(fake_record("day"))[0].hint) == "peak: busiest 42.2 s"
 
 
 def test_request_tells_choices_from_defaults():
@@ -316,6 +397,37 @@ def test_charts_leave_out_what_was_not_measured():
         "net_sent",
     ]
     assert card_data(fake_record("untracked"))["charts"] == []
+
+
+def without(frame, *names):
+    return TinyDataFrame({name: [0.0] * len(frame) if name in names else frame[name] for name in frame.columns})
+
+
+@pytest.mark.parametrize(
+    ("process", "system", "charts", "sentence"),
+    [
+        ((), (), ["disk_read", "disk_write", "net_recv", "net_sent"], ""),
+        (("read_bytes",), (), ["disk_write", "net_recv", "net_sent"], "Not drawn: disk reads of the step (none)."),
+        (
+            ("read_bytes", "write_bytes"),
+            ("net_recv_bytes", "net_sent_bytes"),
+            [],
+            "Not drawn: disk reads and writes of the step and network traffic (none).",
+        ),
+    ],
+)
+def test_charts_of_nothing_become_a_sentence(process, system, charts, sentence):
+    """A step without disk or network has no empty charts of them, even if its machine was busy with its disk."""
+    record = fake_record("hour")
+    card = build_card(
+        replace(
+            record,
+            process_metrics=without(record.process_metrics, *process),
+            system_metrics=without(record.system_metrics, *system),
+        )
+    )
+    assert [chart["id"] for chart in card.data["charts"]] == ["cpu", "memory", *charts]
+    assert card.quiet == card.data["texts"]["quiet"] == sentence
 
 
 def test_the_spike_of_one_row_is_in_the_data():

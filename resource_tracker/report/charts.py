@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
+from resource_tracker.frame_merge import total
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.gpu import has_gpu
@@ -96,7 +98,18 @@ CHARTS = (
     ChartSpec(id="net_sent", title="Network sent", unit="bytes_per_s", series=(_rate("machine", "net_sent_bytes"),)),
 )
 
-_LABELS = {"step": "step", "peak": "peak", "machine": "machine"}
+_QUIET_BYTES = 1e6
+"""A chart of less traffic than this in the whole attempt is one word in a sentence instead."""
+_QUIET_NAMES = (
+    (("disk_read", "disk_write"), "reads and writes"),
+    (("disk_read",), "reads"),
+    (("disk_write",), "writes"),
+    (("net_recv", "net_sent"), "network traffic"),
+    (("net_recv",), "received from the network"),
+    (("net_sent",), "sent to the network"),
+)
+
+_LABELS = {"step": "step", "peak": "highest moment", "machine": "machine"}
 
 
 def chart_data(record: TaskRecord) -> dict[str, Any]:
@@ -107,12 +120,55 @@ def chart_data(record: TaskRecord) -> dict[str, Any]:
         "process": Resampler(record.process_metrics, grid, record.started_at),
         "system": Resampler(record.system_metrics, grid, record.started_at),
     }
-    charts = [_chart(spec, record, frames) for spec in CHARTS if not spec.gpu or has_gpu(record)]
+    quiet = _traffic_of_quiet(record)
+    charts = [
+        _chart(spec, record, frames) for spec in CHARTS if spec.id not in quiet and (not spec.gpu or has_gpu(record))
+    ]
     return {
         "start": round(record.started_at, 3),
         "x": packed(list(grid.edges)) if grid.points else None,
         "charts": [chart for chart in charts if chart["series"]],
     }
+
+
+def quiet_sentence(record: TaskRecord) -> str:
+    """Names the charts that are left out because there was nothing to draw; empty where there are none."""
+    quiet = _traffic_of_quiet(record)
+    own = record.usage.process_read_bytes is not None or record.usage.process_write_bytes is not None
+    parts = []
+    for how, ids in (
+        ("none", {name for name, size in quiet.items() if not size}),
+        ("less than 1 MB", {name for name, size in quiet.items() if size}),
+    ):
+        names = _quiet_names(ids, "disk {} of the step" if own else "disk {}")
+        if names:
+            parts.append(f"{' and '.join(names)} ({how})")
+    return f"Not drawn: {', '.join(parts)}." if parts else ""
+
+
+def _quiet_names(ids: set[str], disk: str) -> list[str]:
+    names = []
+    for wanted, name in _QUIET_NAMES:
+        if ids.issuperset(wanted):
+            names.append(disk.format(name) if wanted[0].startswith("disk") else name)
+            ids = ids.difference(wanted)
+    return names
+
+
+def _traffic_of_quiet(record: TaskRecord) -> dict[str, float]:
+    """Bytes of each disk and network chart that is not worth drawing: the step's own, where those are known."""
+    frames = {"process": record.process_metrics, "system": record.system_metrics}
+    found = {}
+    for spec in CHARTS:
+        if spec.unit != "bytes_per_s":
+            continue
+        for series in reversed(spec.series):  # the step's stands last
+            size = total(frames[series.frame][series.column]) if series.column in frames[series.frame] else math.nan
+            if math.isfinite(size):
+                if size < _QUIET_BYTES:
+                    found[spec.id] = size
+                break
+    return found
 
 
 def _chart(spec: ChartSpec, record: TaskRecord, frames: dict[Frame, Resampler]) -> dict[str, Any]:

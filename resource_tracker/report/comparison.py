@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from resource_tracker.records import History, TaskRecord, TaskSummary
 from resource_tracker.report import format as fmt
+from resource_tracker.report.costs import costs_of
 from resource_tracker.report.gpu import has_gpu
 
 MAX_BARS = 40
 """Earlier tasks drawn at most; the figures count all of them."""
-_LARGE = 1.5
-"""A change by this factor is set in bold."""
+_WORSE = 1.2
+"""More than this many times the usual is coloured where more is worse: time, memory, money."""
+_COUNTS = ("Duration", "Peak memory", "Peak GPU memory", "Cost")
 
 
 class Bar(NamedTuple):
@@ -34,7 +36,7 @@ class Metric(NamedTuple):
     usual: str
     range: str
     change: str
-    large: bool
+    worse: bool
 
 
 class Comparison(NamedTuple):
@@ -57,8 +59,9 @@ def comparison(record: TaskRecord) -> Comparison:
     if has_gpu(record):
         rows.append(("Mean GPU", usage.gpu_usage_mean, lambda task: task.gpu_usage_mean, fmt.hundredths))
         rows.append(("Peak GPU memory", usage.gpu_vram_max_mib, lambda task: task.gpu_vram_max_mib, fmt.memory_mib))
-    decimals = fmt.usd_decimals([pricing.run_cost_usd, *(task.run_cost_usd for task in history.tasks)])
-    rows.append(("Cost", pricing.run_cost_usd, lambda task: task.run_cost_usd, lambda cost: fmt.usd(cost, decimals)))
+    costs = costs_of(pricing, *(task.run_cost_usd for task in history.tasks))
+    name = "Cost" if costs.runs == 1 else f"Cost of {costs.label}"
+    rows.append((name, pricing.run_cost_usd, lambda task: task.run_cost_usd, costs.text))
     metrics = [
         _metric(name, now, [pick(task) for task in reversed(history.tasks)], text) for name, now, pick, text in rows
     ]
@@ -85,7 +88,7 @@ def _metric(
         usual=text(usual),
         range=_range(text(min(before)), text(max(before))),
         change=fmt.change(now, usual),
-        large=now is not None and usual > 0 and not 1 / _LARGE < now / usual < _LARGE,
+        worse=name.startswith(_COUNTS) and now is not None and now > usual * _WORSE > 0,
     )
 
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from resource_tracker.records import TaskRecord, Tracking
 from resource_tracker.report import format as fmt
-from resource_tracker.report.headline import vendor_name
+from resource_tracker.report.costs import vendor_name
 
 _DECORATORS = 3
+_NETWORK = ("received", "sent")
 
 
 class Fact(NamedTuple):
@@ -20,7 +21,10 @@ class Fact(NamedTuple):
 
 
 def totals(record: TaskRecord) -> tuple[Fact, ...]:
-    """What has no request to compare with: amounts read, written, received and sent, CPU time, processes."""
+    """What has no request to compare with: CPU time, amounts read and written, processes; then the machine's traffic.
+
+    Which part of the network's traffic is the step's is not known; of the disk's, only where its own cannot be read.
+    """
     usage = record.usage
     cpu_time = fmt.duration(usage.cpu_seconds)
     if usage.cpu_is_lower_bound and usage.cpu_seconds is not None:
@@ -28,21 +32,19 @@ def totals(record: TaskRecord) -> tuple[Fact, ...]:
     children = None if usage.children_max is None else usage.children_max + 1
     return (
         Fact(label="CPU time", text=cpu_time, key="cpu_seconds"),
-        Fact(label="Read", text=fmt.data_size(_first(usage.process_read_bytes, usage.disk_read_bytes)), key="read"),
-        Fact(
-            label="Written",
-            text=fmt.data_size(_first(usage.process_write_bytes, usage.disk_write_bytes)),
-            key="written",
-        ),
-        Fact(label="Received", text=fmt.data_size(usage.net_recv_bytes), key="received"),
-        Fact(label="Sent", text=fmt.data_size(usage.net_sent_bytes), key="sent"),
+        _amount("read", usage.process_read_bytes, usage.disk_read_bytes),
+        _amount("written", usage.process_write_bytes, usage.disk_write_bytes),
         Fact(label="Processes", text=fmt.count(children), key="processes"),
         Fact(label="Threads", text=fmt.count(usage.threads_max), key="threads"),
+        _amount("received", None, usage.net_recv_bytes),
+        _amount("sent", None, usage.net_sent_bytes),
     )
 
 
-def _first(own: float | None, machine: float | None) -> float | None:
-    return own if own is not None else machine
+def _amount(name: str, own: float | None, machine: float | None) -> Fact:
+    """Bytes of the step, or where those are not known, of its machine, which the label then says."""
+    whose, size = ("Machine", machine) if own is None and (machine is not None or name in _NETWORK) else ("", own)
+    return Fact(label=f"{whose} {name}".strip().capitalize(), text=fmt.data_size(size), key=name)
 
 
 def machine(record: TaskRecord) -> tuple[Fact, ...]:

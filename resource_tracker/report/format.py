@@ -13,7 +13,8 @@ UNKNOWN = "–"
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_NBSP = "\u00a0"
+NBSP = "\u00a0"
+"""Keeps a number and its unit on one line."""
 
 
 def known(value: float | None) -> bool:
@@ -50,7 +51,7 @@ def count(value: float | None) -> str:
 
 def plural(value: int, noun: str) -> str:
     """``1 run``, ``5 runs``."""
-    return f"{value:,}{_NBSP}{noun}" + ("" if value == 1 else "s")
+    return f"{value:,}{NBSP}{noun}" + ("" if value == 1 else "s")
 
 
 def data_size(size_bytes: float | None) -> str:
@@ -62,7 +63,7 @@ def data_size(size_bytes: float | None) -> str:
         size /= 1000
         unit += 1
     text = count(size) if unit == 0 else number(size)
-    return f"{text}{_NBSP}{_BYTE_UNITS[unit]}"
+    return f"{text}{NBSP}{_BYTE_UNITS[unit]}"
 
 
 def memory_kib(kib: float | None) -> str:
@@ -80,7 +81,7 @@ def memory_mib(mib: float | None) -> str:
 
 def machine_memory(mib: float | None) -> str:
     """Memory of a machine as its vendor lists it: ``16 GiB``, ``0.5 GiB``."""
-    return UNKNOWN if mib is None or not math.isfinite(mib) else f"{trimmed(mib_to_gib(mib))}{_NBSP}GiB"
+    return UNKNOWN if mib is None or not math.isfinite(mib) else f"{trimmed(mib_to_gib(mib))}{NBSP}GiB"
 
 
 def cores(value: float | None) -> str:
@@ -108,7 +109,7 @@ def percent(share: float | None) -> str:
         return UNKNOWN
     value = share * 100
     text = f"{value:,.0f}" if abs(value) >= 10 or value == 0 else trimmed(value, 2)
-    return f"{text}{_NBSP}%"
+    return f"{text}{NBSP}%"
 
 
 def change(now: float | None, before: float | None) -> str:
@@ -122,7 +123,7 @@ def change(now: float | None, before: float | None) -> str:
     if difference == 0:
         return "same"
     sign = "+" if difference > 0 else "−"
-    return f"{sign}{abs(difference)}{_NBSP}%"
+    return f"{sign}{abs(difference)}{NBSP}%"
 
 
 def duration(seconds: float | None) -> str:
@@ -130,16 +131,16 @@ def duration(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
     if seconds < 0.9995:
-        return f"{seconds * 1000:.0f}{_NBSP}ms"
+        return f"{seconds * 1000:.0f}{NBSP}ms"
     if seconds < 59.95:
-        return f"{trimmed(round(seconds, 1))}{_NBSP}s"
+        return f"{trimmed(round(seconds, 1))}{NBSP}s"
     whole_seconds = round(seconds)
     for big, big_unit, small, small_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         rounded = (whole_seconds + small // 2) // small * small
         if rounded >= big:
             rest = rounded % big // small
-            return f"{rounded // big}{_NBSP}{big_unit}" + (f" {rest}{_NBSP}{small_unit}" if rest else "")
-    return f"{whole_seconds}{_NBSP}s"
+            return f"{rounded // big}{NBSP}{big_unit}" + (f" {rest}{NBSP}{small_unit}" if rest else "")
+    return f"{whole_seconds}{NBSP}s"
 
 
 def usd_decimals(amounts: Iterable[float | None]) -> int:

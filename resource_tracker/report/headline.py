@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskRecord
+from resource_tracker.recommend import LEAST_MB
+from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskRecord, UsageSummary
 from resource_tracker.report import format as fmt
-from resource_tracker.units import mb_to_kib
+from resource_tracker.report.costs import Costs, costs_of, vendor_name
+from resource_tracker.units import mb_to_kib, mib_to_kib
 
 Tone = Literal["good", "bad", "live", "neutral"]
 _CLOSE = 1.25
 """A request within this factor of the advice fits."""
+_SAVING_SHARE = 1.05
+_SAVING_LEAST_MIB = 8
+"""Saving the artifacts is named as the peak only if it went above the step's own by more than both."""
 
 
 class Badge(NamedTuple):
@@ -63,7 +68,7 @@ def advice(record: TaskRecord) -> Advice:
     return Advice(
         verdict=_verdict(record, recommendation),
         code=recommendation.as_text(),
-        sentences=tuple(s for s in (_memory_sentence(record, recommendation), _basis(recommendation)) if s),
+        sentences=tuple(s for s in (_memory_sentence(record, recommendation), _basis(record, recommendation)) if s),
     )
 
 
@@ -84,6 +89,8 @@ def _verdict(record: TaskRecord, recommendation: Recommendation) -> str:
     if short:
         words = _joined(short)
         return f"{words[:1].upper()}{words[1:]} came close to the request"
+    if record.outcome.status != "ok":
+        return "Request at least"
     over = [(name, have / need if need else None) for name, have, need in asked if have > need * _CLOSE]
     if not over:
         return "The request fits"
@@ -109,38 +116,45 @@ def _memory_sentence(record: TaskRecord, recommendation: Recommendation) -> str 
         text += f" of {fmt.memory_mb(requested)} requested"
     elif limit:
         text += f" of {fmt.memory_mib(limit)} allowed"
-    if usage.persist_memory_peak_kib is not None and usage.persist_memory_peak_kib == peak != usage.memory_peak_kib:
+    if _saving_was_the_peak(usage):
         text += ", while its artifacts were saved"
-    basis = recommendation.basis_memory_kib or peak
-    headroom = mb_to_kib(recommendation.memory_mb) / basis - 1 if basis else 0.0
-    if headroom >= 0.01:
-        above = "it" if basis <= peak * 1.01 else f"the {fmt.memory_kib(basis)} it is based on"
-        text += f"; the advice leaves {fmt.percent(headroom)} above {above}"
+    if recommendation.memory_mb == LEAST_MB:
+        text += f"; {fmt.memory_mb(LEAST_MB)} is the least that is advised"
     return text + "."
 
 
-def _basis(recommendation: Recommendation) -> str:
+def _saving_was_the_peak(usage: UsageSummary) -> bool:
+    own, saving = usage.memory_peak_kib, usage.persist_memory_peak_kib
+    if own is None or saving is None:
+        return False
+    return saving > max(own * _SAVING_SHARE, own + mib_to_kib(_SAVING_LEAST_MIB))
+
+
+def _basis(record: TaskRecord, recommendation: Recommendation) -> str:
+    """What the numbers come from; of an attempt that did not succeed they are only a lower bound."""
     earlier = recommendation.based_on_runs - 1
-    if earlier < 1:
-        return "Based on this run alone."
-    return f"Based on this and {fmt.plural(earlier, 'earlier run')}."
+    runs = "this run alone" if earlier < 1 else f"this and {fmt.plural(earlier, 'earlier run')}"
+    if record.outcome.status == "ok":
+        return f"Based on {runs}."
+    ended = "did not succeed" if record.outcome.status == "failed" else "may not have succeeded"
+    return f"At least that, based on {runs}: the attempt {ended}, so it may need more."
 
 
 def money(record: TaskRecord) -> Money | None:
     """What the attempt cost, what the cheapest machine that fits would have cost, and the difference."""
     pricing = record.pricing
     cheapest = pricing.offers[0] if pricing.offers else None
-    costs = [pricing.run_cost_usd, cheapest.run_cost_usd if cheapest else None]
-    decimals = fmt.usd_decimals(costs)
+    costs = costs_of(pricing)
     lines = []
     if pricing.run_cost_usd is not None:
+        label = "This run" if costs.runs == 1 else f"{costs.label} here"
         where = pricing.own.instance.name if pricing.own else ""
-        lines.append(MoneyLine(label="This run", value=fmt.usd(pricing.run_cost_usd, decimals), detail=where))
+        lines.append(MoneyLine(label=label, value=costs.text(pricing.run_cost_usd), detail=where))
     if cheapest:
-        lines.append(_cheapest_line(cheapest, decimals))
+        lines.append(_cheapest_line(cheapest, costs))
     if pricing.saving_usd is not None and pricing.saving_usd > 0 and pricing.run_cost_usd:
         share = fmt.percent(pricing.saving_usd / pricing.run_cost_usd)
-        detail = f"{fmt.usd(pricing.saving_usd, decimals)} a run"
+        detail = f"{costs.text(pricing.saving_usd)} {'a run' if costs.runs == 1 else f'in {costs.label}'}"
         lines.append(MoneyLine(label="Saving", value=share, detail=detail))
     if not lines:
         return None
@@ -148,30 +162,13 @@ def money(record: TaskRecord) -> Money | None:
     return Money(lines=tuple(lines), assumed=assumed)
 
 
-def _cheapest_line(offer: Offer, decimals: int) -> MoneyLine:
+def _cheapest_line(offer: Offer, costs: Costs) -> MoneyLine:
     label, per_hour = "Cheapest that fits", f"{fmt.usd_per_hour(offer.price_usd_per_hour)}/h"
     if offer.run_cost_usd is None:
         return MoneyLine(label=label, value=per_hour, detail=offer.instance.name)
-    cost = fmt.usd(offer.run_cost_usd, decimals)
-    return MoneyLine(label=label, value=cost, detail=f"{offer.instance.name}, {per_hour}")
-
-
-def vendor_name(vendor: str | None) -> str:
-    """A vendor as it writes itself; unknown ones as they come."""
-    names = {
-        "aws": "AWS",
-        "gcp": "Google Cloud",
-        "azure": "Azure",
-        "hcloud": "Hetzner",
-        "hetzner": "Hetzner",
-        "upcloud": "UpCloud",
-        "alicloud": "Alibaba Cloud",
-        "alibaba": "Alibaba Cloud",
-        "ovh": "OVHcloud",
-        "oracle": "Oracle Cloud",
-        "oci": "Oracle Cloud",
-    }
-    return names.get(vendor.lower(), vendor) if vendor else fmt.UNKNOWN
+    if costs.runs > 1:
+        label = f"{costs.label} on the cheapest that fits"
+    return MoneyLine(label=label, value=costs.text(offer.run_cost_usd), detail=f"{offer.instance.name}, {per_hour}")
 
 
 def _sentence(text: str) -> str:

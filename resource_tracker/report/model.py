@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
-from resource_tracker.report.charts import chart_data
+from resource_tracker.report.charts import chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
 from resource_tracker.report.facts import Fact, machine, method, missing, totals
 from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
@@ -40,6 +40,7 @@ class CardModel(NamedTuple):
     method: tuple[Fact, ...]
     missing: tuple[Fact, ...]
     measured: bool
+    quiet: str
     data: dict[str, Any]
 
 
@@ -76,6 +77,7 @@ def build_card(record: TaskRecord) -> CardModel:
         method=method(record),
         missing=missing(record),
         measured=measured,
+        quiet=quiet_sentence(record),
         data=card_data(record),
     )
 
@@ -87,7 +89,7 @@ def card_data(record: TaskRecord) -> dict[str, Any]:
     """
     marker = badge(record)
     texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
-    texts |= {"duration": fmt.duration(record.usage.duration_s), "badge": marker.text}
+    texts |= {"duration": fmt.duration(record.usage.duration_s), "badge": marker.text, "quiet": quiet_sentence(record)}
     return {
         "v": DATA_VERSION,
         "tone": marker.tone,

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from resource_tracker.records import InstanceType, Offer, Pricing
 from resource_tracker.report import format as fmt
-from resource_tracker.report.headline import vendor_name
+from resource_tracker.report.costs import Costs, costs_of, vendor_name, with_vendor_names
 
 
 class OfferRow(NamedTuple):
-    """`bar` is the hourly price in per cent of the dearest row."""
+    """`cost` is that of as many runs as the table says; `bar` the hourly price in per cent of the dearest row."""
 
     name: str
     tags: tuple[str, ...]
@@ -21,12 +21,13 @@ class OfferRow(NamedTuple):
     with_gpu: bool
     per_hour: str
     run_cost: str
+    cost: str
     bar: float
     own: bool
 
 
 class OfferTable(NamedTuple):
-    """`caption` names place and catalog; `note` what a reader must know besides."""
+    """`caption` names place and catalog; `note` what a reader must know besides; `cost_label` what costs are of."""
 
     rows: tuple[OfferRow, ...]
     caption: str
@@ -35,26 +36,29 @@ class OfferTable(NamedTuple):
     with_gpu: bool
     with_where: bool
     with_cost: bool
+    cost_label: str
 
 
 def offer_table(pricing: Pricing) -> OfferTable:
     offers = ([pricing.own] if pricing.own else []) + list(pricing.offers)
     places = {(offer.instance.vendor, offer.region) for offer in offers}
     dearest = max((offer.price_usd_per_hour for offer in offers), default=0.0) or 1.0
+    costs = costs_of(pricing)
     decimals = fmt.usd_decimals(offer.run_cost_usd for offer in offers)
-    rows = tuple(_row(offer, dearest, decimals, own=offer is pricing.own) for offer in offers)
+    rows = tuple(_row(offer, dearest, decimals, costs, own=offer is pricing.own) for offer in offers)
     return OfferTable(
         rows=rows,
         caption=_caption(pricing),
         assumed=pricing.assumed,
-        note=pricing.note,
+        note=with_vendor_names(pricing.note),
         with_gpu=any(offer.instance.gpu_count for offer in offers),
         with_where=len(places) > 1,
         with_cost=any(offer.run_cost_usd is not None for offer in offers),
+        cost_label=costs.label,
     )
 
 
-def _row(offer: Offer, dearest: float, decimals: int, *, own: bool) -> OfferRow:
+def _row(offer: Offer, dearest: float, decimals: int, costs: Costs, *, own: bool) -> OfferRow:
     instance = offer.instance
     return OfferRow(
         name=instance.name,
@@ -66,6 +70,7 @@ def _row(offer: Offer, dearest: float, decimals: int, *, own: bool) -> OfferRow:
         with_gpu=bool(instance.gpu_count),
         per_hour=fmt.usd_per_hour(offer.price_usd_per_hour),
         run_cost=fmt.usd(offer.run_cost_usd, decimals),
+        cost=costs.text(offer.run_cost_usd),
         bar=round(max(offer.price_usd_per_hour / dearest * 100, 1.0), 1),
         own=own,
     )
