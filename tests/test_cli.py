@@ -204,12 +204,51 @@ def test_bad_options(cli: Cli, arguments: list[str], said: str) -> None:
     assert cli.leftovers() == []
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "--"], ["run", "--quiet"], ["run", "python", "train.py"]])
+@pytest.mark.parametrize("arguments", [["run"], ["run", "--"], ["run", "--quiet"]])
 def test_no_command(cli: Cli, arguments: list[str]) -> None:
     """Without a command after ``--`` the line says how to write it."""
     done = cli(*arguments)
     assert done.returncode == 2
     assert done.stderr.endswith("put it after --, as in 'resource-tracker run -- python train.py'\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "python", "x.py"], "put -- before the command: resource-tracker run -- python x.py"),
+        (
+            ["run", "--quiet", "python", "-c", "print(1)"],
+            "put -- before the command: resource-tracker run -- python -c 'print(1)'",
+        ),
+        (["run", "stray", "--", "true"], "unexpected 'stray' before --"),
+        (["run", "--qiet", "--", "true"], "unrecognized argument --qiet: did you mean --quiet?"),
+        (["run", "--otput=x.csv", "true"], "unrecognized argument --otput=x.csv: did you mean --output?"),
+        (["run", "--zzz", "--", "true"], "unrecognized argument --zzz"),
+        (["show", "Flow", "--jsn"], "unrecognized argument --jsn: did you mean --json?"),
+    ],
+)
+def test_wrong_arguments(cli: Cli, arguments: list[str], said: str) -> None:
+    """A forgotten ``--`` or a misspelt option: the verb's own usage, what was probably meant, and nothing is run."""
+    done = cli(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"usage: resource-tracker {arguments[0]} ")
+    assert done.stderr.endswith(f"resource-tracker {arguments[0]}: error: {said}\n")
+
+
+def test_without_metaflow(cli: Cli) -> None:
+    """Where Metaflow is not installed, ``show`` says what to install."""
+    (cli.folder / "metaflow.py").write_text("raise ImportError('No module named metaflow')")
+    done = cli("show", "Flow", env=cli.environment(PYTHONPATH=f"{cli.folder}:{Path(__file__).parent.parent}"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "pip install metaflow" in done.stderr
+
+
+def test_full_disk(cli: Cli) -> None:
+    """Output that cannot be written ends in one line and exit code 2, not in a traceback."""
+    with open("/dev/full", "w") as full:
+        process = cli.start("--version", stdout=full)
+        _, said = process.communicate()
+    assert (process.returncode, said) == (2, "resource-tracker: standard output: No space left on device\n")
 
 
 def test_output_that_cannot_be_written_in_the_end(cli: Cli) -> None:

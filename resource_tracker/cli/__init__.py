@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import resource_tracker
 from resource_tracker.cli.messages import PROGRAM, say
-from resource_tracker.cli.parser import build_parser
+from resource_tracker.cli.parser import build_parser, parse
 from resource_tracker.errors import ResourceTrackerError
 
 WRONG_USAGE = 2
@@ -27,14 +27,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_missing_streams()
     try:
-        return _dispatch(arguments)
+        try:
+            return _dispatch(arguments)
+        finally:
+            sys.stdout.flush()  # a broken pipe or a full disk shows up here, not at exit; after --help, too
     except ResourceTrackerError as error:
         say(str(error))
         return WRONG_USAGE
     except BrokenPipeError:
-        # The reader has what it wanted. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # the reader has what it wanted
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        _give_up_output()
+        say(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        return WRONG_USAGE
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)  # who waits for us sees the interrupt, not a mere exit code
@@ -43,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     arguments, command = _split(arguments)
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = parse(arguments, has_command=bool(command))
     if options.version:
         print(f"{PROGRAM} {resource_tracker.__version__}")
         return 0
@@ -55,10 +60,8 @@ def _dispatch(arguments: list[str]) -> int:
     if options.verb == "show":
         from resource_tracker.cli.show import main as show
 
-        code = show(options)
-        sys.stdout.flush()  # a broken pipe shows up here, not at exit
-        return code
-    parser.print_help(sys.stderr)
+        return show(options)
+    build_parser().print_help(sys.stderr)
     return WRONG_USAGE
 
 
@@ -68,6 +71,11 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
         return arguments, []
     middle = arguments.index("--")
     return arguments[:middle], arguments[middle + 1 :]
+
+
+def _give_up_output() -> None:
+    """Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_missing_streams() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
@@ -30,6 +32,43 @@ examples:
   resource-tracker show TrainFlow/1234/train/7 --html card.html
   resource-tracker show TrainFlow/1234/train --csv > rows.csv
 """
+
+
+def parse(arguments: Sequence[str], *, has_command: bool) -> argparse.Namespace:
+    """The options; what cannot be understood ends the program with the verb's usage and what may have been meant.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What stands before ``--``.
+    has_command : bool
+        Whether something stands behind it.
+    """
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    verb = _verbs(parser)[options.verb] if options.verb else parser
+    stray = getattr(options, "command", [])
+    if stray and (has_command or not unknown or arguments.index(stray[0]) < arguments.index(unknown[0])):
+        where = arguments.index(stray[0])
+        if has_command:
+            verb.error(f"unexpected {shlex.join(arguments[where:])!r} before --")
+        verb.error(f"put -- before the command: resource-tracker run -- {shlex.join(arguments[where:])}")
+    if unknown:
+        verb.error(f"unrecognized argument {unknown[0]}{_did_you_mean(unknown[0], verb)}")
+    return options
+
+
+def _did_you_mean(argument: str, parser: argparse.ArgumentParser) -> str:
+    from difflib import get_close_matches  # slow to load, and rarely wanted
+
+    known = [option for action in parser._actions for option in action.option_strings]
+    close = get_close_matches(argument.partition("=")[0], known, n=1)
+    return f": did you mean {close[0]}?" if close else ""
+
+
+def _verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    (action,) = (found for found in parser._actions if isinstance(found, argparse._SubParsersAction))
+    return dict(action.choices)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -30,7 +30,7 @@ _LIVE_S = 1.0
 
 def main(options: argparse.Namespace, argv: list[str]) -> int:
     """Run the command; returns its exit code, or dies of the signal that killed it."""
-    if options.command or not argv:
+    if not argv:
         raise SettingError("no command: put it after --, as in 'resource-tracker run -- python train.py'")
     if not sys.platform.startswith("linux"):
         say(f"measuring needs Linux: {argv[0]} runs without it")

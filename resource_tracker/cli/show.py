@@ -21,10 +21,15 @@ def main(options: argparse.Namespace) -> int:
     """Print or write what was asked for; returns the exit code."""
     if options.html is not None:
         _check_html(options.html)
-    try:
-        from resource_tracker.flows import client
-    except ImportError as error:
-        raise NotTrackedError(f"Metaflow cannot be loaded ({error}): pip install metaflow") from error
+    from resource_tracker.flows.runs import errors_as_ours
+
+    with errors_as_ours():
+        _show(options)
+    return 0
+
+
+def _show(options: argparse.Namespace) -> None:
+    from resource_tracker.flows import client
 
     target = client.resolve(options.pathspec, options.artifact_name)
     records = _Records(target, options.artifact_name)
@@ -38,7 +43,6 @@ def main(options: argparse.Namespace) -> int:
         _write_card(records, options.html)
     else:
         _print_tables(records)
-    return 0
 
 
 class _Records:
@@ -100,7 +104,10 @@ def _write_card(records: _Records, path: Path) -> None:
     first, *others = (record for _, record in zip(range(2), records, strict=False))
     if others:
         raise SettingError(f"--html writes the card of one task: give its pathspec, such as {first.pathspec}")
-    write(first, path)
+    try:
+        write(first, path)
+    except OSError as error:
+        raise SettingError(f"{path} could not be written: {error.strerror}") from error
     say(f"wrote {path}")
 
 

@@ -101,7 +101,7 @@ def every_namespace() -> Iterator[None]:
     """Metaflow's namespace is global to the process: without one for a moment, then as it was."""
     import metaflow
 
-    before = metaflow.get_namespace()
+    before = _namespace()
     metaflow.namespace(None)
     try:
         yield
@@ -109,12 +109,38 @@ def every_namespace() -> Iterator[None]:
         metaflow.namespace(before)
 
 
+@contextmanager
+def errors_as_ours() -> Iterator[None]:
+    """Metaflow's own complaints, such as a metadata service that does not answer, as a :class:`NotTrackedError`."""
+    try:
+        from metaflow.exception import MetaflowException
+    except ImportError as error:
+        raise NotTrackedError(f"Metaflow cannot be loaded ({error}): pip install metaflow") from error
+    try:
+        yield
+    except MetaflowException as error:
+        raise NotTrackedError(f"Metaflow: {error}") from error
+
+
+def _namespace() -> str | None:
+    """The namespace in force; ``None``, which is every one, where Metaflow cannot tell who the user is."""
+    import metaflow
+    from metaflow.exception import MetaflowUnknownUser
+
+    try:
+        own: str | None = metaflow.get_namespace()
+    except MetaflowUnknownUser:
+        metaflow.namespace(None)
+        return None
+    return own
+
+
 def _newest_runs(flow_name: str) -> tuple[Iterator[Any], str]:
     """The flow's runs, newest first, and in which namespace they are."""
     import metaflow
     from metaflow.exception import MetaflowNamespaceMismatch
 
-    own = metaflow.get_namespace()
+    own = _namespace()
     with _not_found_as_ours(flow_name):
         try:
             runs = metaflow.Flow(flow_name).runs()
@@ -128,11 +154,11 @@ def _newest_runs(flow_name: str) -> tuple[Iterator[Any], str]:
 @contextmanager
 def _not_found_as_ours(what: str) -> Iterator[None]:
     import metaflow
-    from metaflow.exception import MetaflowException
+    from metaflow.exception import MetaflowNotFound
 
     try:
         yield
-    except MetaflowException as error:
+    except MetaflowNotFound as error:
         where = metaflow.get_metadata()
         text = f"{what} was not found in Metaflow's metadata {where}: {error}"
         if where.startswith("local"):

@@ -262,6 +262,31 @@ def test_reader_that_leaves(shown: Shown) -> None:
     assert [line for line in done.stderr.splitlines() if "artifact" not in line] == []
 
 
+@pytest.mark.parametrize("option", [[], ["--json"], ["--csv"]])
+def test_full_disk(shown: Shown, option: list[str]) -> None:
+    """Output that cannot be written ends in one line and exit code 2."""
+    command = f"{sys.executable} -m resource_tracker.cli show {' '.join([shown.pathspec, *option])} > /dev/full"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=shown.folder.folder,
+        env=shown.folder.environment(PYTHONPATH=str(Path(__file__).parents[2])),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("resource-tracker: standard output: No space left on device\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_unknown_user(shown: Shown) -> None:
+    """Where Metaflow cannot tell who the user is, as in a container, runs of everybody are shown."""
+    nobody = dict.fromkeys(("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER"), "")
+    done = shown("ShowFlow", **nobody)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{shown.pathspec}, the latest run in any namespace\n")
+
+
 def test_failed_and_resumed(shown: Shown) -> None:
     """A failed task says so, by its exception's type; tasks that a resume cloned are shown with what they measured."""
     failed = shown.folder.call("run", "--fail", "True")
