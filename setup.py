@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from setuptools import setup
@@ -106,6 +107,10 @@ class SdistWithAssets(sdist):
 
 
 if __name__ == "__main__":
+    # The list of packages is made before the assets are: without their folder, setuptools would miss them and warn.
+    ASSETS.mkdir(parents=True, exist_ok=True)
+    # What an editable installation is, setuptools would tell in eight lines, with nothing that anybody could change.
+    warnings.filterwarnings("ignore", message="Editable installation")
     setup(
         cmdclass={"build_py": BuildWithAssets, "sdist": SdistWithAssets},
         # Asked for only where there is something to build: an sdist installs without it.
