@@ -108,7 +108,7 @@ def check_destination(path: Path) -> Path:
     if path.is_dir():
         raise SettingError(f"{path}: is a folder: give the name of a file in it")
     if not path.parent.is_dir():
-        raise SettingError(f"{path}: there is no folder {str(path.parent)!r}: make it first")
+        raise SettingError(f"{path}: there is no folder {str(path.parent)!r}: make it first, or give another")
     try:
         if path.exists():
             path.open("ab").close()

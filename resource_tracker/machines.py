@@ -196,5 +196,6 @@ def _places(catalog: Catalog, vendor: str | None, region: str | None) -> list[tu
     places = [place for place in catalog.prices if vendor in (None, place[0]) and region in (None, place[1])]
     if not places:
         known = sorted({place[1] for place in catalog.prices if vendor in (None, place[0])})
-        raise SettingError(f"no prices for region {region!r}: there are {', '.join(known)}")
+        of_vendor = f" of vendor {vendor!r}" if vendor else ""
+        raise SettingError(f"no prices for region {region!r}{of_vendor}: there are {', '.join(known)}")
     return sorted(places)

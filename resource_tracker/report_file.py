@@ -8,11 +8,24 @@ import webbrowser
 from functools import cached_property
 from pathlib import Path
 
-from resource_tracker.errors import SettingError, TrackerError
-from resource_tracker.export import WRITERS, to_html, write
+from resource_tracker.errors import TrackerError
+from resource_tracker.export import check_destination, to_html, write
 from resource_tracker.records import TaskRecord
 
-_NOTEBOOK_HEIGHT_PX = 900
+_NOTEBOOK_HEIGHT_PX = 1200
+"""Until the page has told its own, or where the notebook runs no scripts."""
+_TELL_HEIGHT = """<script>
+new ResizeObserver(() => parent.postMessage({resourceTrackerHeight: document.body.scrollHeight}, "*"))
+  .observe(document.body);
+</script>"""
+_FOLLOW_HEIGHT = """<script>
+addEventListener("message", event => {
+  const height = event.data && event.data.resourceTrackerHeight;
+  if (typeof height === "number")
+    for (const frame of document.querySelectorAll("iframe.resource-tracker-card"))
+      if (frame.contentWindow === event.source) frame.style.height = `${height}px`;
+});
+</script>"""
 
 
 class Report:
@@ -33,7 +46,7 @@ class Report:
         return to_html(self.record)
 
     def save(self, path: str | Path) -> Path:
-        """Write the report; missing folders are made, an existing file is replaced.
+        """Write the report; an existing file is replaced, a missing folder is not made.
 
         Parameters
         ----------
@@ -48,12 +61,9 @@ class Report:
         Raises
         ------
         SettingError
-            Another extension.
+            Another extension, no such folder, or no right to write there.
         """
-        path = Path(path)
-        if path.suffix.lower() not in WRITERS:
-            raise SettingError(f"{path}: unknown extension {path.suffix!r}: give {', '.join(WRITERS)}")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = check_destination(Path(path))
         write(self.record, path)
         return path
 
@@ -76,6 +86,10 @@ class Report:
         return path
 
     def _repr_html_(self) -> str:
-        """In a frame of its own, so that the page's styles and the notebook's do not meet."""
+        """In a frame of its own, so that the page's styles and the notebook's do not meet; as high as its page."""
         style = f"width: 100%; height: {_NOTEBOOK_HEIGHT_PX}px; border: 0"
-        return f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{html.escape(self.html)}"></iframe>'
+        page = html.escape(self.html + _TELL_HEIGHT)
+        frame = (
+            f'<iframe class="resource-tracker-card" sandbox="allow-scripts" style="{style}" srcdoc="{page}"></iframe>'
+        )
+        return _FOLLOW_HEIGHT + frame

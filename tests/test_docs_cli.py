@@ -52,5 +52,5 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = {"train": lambda: bytearray(10_000_000)}
     for example in examples:
         exec(example, session)
-    assert len(examples) == 2
+    assert len(examples) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["usage.html", "usage.pickle"]
