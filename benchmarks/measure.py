@@ -16,6 +16,8 @@ from pathlib import Path
 PR_SET_CHILD_SUBREAPER = 36
 LEFT_BEHIND_AT_MOST_S = 5.0
 """How long to wait for what a command leaves behind. Its CPU time counts, the wait does not."""
+QUIET_AWAITED_S = 1.0
+"""How long a command waits for a moment in which nothing else runs on the machine; then it runs all the same."""
 
 
 class BenchmarkError(Exception):
@@ -38,6 +40,7 @@ def collect_orphans() -> None:
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> Cost:
     """Run a command to its end. Raises BenchmarkError where it fails."""
+    _await_quiet()
     with tempfile.TemporaryFile() as out:
         begun_s = time.perf_counter()
         process = subprocess.Popen(
@@ -58,6 +61,15 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: P
         words = " ".join(map(str, command[:4]))
         raise BenchmarkError(f"{words} ... ended with {process.returncode}:\n{output[-2000:]}")
     return Cost(wall_s, cpu_s, output)
+
+
+def _await_quiet() -> None:
+    deadline_s = time.monotonic() + QUIET_AWAITED_S
+    while time.monotonic() < deadline_s:
+        lines = Path("/proc/stat").read_text().splitlines()
+        if any(line == "procs_running 1" for line in lines):
+            return
+        time.sleep(0.02)
 
 
 def _orphans_cpu_s() -> float:
