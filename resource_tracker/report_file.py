@@ -15,8 +15,9 @@ from resource_tracker.records import TaskRecord
 _NOTEBOOK_HEIGHT_PX = 1200
 """Until the page has told its own, or where the notebook runs no scripts."""
 _TELL_HEIGHT = """<script>
-new ResizeObserver(() => parent.postMessage({resourceTrackerHeight: document.body.scrollHeight}, "*"))
-  .observe(document.body);
+const tell = () => parent.postMessage({resourceTrackerHeight: document.body.scrollHeight}, "*");
+tell();  // an observer in a frame that is out of view does not run
+new ResizeObserver(tell).observe(document.body);
 </script>"""
 _FOLLOW_HEIGHT = """<script>
 addEventListener("message", event => {

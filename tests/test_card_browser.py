@@ -12,6 +12,7 @@ from browser import CHROMIUM, chromium
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card, render_error
+from resource_tracker.report_file import Report
 from resource_tracker.testing import HOSTILE, fake_record
 
 pytestmark = [
@@ -371,6 +372,20 @@ def test_in_a_sandboxed_frame(show):
         "width": 810,
     }
     assert 1500 < heard["height"] < 2400
+
+
+def test_in_a_notebook_the_frame_is_as_high_as_its_page(show):
+    """No scroll bar within the notebook's: each frame takes the height of its own card, also when its width changes."""
+    shown = [Report(fake_record(situation))._repr_html_() for situation in ("hour", "tiny")]
+    page = show(f'<!doctype html><link rel="icon" href="data:,"><body>{"".join(shown)}</body>', width=900)
+    heights = "[...document.querySelectorAll('iframe')].map(frame => frame.clientHeight)"
+    wide = page.wait_for(f"{heights}.every(height => height !== 1200) && {heights}")
+    assert 1500 < wide[0] < 2400 and 1000 < wide[1] < wide[0]
+    page.resize(400)
+    narrow = page.wait_for(f"{heights}[0] > {wide[0]} + 300 && {heights}")
+    page.resize(900)
+    assert page.wait_for(f"{heights}[0] === {wide[0]}") and narrow[0] > wide[0]
+    page.requests = [request for request in page.requests if request != "about:srcdoc"]
 
 
 @pytest.mark.parametrize("situation", ["gpu", "hour", "failed", "untracked"])
