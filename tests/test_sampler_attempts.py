@@ -56,12 +56,45 @@ def _is_shown(sampler: SamplerProcess, counted: bool) -> bool:
     return any(count >= 1 for count in read_spool(sampler.spool_dir).columns[column])
 
 
+def _spool(parent: Path, name: str, mode: int = 0o700) -> Path:
+    folder = parent / name
+    folder.mkdir()
+    (folder / ATTEMPT).touch()
+    folder.chmod(mode)
+    return folder
+
+
 def test_only_spools_of_attempts_count(tmp_path: Path) -> None:
     """Other folders, damaged names and our own spool are passed over; a parent that is gone gives nothing."""
-    for name, is_attempt in (("t.1.10.b.n.x", True), ("t.2.20.b.n.y", False), ("t.x.y", True), ("other", True)):
-        (tmp_path / name).mkdir()
-        if is_attempt:
-            (tmp_path / name / ATTEMPT).touch()
-    own = tmp_path / "t.3.30.b.n.z"
+    for name in ("t.1.10.b.n.x", "t.x.y", "t.x.10.b.n.y", "other", "u.4.40.b.n.x", "t.5.50.b.n", "t.6.60.b.n.x.y"):
+        _spool(tmp_path, name)
+    (tmp_path / "t.2.20.b.n.y").mkdir(0o700)
+    own = _spool(tmp_path, "t.3.30.b.n.z")
     assert attempts_beside(str(own)) == {(1, 10)}
-    assert attempts_beside(str(tmp_path / "gone" / "t.3.30")) == set()
+    assert attempts_beside(str(tmp_path / "gone" / own.name)) == set()
+    assert attempts_beside(str(tmp_path / "t.3.30")) == set()
+
+
+def test_spools_of_other_boots_and_namespaces(tmp_path: Path) -> None:
+    """A pid means something only within its boot and its pid namespace."""
+    for name in ("t.1.10.b.n.x", "t.2.20.c.n.x", "t.4.40.b.m.x"):
+        _spool(tmp_path, name)
+    assert attempts_beside(str(tmp_path / "t.3.30.b.n.z")) == {(1, 10)}
+
+
+def test_folders_that_others_may_have_made(tmp_path: Path) -> None:
+    """A folder that others can write to, or a link to one, cannot have processes left out."""
+    _spool(tmp_path, "t.1.10.b.n.x", 0o755)
+    _spool(tmp_path, "t.2.20.b.n.x", 0o770)
+    (tmp_path / "t.4.40.b.n.x").symlink_to(_spool(tmp_path, "elsewhere"))
+    (tmp_path / "t.5.50.b.n.x").touch(0o700)
+    _spool(tmp_path, "t.6.60.b.n.x", 0o2700)  # below a folder whose group is inherited
+    assert attempts_beside(str(tmp_path / "t.3.30.b.n.z")) == {(6, 60)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_folders_of_other_users(tmp_path: Path) -> None:
+    """A private folder of another user does not count, even where we may read it."""
+    os.chown(_spool(tmp_path, "t.1.10.b.n.x"), 65534, 65534)
+    _spool(tmp_path, "t.2.20.b.n.x")
+    assert attempts_beside(str(tmp_path / "t.3.30.b.n.z")) == {(2, 20)}

@@ -3,22 +3,41 @@
 import os
 
 ATTEMPT = "attempt"
-"""An empty file in the spool of a Metaflow attempt. Its folder's name says whose: ``NAME.PID.START_TIME. ...``."""
+"""An empty file in the spool of a Metaflow attempt. Its folder's name says whose it is:
+``NAME.PID.START_TIME.BOOT.NAMESPACE.CHANCE``."""
+FIELDS = 6
+PRIVATE_FOLDER = 0o040700
+TYPE_AND_PERMISSIONS = 0o170777
 
 
 def attempts_beside(spool: str) -> set[tuple[int, int]]:
-    """Processes, by pid and start time, of the attempts whose spools lie beside `spool`; empty where unknown."""
+    """Processes, by pid and start time, of the attempts whose spools lie beside `spool`; empty where unknown.
+
+    The folders there may be open to everybody: only private ones of our own user count, else others could have
+    processes left out of our figures.
+    """
     parent, own = os.path.split(spool)
-    prefix = own.partition(".")[0] + "."
-    found = set()
+    program, _, _, *here = own.split(".")[:-1] if own.count(".") == FIELDS - 1 else ("", "", "")
+    found: set[tuple[int, int]] = set()
     try:
-        for name in os.listdir(parent):
-            pid, _, rest = name.removeprefix(prefix).partition(".")
-            start_time = rest.partition(".")[0]
-            if not (name.startswith(prefix) and pid.isdigit() and start_time.isdigit()) or name == own:
-                continue
-            if os.path.exists(f"{parent}/{name}/{ATTEMPT}"):
-                found.add((int(pid), int(start_time)))
+        names = os.listdir(parent)
     except OSError:
         return found
+    for name in names:
+        fields = name.split(".")
+        if name == own or len(fields) != FIELDS or fields[0] != program or fields[3:5] != here:
+            continue
+        pid, start_time = fields[1:3]
+        is_process = pid.isdecimal() and start_time.isdecimal()
+        if is_process and _is_ours(f"{parent}/{name}") and os.path.exists(f"{parent}/{name}/{ATTEMPT}"):
+            found.add((int(pid), int(start_time)))
     return found
+
+
+def _is_ours(path: str) -> bool:
+    """A folder (no link to one) that nobody else could have made, or put anything into."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return status.st_mode & TYPE_AND_PERMISSIONS == PRIVATE_FOLDER and status.st_uid == os.geteuid()
