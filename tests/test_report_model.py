@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from resource_tracker.errors import SettingError
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.recommend import LEAST_MB
+from resource_tracker.recommend import LEAST_MB, OOM_FACTOR, recommend
 from resource_tracker.records import (
     Limits,
     NoRecommendation,
@@ -55,6 +55,15 @@ def test_unknown_situation_is_an_error_that_lists_those_there_are():
 def test_fakes_say_that_they_are_made_up():
     """A picture made from a fake never passes for a measurement."""
     assert all(fake_record(situation).versions["data"] == "synthetic" for situation in SITUATIONS)
+
+
+def test_advice_and_prices_of_fakes_are_real():
+    """What a fake's card advises and offers is what the package gives: no picture contradicts the product."""
+    hour, failed = fake_record("hour"), fake_record("failed")
+    assert hour.recommendation == recommend(hour.usage, hour.history, hour.request, hour.outcome, hour.limits)
+    assert {offer.instance.architecture for offer in hour.pricing.offers} == {"x86_64"}
+    assert not any(offer.instance.burstable for offer in hour.pricing.offers)
+    assert failed.recommendation.memory_mb >= OOM_FACTOR * failed.request.memory_mb
 
 
 # --- head --------------------------------------------------------------------------------------
@@ -170,7 +179,10 @@ def test_no_recommendation_shows_its_reason_as_a_sentence():
 
 def test_money_shows_cost_cheapest_and_saving():
     """Three figures with the same number of decimals, and the share that would be saved."""
-    lines = build_card(fake_record("hour")).money.lines
+    pricing = fake_record("hour").pricing
+    own, cheapest = replace(pricing.own, run_cost_usd=0.384), replace(pricing.offers[0], run_cost_usd=0.1344)
+    pricing = replace(pricing, own=own, offers=(cheapest,), run_cost_usd=0.384, saving_usd=0.2496)
+    lines = build_card(fake_record("hour", pricing=pricing)).money.lines
     assert [(line.label, plain(line.value)) for line in lines] == [
         ("This run", "$0.38"),
         ("Cheapest that fits", "$0.13"),
@@ -330,10 +342,11 @@ def test_no_history_says_why(situation, sentence):
 
 def test_offers_start_with_the_machine_it_ran_on():
     """The own machine stands on top and sets the measure for the bars."""
-    table = build_card(fake_record("hour")).offers
+    pricing = replace(fake_record("hour").pricing, catalog_source="a catalog", catalog_date="2026-11-01")
+    table = build_card(fake_record("hour", pricing=pricing)).offers
     assert [row.own for row in table.rows] == [True] + [False] * 5
     assert table.rows[0].bar == 100 and all(row.bar < 100 for row in table.rows[1:])
-    assert table.caption == "AWS us-east-1, on-demand prices, bundled catalog, as of 2026-11-01"
+    assert table.caption == "AWS us-east-1, on-demand prices, a catalog, as of 2026-11-01"
     assert not table.with_gpu and build_card(fake_record("gpu")).offers.with_gpu
 
 

@@ -1,5 +1,7 @@
 """Fakes for tests of code that uses this package: task records as real ones look, all made up.
 
+Their measurements are; advice and prices are what the package makes of those, with its bundled catalog.
+
 Every record says so in ``versions["data"]``, which the card shows, so that no picture made from one passes for
 a measurement.
 """

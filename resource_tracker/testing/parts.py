@@ -1,24 +1,18 @@
-"""Made-up parts of a record: what was used, what is advised, prices, earlier runs, the machine."""
+"""Made-up parts of a record: what was used, earlier runs, the machine; and the real advice and prices for them."""
 
 from __future__ import annotations
 
-import math
 import random
-from typing import Any
+from dataclasses import replace
+from functools import lru_cache
 
+from resource_tracker.catalog import load_bundled
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.records import (
-    History,
-    InstanceType,
-    Offer,
-    Pricing,
-    Recommendation,
-    ServerInfo,
-    TaskSummary,
-    UsageSummary,
-)
+from resource_tracker.history import build_history
+from resource_tracker.pricing import Catalog, price
+from resource_tracker.recommend import recommend
+from resource_tracker.records import History, NoRecommendation, ServerInfo, TaskRecord, TaskSummary, UsageSummary
 from resource_tracker.testing.rows import STARTED_AT, TICKS_PER_S
-from resource_tracker.units import KIB, MB, MIB, kib_to_bytes, kib_to_mb_ceil, seconds_to_hours
 
 
 def fake_usage(
@@ -36,7 +30,6 @@ def fake_usage(
         cpu_p95_cores=sorted(process["cpu_usage"])[int(len(process) * 0.95)],
         cpu_seconds=cpu_seconds,
         cpu_source="process tree with its ended children (/proc/PID/stat)",
-        cpu_is_lower_bound=True,
         memory_mean_kib=mean("memory"),
         memory_peak_kib=peak,
         memory_peak_source="sub-samples of the process tree",
@@ -59,83 +52,27 @@ def fake_usage(
     )
 
 
-def fake_advice(usage: UsageSummary, gpus: int, runs: int) -> Recommendation:
-    peak = usage.overall_memory_peak_kib or 0.0
-    busiest = usage.cpu_max_cores or 1.0
-    cpu = max(math.ceil(busiest - 0.1), 1)
-    memory = math.ceil(kib_to_mb_ceil(peak * 1.2) / 128) * 128
-    whose = f"of {runs} runs" if runs > 1 else "of this attempt"
-    reasons = {
-        "cpu": f"The busiest interval {whose} used {busiest:.2f} cores.",
-        "memory": f"Highest peak {whose}: {kib_to_bytes(peak) / MB:,.0f} MB. 20 % headroom, rounded up.",
-    }
-    if gpus:
-        reasons["gpu"] = f"At most {gpus} {'GPU was' if gpus == 1 else 'GPUs were'} in use at once."
-    return Recommendation(
-        cpu=cpu,
-        memory_mb=memory,
-        gpu=gpus,
-        reasons=reasons,
-        based_on_runs=runs,
-        basis_memory_kib=peak,
-        basis_cpu_cores=busiest,
-    )
+@lru_cache(maxsize=1)
+def _catalog() -> Catalog:
+    return load_bundled()
 
 
-def _instance(name: str, vcpus: float, gib: float, **more: Any) -> InstanceType:
-    return InstanceType(vendor="aws", name=name, vcpus=vcpus, memory_mib=gib * MIB / KIB, **more)
+def with_advice(record: TaskRecord) -> TaskRecord:
+    """The record with the advice and the prices that the product itself gives, from the bundled catalog."""
+    advice = recommend(record.usage, record.history, record.request, record.outcome, record.limits)
+    pricing = price(_catalog(), advice, record.usage, record.cloud, record.server)
+    return replace(record, recommendation=advice, pricing=pricing)
 
 
-def fake_pricing(duration_s: float, *, gpus: int = 0, assumed: bool = False) -> Pricing:
-    hours = seconds_to_hours(duration_s)
-    if gpus:
-        gpu = {"gpu_count": 1, "gpu_memory_mib": 24_576.0}
-        table = [
-            (_instance("g6.xlarge", 4, 16, gpu_model="L4", **gpu), 0.8048),
-            (_instance("g6.2xlarge", 8, 32, gpu_model="L4", **gpu), 0.9776),
-            (_instance("g5.xlarge", 4, 16, gpu_model="A10G", **gpu), 1.006),
-            (_instance("g5.2xlarge", 8, 32, gpu_model="A10G", **gpu), 1.212),
-            (_instance("g6.4xlarge", 16, 64, gpu_model="L4", **gpu), 1.3232),
-        ]
-        own = Offer(
-            instance=_instance("g5.4xlarge", 16, 64, gpu_model="A10G", **gpu),
-            region="us-east-1",
-            price_usd_per_hour=1.624,
-            run_cost_usd=1.624 * hours,
-        )
-    else:
-        table = [
-            (_instance("t4g.xlarge", 4, 16, architecture="arm64", burstable=True), 0.1344),
-            (_instance("c6g.xlarge", 4, 8, architecture="arm64"), 0.136),
-            (_instance("t3a.xlarge", 4, 16, burstable=True), 0.1504),
-            (_instance("c6a.xlarge", 4, 8), 0.153),
-            (_instance("m6a.xlarge", 4, 16), 0.1728),
-        ]
-        own = Offer(
-            instance=_instance("m5.2xlarge", 8, 32),
-            region="us-east-1",
-            price_usd_per_hour=0.384,
-            run_cost_usd=0.384 * hours,
-        )
-    offers = tuple(
-        Offer(instance=i, region="us-east-1", price_usd_per_hour=p, run_cost_usd=p * hours) for i, p in table
-    )
-    saving = None if assumed else (own.run_cost_usd or 0) - (offers[0].run_cost_usd or 0)
-    return Pricing(
-        offers=offers,
-        vendor="aws",
-        region="us-east-1",
-        assumed=assumed,
-        own=None if assumed else own,
-        run_cost_usd=None if assumed else own.run_cost_usd,
-        saving_usd=saving,
-        catalog_source="bundled catalog",
-        catalog_date="2026-11-01",
-        note="No cloud was found, so the prices are those of a default region." if assumed else None,
-    )
+def run_cost_usd(record: TaskRecord) -> float | None:
+    """What the attempt cost on its own machine."""
+    nothing = NoRecommendation(reason="only the cost is wanted")
+    return price(_catalog(), nothing, record.usage, record.cloud, record.server).run_cost_usd
 
 
-def fake_history(usage: UsageSummary, pricing: Pricing, *, runs: int = 5, tasks_per_run: int = 1) -> History:
+def fake_history(record: TaskRecord, *, runs: int = 5, tasks_per_run: int = 1) -> History:
+    """Earlier runs that used a little less, as the product itself sums them up."""
+    usage, cost = record.usage, run_cost_usd(record)
     noise = random.Random(11)  # noqa: S311
     tasks: list[TaskSummary] = []
     for run in range(runs):
@@ -155,18 +92,11 @@ def fake_history(usage: UsageSummary, pricing: Pricing, *, runs: int = 5, tasks_
                     memory_peak_kib=(usage.memory_peak_kib or 0) * (0.8 + 0.18 * noise.random()),
                     gpu_usage_mean=usage.gpu_usage_mean,
                     gpu_vram_max_mib=usage.gpu_vram_max_mib,
-                    run_cost_usd=None if pricing.run_cost_usd is None else pricing.run_cost_usd * factor,
+                    gpu_utilized_max=usage.gpu_utilized_max,
+                    run_cost_usd=None if cost is None else cost * factor,
                 )
             )
-    return History(
-        available=True,
-        runs_analyzed=runs,
-        tasks_analyzed=len(tasks),
-        avg_cpu_mean=usage.cpu_mean_cores,
-        max_memory_max=usage.memory_peak_kib,
-        avg_duration=usage.duration_s,
-        tasks=tuple(tasks),
-    )
+    return build_history(tasks)
 
 
 def fake_server(gpus: int) -> ServerInfo:

@@ -21,7 +21,7 @@ from resource_tracker.records import (
     Tracking,
     UsageSummary,
 )
-from resource_tracker.testing.parts import fake_advice, fake_history, fake_pricing, fake_server, fake_usage
+from resource_tracker.testing.parts import fake_history, fake_server, fake_usage, with_advice
 from resource_tracker.testing.rows import STARTED_AT, fake_frames
 from resource_tracker.units import mb_to_mib
 
@@ -35,9 +35,8 @@ def fake_measured(
 ) -> TaskRecord:
     process, system = fake_frames(duration_s, rows, gpus=gpus, memory_kib=memory_kib)
     usage = fake_usage(process, system, duration_s, gpus, saving)
-    pricing = fake_pricing(duration_s, gpus=gpus)
     cost = SamplerCost(cpu_s=0.0021 * duration_s, memory_kib=9_800, samples=int(max(duration_s * 10, 2)), rows=rows)
-    return TaskRecord(
+    record = TaskRecord(
         pathspec="TrainFlow/1741732803/train/4",
         attempt=0,
         title="train",
@@ -63,21 +62,19 @@ def fake_measured(
             decorators=("resources", "kubernetes"),
         ),
         limits=Limits(cpus=8.0, memory_mib=mb_to_mib(16_000), source="cgroup v2"),
-        history=fake_history(usage, pricing),
-        recommendation=fake_advice(usage, gpus, 6),
-        pricing=pricing,
         versions={"Metaflow": "2.19.39", "Python": "3.11.9", "data": _LABEL},
     )
+    return with_advice(replace(record, history=fake_history(record)))
 
 
 def _tiny() -> TaskRecord:
     record = fake_measured(0.05, 1, memory_kib=90_000, saving=1.05)
-    return replace(record, recommendation=fake_advice(record.usage, 0, 1), history=_FIRST)
+    return with_advice(replace(record, history=_FIRST))
 
 
 def _failed() -> TaskRecord:
-    record = fake_measured(754.0, 754, memory_kib=15_200_000)
-    return replace(
+    record = fake_measured(754.0, 754, memory_kib=17_350_000)
+    changed = replace(
         record,
         attempt=1,
         outcome=Outcome(status="failed", exception_type="MemoryError"),
@@ -87,18 +84,19 @@ def _failed() -> TaskRecord:
             failed_sources=(FailedSource(source="/proc/PID/io", reason="permission denied", count=754),),
         ),
     )
+    return with_advice(changed)
 
 
 def _killed() -> TaskRecord:
-    record = fake_measured(212.0, 212, memory_kib=15_000_000)
-    return replace(
+    record = fake_measured(212.0, 212, memory_kib=17_400_000)
+    changed = replace(
         record,
         outcome=Outcome(status="failed", exception_type="killed by SIGKILL, out of memory"),
         usage=replace(record.usage, persist_memory_peak_kib=None),
         tracking=replace(record.tracking, ended_early="the task was gone before it had finished"),
         history=_FIRST,
-        recommendation=fake_advice(record.usage, 0, 1),
     )
+    return with_advice(changed)
 
 
 def _untracked() -> TaskRecord:
@@ -139,44 +137,42 @@ def _running() -> TaskRecord:
 
 def _no_history() -> TaskRecord:
     reason = "the metadata service did not answer within 5 s"
-    record = fake_measured(185.0, 185)
-    return replace(
-        record, history=History(available=False, reason=reason), recommendation=fake_advice(record.usage, 0, 1)
-    )
+    return with_advice(replace(fake_measured(185.0, 185), history=History(available=False, reason=reason)))
 
 
 def _first_run() -> TaskRecord:
-    record = fake_measured(185.0, 185)
-    return replace(record, history=_FIRST, recommendation=fake_advice(record.usage, 0, 1))
+    return with_advice(replace(fake_measured(185.0, 185), history=_FIRST))
 
 
 def _foreach() -> TaskRecord:
     record = fake_measured(185.0, 185)
-    return replace(record, history=fake_history(record.usage, record.pricing, runs=5, tasks_per_run=20))
+    return with_advice(replace(record, history=fake_history(record, runs=5, tasks_per_run=20)))
 
 
 def _assumed() -> TaskRecord:
-    record = fake_measured(185.0, 185)
-    return replace(
-        record,
-        cloud=CloudInfo(reason="no metadata service answered within 1 s"),
-        pricing=fake_pricing(185.0, assumed=True),
-        history=replace(record.history, tasks=tuple(replace(task, run_cost_usd=None) for task in record.history.tasks)),
-    )
+    unknown = CloudInfo(reason="no metadata service answered within 1 s")
+    record = replace(fake_measured(185.0, 185), cloud=unknown)
+    return with_advice(replace(record, history=fake_history(record)))
 
 
 def _no_request() -> TaskRecord:
-    return replace(fake_measured(185.0, 185), request=ResourceRequest(), limits=Limits())
+    return with_advice(replace(fake_measured(185.0, 185), request=ResourceRequest(), limits=Limits()))
 
 
 def _standalone() -> TaskRecord:
-    return replace(
+    record = replace(
         fake_measured(62.0, 62),
         pathspec=None,
         title="python train.py --epochs 3",
         request=ResourceRequest(),
         history=History(available=False, reason="a standalone run has no earlier runs to compare with"),
     )
+    return with_advice(record)
+
+
+def _caught() -> TaskRecord:
+    outcome = Outcome(status="failed", exception_type="ValueError", caught=True)
+    return with_advice(replace(fake_measured(42.0, 42), outcome=outcome))
 
 
 def _hostile() -> TaskRecord:
@@ -224,9 +220,7 @@ SITUATIONS: dict[str, Callable[[], TaskRecord]] = {
     "gpu": lambda: fake_measured(1800.0, 1800, gpus=1),
     "failed": _failed,
     "killed": _killed,
-    "caught": lambda: replace(
-        fake_measured(42.0, 42), outcome=Outcome(status="failed", exception_type="ValueError", caught=True)
-    ),
+    "caught": _caught,
     "untracked": _untracked,
     "start_end": _start_end,
     "running": _running,
