@@ -59,3 +59,16 @@ class TrackerError(ResourceTrackerError):
 
 class NotTrackedError(ResourceTrackerError):
     """There is no such flow, run, step or task, or it was not tracked; the message says what there is."""
+
+
+def is_of_a_signal_handler(error: BaseException) -> bool:
+    """Whether an exception came out of a signal handler of ``@timeout`` or of the flow's own file.
+
+    Such a handler interrupts whatever the task is doing just then, also us: the exception belongs to the user, and
+    whoever catches it here must let it pass.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    raised_in = traceback.tb_frame.f_globals.get("__name__") if traceback is not None else None
+    return raised_in in ("__main__", "metaflow.plugins.timeout_decorator")

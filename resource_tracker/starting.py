@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from resource_tracker.bundled import pynvml_file
-from resource_tracker.errors import ParseError, TrackerError
+from resource_tracker.errors import ParseError, TrackerError, is_of_a_signal_handler
 from resource_tracker.launch import Launch
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.attempts import ATTEMPT
@@ -85,7 +85,9 @@ def begin_measuring(
         return Begun(pid, interval_s, marker, starting)
     except TrackerError as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
+    except Exception as error:
+        if is_of_a_signal_handler(error):
+            raise
         reason = f"{type(error).__name__}: {error}"
     return Begun(pid, interval_s, marker, None, reason)
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from resource_tracker.errors import ParseError, SpoolError, TrackerError
+from resource_tracker.errors import ParseError, SpoolError, TrackerError, is_of_a_signal_handler
 from resource_tracker.launch import wait_for
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
@@ -196,7 +196,9 @@ def finish_start(begun: Begun) -> SamplerProcess | StartEndReadings:
             return SamplerProcess.finish(begun.starting)
         except TrackerError as error:
             reason = str(error)
-        except Exception as error:  # noqa: BLE001 (the watcher meets the user's step)
+        except Exception as error:
+            if is_of_a_signal_handler(error):
+                raise
             reason = f"{type(error).__name__}: {error}"
     from resource_tracker.start_end import StartEndReadings  # most tasks do without
 

@@ -62,20 +62,26 @@ class RuntimeHandover:
         return self._made
 
     def add(self, step: str, history_runs: int) -> None:
-        """Ask for the history of a step; before :meth:`start`."""
+        """Ask for the history of a step; before :meth:`begin`."""
         self._history_runs[step] = history_runs
 
-    def start(self) -> None:
-        """Begin reading, once."""
+    def begin(self) -> dict[str, str]:
+        """Begin reading, once, and return variables for a task's environment.
+
+        The marker lets the task's sampler find orphans; it differs per attempt and needs no folder.
+        """
+        variables = {MARKER_VARIABLE: uuid.uuid4().hex}
+        with contextlib.suppress(OSError, RuntimeError):  # no room, no thread: the card says that nothing arrived
+            variables[HANDOVER_VARIABLE] = self._folder
+            self._start()
+        return variables
+
+    def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._gather, args=(self._folder,), name="resource-tracker-handover", daemon=True
             )
             self._thread.start()
-
-    def environment(self) -> dict[str, str]:
-        """Variables for a task's environment; the marker lets its sampler find orphans, and differs per attempt."""
-        return {HANDOVER_VARIABLE: self._folder, MARKER_VARIABLE: uuid.uuid4().hex}
 
     def close(self) -> None:
         """Delete the folder; what the thread still finds out is then dropped."""
@@ -127,6 +133,12 @@ def read_handover(folder: str | None, step: str) -> Handed:
     elif history is not None:
         reason = str(history.get("reason", "earlier runs could not be read"))
     return Handed(summaries=summaries, reason=reason, cloud=_cloud_from(cloud))
+
+
+def drop_handover(folder: str) -> None:
+    """Delete the folder of a runtime that died; whoever comes later finds nothing there."""
+    if _is_ours(Path(folder)) and Path(folder).name.startswith(_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_dead_handovers() -> None:

@@ -31,5 +31,5 @@ def render_task(task: Any, artifact_name: str | None = None) -> str:
         )
     try:
         return render_card(from_artifact(task[name].data, expected_pathspec=task.pathspec))
-    except ArtifactError as error:
+    except (ArtifactError, ArithmeticError, ValueError) as error:  # the last two: figures that no step can have
         return render_error(f"The measurements of {task.pathspec} cannot be shown", str(error))

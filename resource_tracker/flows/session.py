@@ -23,8 +23,8 @@ from resource_tracker.errors import CatalogError
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
 from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.closing import closing_line
-from resource_tracker.flows.guard import guarded
-from resource_tracker.flows.handover import Handed, read_handover
+from resource_tracker.flows.guard import guarded, say
+from resource_tracker.flows.handover import Handed, drop_handover, read_handover
 from resource_tracker.flows.request import requested_resources
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import limits, server_info
@@ -57,6 +57,7 @@ class TaskSession:
         self._context = context
         self._settings = settings
         self._pid = os.getpid()
+        self._runtime_pid = os.getppid()
         self._request = requested_resources(context.decorators)
         self._handover_folder = os.environ.get(HANDOVER_VARIABLE)
         self._cards = (
@@ -118,13 +119,15 @@ class TaskSession:
             record = self._record()
         finally:
             self._measuring.remove()
+            if self._handover_folder is not None and os.getppid() != self._runtime_pid:
+                drop_handover(self._handover_folder)  # the runtime was killed and cannot
         if self._settings.prices == "live":
             record = guarded("ask for live prices", self._with_live_prices, record) or record
         guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
         if self._cards is not None:
             guarded("write the card", self._write_card, record)
         if not self._settings.quiet:
-            print(closing_line(record, self._how_to_open()), file=sys.stderr, flush=True)
+            say(closing_line(record, self._how_to_open()))
 
     def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
         """Asked only now: the step and its artifacts do not wait for the network."""

@@ -42,12 +42,17 @@ def check_artifact_name(flow: Any, name: str) -> None:
 
 
 def assigned_at(flow_class: type, name: str) -> int | None:
-    """Line at which the flow's file assigns ``self.NAME``, or ``None``.
+    """Line at which a file of the flow, or of a class that it is derived from, assigns ``self.NAME``; or ``None``.
 
-    The file is parsed only where the name occurs in it: this runs in every call of the flow's command line.
+    A file is parsed only where the name occurs in it: this runs in every call of the flow's command line.
     """
+    found = [_assigned_in(cls, name) for cls in flow_class.__mro__ if not cls.__module__.startswith("metaflow.")]
+    return next((line for line in found if line is not None), None)
+
+
+def _assigned_in(cls: type, name: str) -> int | None:
     try:
-        source = Path(inspect.getfile(flow_class)).read_text(encoding="utf-8", errors="replace")
+        source = Path(inspect.getfile(cls)).read_text(encoding="utf-8", errors="replace")
         if name not in source:
             return None
         tree = ast.parse(source)

@@ -213,12 +213,23 @@ SCENARIOS = {
     "large environment": linear("self.result = len(os.environ['BIG'])", top="os.environ['BIG'] = 'x' * 100_000\n"),
     "stdin, locale and limits": linear(
         "import locale, resource\nself.result = (sys.stdin is None or sys.stdin.closed, locale.getlocale(), "
-        "resource.getrlimit(resource.RLIMIT_NOFILE), os.getcwd() == os.environ['PWD'] or True, os.nice(0))"
+        "resource.getrlimit(resource.RLIMIT_NOFILE), os.nice(0), "
+        "sys.path[0] == os.path.dirname(os.path.abspath(__file__)))"
+    ),
+    "own standard error": linear(
+        "sys.stderr = open('err.txt', 'w')\nos.closerange(0, 3)\nfiles = [open(f'{i}.txt', 'w') for i in range(3)]\n"
+        "self.result = 1"
+    ),
+    "alarm of its own while we work": linear(
+        "self.result = 1\n"
+        "def ring(*_):\n    raise RuntimeError('of the user')\n"
+        "signal.signal(signal.SIGALRM, ring)\nsignal.setitimer(signal.ITIMER_REAL, 0.3)\ntime.sleep(5)"
     ),
 }
 
 FAILING = {
     "exception",
+    "alarm of its own while we work",
     "timeout",
     "os._exit(3)",
     "SEGV",

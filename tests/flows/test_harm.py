@@ -57,6 +57,25 @@ def test_a_flow_ends_as_without_us(tmp_path: Path, name: str) -> None:
     assert_same(bare, tracked)
 
 
+def test_modules_beside_the_flow_do_not_run(tmp_path: Path) -> None:
+    """Files named like modules that we load are the user's: they run only if the user imports them."""
+    source = linear("import numbers\nself.result = numbers.MINE")
+    runs = []
+    for name, line in (("bare", "# bare"), ("tracked", "@track_resources")):
+        folder = FlowFolder(tmp_path / name)
+        folder.write(source.replace("{track}", line))
+        for module in ("jinja2", "markupsafe", "pkgutil"):
+            folder.write("import os\nos._exit(9)\n", f"{module}.py")
+        folder.write("MINE = 7\n", "numbers.py")
+        runs.append(folder.call("run"))
+    bare, tracked = runs
+    assert bare.returncode == 0, bare.output
+    assert_same(bare, tracked)
+    # The step itself put its own `numbers` in the standard one's place: no card there, and a line that says so.
+    assert [line for line in tracked.our_lines if "could not write the card" in line]
+    assert len(tracked.cards()) == 1
+
+
 @pytest.mark.parametrize("value", ["None", "{'mine': 1}"])
 def test_the_users_artifact_of_our_name_stays(tmp_path: Path, value: str) -> None:
     """Whatever the step sets under our name is what is stored; the card is written all the same."""

@@ -164,11 +164,11 @@ def test_history_and_cloud_are_handed_over_by_file(private_tmp: Path, monkeypatc
     monkeypatch.setattr("metaflow.util.resolve_identity", lambda: "user:me")
     handover = RuntimeHandover("Flow", "9", Provider({"1": {"7": [stored("1")]}}))
     handover.add("train", 5)
-    folder = handover.environment()[HANDOVER_VARIABLE]
+    folder = handover._folder
     assert Path(folder).stat().st_mode & 0o777 == 0o700
     before = read_handover(folder, "train")
     assert before.summaries is None and "not been read yet" in (before.reason or "")
-    handover.start()
+    assert HANDOVER_VARIABLE in handover.begin()
     handover._thread.join(20)  # type: ignore[union-attr]
     handed = read_handover(folder, "train")
     assert handed.summaries == (replace(SUMMARY, run_id="1"),)
@@ -182,18 +182,24 @@ def test_a_metadata_service_that_fails_is_a_reason(private_tmp: Path, monkeypatc
     monkeypatch.setattr("resource_tracker.cloud.cached_discover", CloudInfo)
     handover = RuntimeHandover("Flow", "9", object())
     handover.add("train", 5)
-    handover.start()
+    assert HANDOVER_VARIABLE in handover.begin()
     handover._thread.join(20)  # type: ignore[union-attr]
-    handed = read_handover(handover.environment()[HANDOVER_VARIABLE], "train")
+    handed = read_handover(handover.begin()[HANDOVER_VARIABLE], "train")
     handover.close()
     assert handed.summaries is None
     assert "could not be read: AttributeError" in (handed.reason or "")
 
 
+def test_no_room_for_the_folder(private_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full temporary directory: the run goes on, its tasks get the marker and no history."""
+    monkeypatch.setattr("tempfile.tempdir", str(private_tmp / "gone"))
+    assert set(RuntimeHandover("Flow", "9", Provider({})).begin()) == {MARKER_VARIABLE}
+
+
 def test_each_attempt_gets_a_marker_of_its_own(private_tmp: Path) -> None:
     """Two attempts never share one."""
     handover = RuntimeHandover("Flow", "9", Provider({}))
-    assert handover.environment()[MARKER_VARIABLE] != handover.environment()[MARKER_VARIABLE]
+    assert handover.begin()[MARKER_VARIABLE] != handover.begin()[MARKER_VARIABLE]
     handover.close()
 
 
@@ -224,13 +230,13 @@ def test_the_folder_of_a_killed_runtime_is_swept(private_tmp: Path) -> None:
     """A runtime that is killed cannot delete its folder: the next one does, and leaves those in use alone."""
     program = (
         "import os, signal, sys\nfrom resource_tracker.flows.handover import RuntimeHandover\n"
-        "RuntimeHandover('Flow', '1', None).environment()\nos.kill(os.getpid(), signal.SIGKILL)\n"
+        "RuntimeHandover('Flow', '1', None).begin()\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = os.environ | {"TMPDIR": str(private_tmp)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=False)
     (left,) = private_tmp.glob("metaflow-resource-tracker-handover-*")
     handover = RuntimeHandover("Flow", "2", None)
-    handover.environment()
+    handover.begin()
     assert not left.exists()
     sweep_dead_handovers()
     assert len(list(private_tmp.glob("metaflow-resource-tracker-handover-*"))) == 1

@@ -59,13 +59,13 @@ class TrackResourcesDecorator(StepDecorator):
     def runtime_step_cli(self, cli_args, retry_count, max_user_code_retries, ubf_context):
         handover = TrackResourcesDecorator._handover
         if self._settings.enabled and handover is not None:
-            handover.start()
-            cli_args.env.update(handover.environment())
+            variables = self._guarded("hand earlier runs over to the task", handover.begin)
+            cli_args.env.update(variables or {})
 
     def runtime_finished(self, exception):
         handover, TrackResourcesDecorator._handover = TrackResourcesDecorator._handover, None
         if handover is not None:
-            handover.close()
+            self._guarded("clean up", handover.close)
 
     def add_to_package(self):
         from resource_tracker.flows.packaging import package_files
