@@ -75,6 +75,32 @@ def test_spike_of_a_child_that_is_gone(spools: Path) -> None:
     assert found["peak"] >= 300 * MIB
 
 
+def test_children_of_threads(spools: Path) -> None:
+    """Programs that a pool of threads runs for a moment in mid-row are seen, all four of them."""
+    found = run_task(
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        from threading import Barrier
+        all_hold = Barrier(4)
+        holder = "x = bytearray(b'x') * (100 << 20); print(flush=True); input()"
+        def run(_):
+            command = [sys.executable, "-S", "-c", holder]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+                child.stdout.readline()
+                all_hold.wait()
+                time.sleep(0.3)
+                child.communicate(b"go")
+        s = start(interval_s=60.0)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(run, range(4)))
+        finish(s)
+        """,
+        spools,
+    )
+    assert max(row["children"] for row in found["process"]) == 4
+    assert 400 * MIB <= found["peak"] <= 520 * MIB
+
+
 def test_peak_before_the_step_does_not_count(spools: Path) -> None:
     """What the process and its children once held, before tracking, is not the step's."""
     found = run_task(

@@ -167,6 +167,30 @@ def test_children_are_found_without_listing(proc: FakeProc) -> None:
     assert tree.refresh_children([tree.root]) == []
 
 
+def test_children_of_threads_are_found(proc: FakeProc) -> None:
+    """What a thread other than the first forked is on that thread's list, and so is what it forked in turn."""
+    tree = tree_of(proc)
+    proc.set(10, threads=2)
+    tree.read_all()
+    proc.start(11, 10)
+    proc.start(12, 11)
+    first = proc.root / "10" / "task" / "10" / "children"
+    (proc.root / "10" / "task" / "15").mkdir()
+    first.rename(proc.root / "10" / "task" / "15" / "children")
+    first.touch()
+    assert [member.pid for member in tree.refresh_children([tree.root])] == [11, 12]
+
+
+def test_children_of_many_threads(proc: FakeProc) -> None:
+    """With hundreds of threads all processes are listed: that is sooner done."""
+    tree = tree_of(proc)
+    proc.set(10, threads=500)
+    tree.read_all()
+    proc.start(11, 10)
+    (proc.root / "10" / "task" / "10" / "children").write_text("")
+    assert [member.pid for member in tree.refresh_children([tree.root])] == [11]
+
+
 # --- rows ---------------------------------------------------------------------------------------
 
 
