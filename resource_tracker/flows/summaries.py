@@ -10,7 +10,7 @@ from resource_tracker.records import TaskSummary
 from resource_tracker.summary import decode_summary, encode_summary
 
 SUMMARY_FIELD = "resource-tracker-summary"
-MAX_TASKS_READ = 200
+MAX_TASKS_READ = 1000
 MAX_RUNS_SCANNED = 50
 
 

@@ -105,11 +105,11 @@ def test_a_summary_of_another_task_is_refused() -> None:
 
 
 def test_a_large_foreach_is_read_evenly() -> None:
-    """Of 1000 siblings at most 200 are read, spread over all of them."""
-    provider = Provider({"1": {str(task): [stored("1", str(task))] for task in range(1000)}})
+    """Of 5000 siblings at most 1000 are read, spread over all of them."""
+    provider = Provider({"1": {str(task): [stored("1", str(task))] for task in range(5000)}})
     tasks = sorted(int(summary.task_id) for summary in read(provider))
-    assert len(tasks) == 200
-    assert tasks[0] < 10 and tasks[-1] > 990
+    assert len(tasks) == 1000
+    assert tasks[0] < 10 and tasks[-1] > 4990
 
 
 class ServiceHandler(BaseHTTPRequestHandler):
