@@ -118,7 +118,7 @@ def _tracked(task: Any, artifact_name: str) -> TrackedTask | None:
         record = from_artifact(data)
     except (ResourceTrackerError, MetaflowException, *_CANNOT_UNPICKLE) as error:
         return TrackedTask(pathspec=task.pathspec, record=None, problem=f"{artifact_name!r} cannot be read: {error}")
-    if record.pathspec not in (task.pathspec, task.origin_pathspec):
+    if record.pathspec is None or record.pathspec not in (task.pathspec, task.origin_pathspec):
         return None
     return TrackedTask(pathspec=task.pathspec, record=_final(record, summary) if summary else record)
 

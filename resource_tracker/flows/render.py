@@ -30,6 +30,12 @@ def render_task(task: Any, artifact_name: str | None = None) -> str:
             f"The task has no artifact {name!r}. Add @track_resources to the step, or run with --with track_resources.",
         )
     try:
-        return render_card(from_artifact(task[name].data, expected_pathspec=task.pathspec))
+        record = from_artifact(task[name].data)
+        if record.pathspec is None or record.pathspec not in (
+            task.pathspec,
+            task.origin_pathspec,
+        ):  # a clone's is its origin
+            raise ArtifactError(f"the artifact belongs to {record.pathspec or record.title!r}, an earlier step or run")
+        return render_card(record)
     except (ArtifactError, ArithmeticError, ValueError) as error:  # the last two: figures that no step can have
         return render_error(f"The measurements of {task.pathspec} cannot be shown", str(error))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from harness import FlowFolder, FlowRun, wait_until_clean
-from scenarios import FAILING, SCENARIOS, linear
+from scenarios import BRANCHES, FAILING, SCENARIOS, linear
 
 from resource_tracker.flows.summaries import SUMMARY_FIELD
 from resource_tracker.summary import decode_summary
@@ -98,6 +98,24 @@ def test_resume_ends_as_without_us(tmp_path: Path) -> None:
         runs.append(folder.call("resume"))
     assert_same(*runs)
     assert runs[1].record("work")["outcome"]["status"] == "ok"
+
+
+def test_card_create_on_a_clone(tmp_path: Path) -> None:
+    """A task that `resume` cloned shows the measurements of its original."""
+    folder = FlowFolder(tmp_path)
+    source = BRANCHES.replace("{track_join}", "# bare").replace("{track}", "@track_resources")
+    folder.write(
+        source.replace("def end(self):", "def end(self):\n        if os.environ.get('FAIL'): raise ValueError", 1)
+    )
+    (folder.folder / "flow.py").write_text("import os\n" + (folder.folder / "flow.py").read_text())
+    assert folder.call("run", FAIL="1").returncode != 0
+    resumed = folder.call("resume")
+    assert resumed.returncode == 0, resumed.output
+    task = "/".join(resumed.task("left").pathspec.split("/")[1:])
+    made = folder.call("card", "create", task, "--type", "resource_tracker", "--id", "clone")
+    assert made.returncode == 0, made.output
+    (page,) = [card for card in resumed.cards() if "-clone-" in card.name]
+    assert "cannot be shown" not in page.read_text()
 
 
 def test_a_decorator_that_raises_after_the_step(tmp_path: Path) -> None:
