@@ -420,12 +420,12 @@ def without(frame, *names):
     ("process", "system", "charts", "sentence"),
     [
         ((), (), ["disk_read", "disk_write", "net_recv", "net_sent"], ""),
-        (("read_bytes",), (), ["disk_write", "net_recv", "net_sent"], "Not drawn: disk reads of the step (none)."),
+        (("read_bytes",), (), ["disk_read", "disk_write", "net_recv", "net_sent"], ""),
         (
             ("read_bytes", "write_bytes"),
             ("net_recv_bytes", "net_sent_bytes"),
             [],
-            "Not drawn: disk reads and writes of the step and network traffic (none).",
+            "Not drawn: disk reads and writes of the step (none), network traffic (none).",
         ),
     ],
 )

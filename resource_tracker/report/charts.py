@@ -99,15 +99,9 @@ CHARTS = (
 )
 
 _QUIET_BYTES = 1e6
-"""A chart of less traffic than this in the whole attempt is one word in a sentence instead."""
-_QUIET_NAMES = (
-    (("disk_read", "disk_write"), "reads and writes"),
-    (("disk_read",), "reads"),
-    (("disk_write",), "writes"),
-    (("net_recv", "net_sent"), "network traffic"),
-    (("net_recv",), "received from the network"),
-    (("net_sent",), "sent to the network"),
-)
+"""Charts of less traffic than this in the whole attempt are one word in a sentence instead."""
+_PAIRS = (("disk_read", "disk_write"), ("net_recv", "net_sent"))
+"""Drawn side by side, or neither: one alone would leave a hole."""
 
 _LABELS = {"step": "step", "peak": "highest moment", "machine": "machine"}
 
@@ -120,7 +114,7 @@ def chart_data(record: TaskRecord) -> dict[str, Any]:
         "process": Resampler(record.process_metrics, grid, record.started_at),
         "system": Resampler(record.system_metrics, grid, record.started_at),
     }
-    quiet = _traffic_of_quiet(record)
+    quiet = _quiet(record)
     charts = [
         _chart(spec, record, frames) for spec in CHARTS if spec.id not in quiet and (not spec.gpu or has_gpu(record))
     ]
@@ -133,42 +127,27 @@ def chart_data(record: TaskRecord) -> dict[str, Any]:
 
 def quiet_sentence(record: TaskRecord) -> str:
     """Names the charts that are left out because there was nothing to draw; empty where there are none."""
-    quiet = _traffic_of_quiet(record)
     own = record.usage.process_read_bytes is not None or record.usage.process_write_bytes is not None
-    parts = []
-    for how, ids in (
-        ("none", {name for name, size in quiet.items() if not size}),
-        ("less than 1 MB", {name for name, size in quiet.items() if size}),
-    ):
-        names = _quiet_names(ids, "disk {} of the step" if own else "disk {}")
-        if names:
-            parts.append(f"{' and '.join(names)} ({how})")
+    names = {"disk_read": f"disk reads and writes{' of the step' if own else ''}", "net_recv": "network traffic"}
+    quiet = _quiet(record)
+    parts = [
+        f"{name} ({'less than 1 MB' if quiet[chart] else 'none'})" for chart, name in names.items() if chart in quiet
+    ]
     return f"Not drawn: {', '.join(parts)}." if parts else ""
 
 
-def _quiet_names(ids: set[str], disk: str) -> list[str]:
-    names = []
-    for wanted, name in _QUIET_NAMES:
-        if ids.issuperset(wanted):
-            names.append(disk.format(name) if wanted[0].startswith("disk") else name)
-            ids = ids.difference(wanted)
-    return names
+def _quiet(record: TaskRecord) -> dict[str, float]:
+    """Bytes of the disk and network charts that are not worth drawing, the same for both of a pair."""
+    sizes = {spec.id: _traffic(spec, record) for spec in CHARTS if spec.unit == "bytes_per_s"}
+    totals = {pair: sum(sizes[chart] for chart in pair) for pair in _PAIRS}
+    return {chart: size for pair, size in totals.items() for chart in pair if size < _QUIET_BYTES}
 
 
-def _traffic_of_quiet(record: TaskRecord) -> dict[str, float]:
-    """Bytes of each disk and network chart that is not worth drawing: the step's own, where those are known."""
+def _traffic(spec: ChartSpec, record: TaskRecord) -> float:
+    """Bytes in the whole attempt: the step's own, else its machine's; nan where neither is known."""
     frames = {"process": record.process_metrics, "system": record.system_metrics}
-    found = {}
-    for spec in CHARTS:
-        if spec.unit != "bytes_per_s":
-            continue
-        for series in reversed(spec.series):  # the step's stands last
-            size = total(frames[series.frame][series.column]) if series.column in frames[series.frame] else math.nan
-            if math.isfinite(size):
-                if size < _QUIET_BYTES:
-                    found[spec.id] = size
-                break
-    return found
+    sizes = [total(frames[s.frame][s.column]) for s in reversed(spec.series) if s.column in frames[s.frame]]
+    return next((size for size in sizes if math.isfinite(size)), math.nan)
 
 
 def _chart(spec: ChartSpec, record: TaskRecord, frames: dict[Frame, Resampler]) -> dict[str, Any]:
