@@ -97,8 +97,30 @@ def test_children_of_threads(spools: Path) -> None:
         """,
         spools,
     )
+    assert found["failed"] == []
     assert max(row["children"] for row in found["process"]) == 4
     assert 400 * MIB <= found["peak"] <= 520 * MIB
+
+
+def test_many_processes_in_a_long_row(spools: Path) -> None:
+    """24 processes that hold 40 MiB each for two seconds are all seen, however long the row."""
+    found = run_task(
+        """
+        holder = "x = bytearray(b'x') * (40 << 20); print(flush=True); input()"
+        command = [sys.executable, "-S", "-c", holder]
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        s = start(interval_s=30.0)
+        children = [subprocess.Popen(command, **pipes) for _ in range(24)]
+        [child.stdout.readline() for child in children]
+        time.sleep(2)
+        [child.communicate(b"go") for child in children]
+        finish(s)
+        """,
+        spools,
+    )
+    row = found["process"][0]
+    assert row["children"] == 24
+    assert 0.95 * 24 * 40 * MIB <= row["memory_peak_kib"] <= 24 * 52 * MIB
 
 
 def test_peak_before_the_step_does_not_count(spools: Path) -> None:

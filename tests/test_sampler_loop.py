@@ -156,6 +156,9 @@ class Counting(Collector):
     def sub_sample(self, now_s: float) -> None:
         self.calls.append("sub_sample")
 
+    def sweep(self, now_s: float) -> None:
+        self.calls.append("sweep")
+
     def read(self, row: Row, interval_s: float) -> None:
         self.calls.append(f"read {interval_s > 0}")
 
@@ -166,8 +169,9 @@ def test_collectors_join_by_their_port() -> None:
     maker = RowMaker([counting], Failures())
     assert len(maker.first().values()) == len(COLUMNS)
     maker.sub_sample()
+    maker.sweep()
     row = maker.row()
-    assert counting.calls == ["start", "read False", "sub_sample", "read True"]
+    assert counting.calls == ["start", "read False", "sub_sample", "sweep", "read True"]
     assert row.process["interval_s"] == row.system["interval_s"] > 0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from resource_tracker.sampler.collector import MAX_FAILURES, Collector, Failures, Guard, Row
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
-from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, Pace
+from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, SWEEP_BUDGET, SWEEP_S, Pace
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 
 
@@ -258,6 +258,24 @@ def test_pace_keeps_its_budget() -> None:
         pace.row_closed(float(turn), 0.1)
     assert 1e-3 / pace.sub_sample_every_s == pytest.approx(SUB_SAMPLE_BUDGET, rel=0.01)
     assert 0.1 / pace.row_every_s == pytest.approx(ROW_BUDGET, rel=0.01)
+
+
+def test_pace_of_sweeps() -> None:
+    """In long rows all processes are looked at once a second, or as often as their share of a core allows."""
+    pace = Pace(60.0, 0.0)
+    assert pace.next_sweep_s == pytest.approx(SWEEP_S)
+    pace.swept(1.0, 1e-3)
+    assert pace.next_sweep_s == pytest.approx(1.0 + SWEEP_S)
+    for turn in range(100):
+        pace.swept(float(turn), 0.02)
+    assert 0.02 / pace.sweep_every_s == pytest.approx(SWEEP_BUDGET, rel=0.01)
+
+
+def test_pace_after_one_dear_sample() -> None:
+    """One dear sub-sample does not make a pause in which a spike could hide."""
+    pace = Pace(60.0, 0.0)
+    pace.sub_sampled(0.1, 1e-3)
+    assert pace.next_sub_sample_s == pytest.approx(0.2)
 
 
 def test_pace_after_a_pause() -> None:

@@ -302,6 +302,19 @@ def test_unreadable_storage(proc: FakeProc) -> None:
     assert [(source, count) for source, count, _ in watching.failures.news()] == [("/proc/PID/io", 1)]
 
 
+def test_thread_that_forks_at_once(proc: FakeProc) -> None:
+    """A thread and its child that both began since the last look are found: the threads are counted first."""
+    watching = Watching(proc)
+    proc.set(10, threads=2)
+    proc.start(11, 10, rss=80 * MIB)
+    first = proc.root / "10" / "task" / "10" / "children"
+    (proc.root / "10" / "task" / "15").mkdir()
+    first.rename(proc.root / "10" / "task" / "15" / "children")
+    first.touch()
+    watching.sub_sample()
+    assert 11 in watching.collector._tree.members
+
+
 # --- memory -------------------------------------------------------------------------------------
 
 

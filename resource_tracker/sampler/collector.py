@@ -28,8 +28,9 @@ class Row:
 class Collector:
     """Reads one source. Subclasses set `source` and override what they need; any method may raise.
 
-    `start` takes the first reading, `sub_sample` runs several times a row and must be cheap, `read` fills the
-    columns that are its own at the end of a row (`interval_s` is 0 for the reading at start).
+    `start` takes the first reading, `sub_sample` runs several times a second and must be cheap, `sweep` once a second
+    in rows that are longer, `read` fills the columns that are its own at the end of a row (`interval_s` is 0 for the
+    reading at start).
     """
 
     source = ""
@@ -39,6 +40,9 @@ class Collector:
 
     def sub_sample(self, now_s: float) -> None:
         """Reads what may peak within a row. `now_s` is monotonic."""
+
+    def sweep(self, now_s: float) -> None:
+        """Reads what may peak within a long row and is too much for each sub-sample."""
 
     def read(self, row: Row, interval_s: float) -> None:
         """Fills its columns of `row`."""
@@ -95,6 +99,13 @@ class Guard:
         if self.enabled:
             try:
                 self._collector.sub_sample(now_s)
+            except Exception as error:  # noqa: BLE001
+                self._failed(error)
+
+    def sweep(self, now_s: float) -> None:
+        if self.enabled:
+            try:
+                self._collector.sweep(now_s)
             except Exception as error:  # noqa: BLE001
                 self._failed(error)
 

@@ -95,8 +95,7 @@ class Loop:
         return SPOOL_GONE
 
     def _wait_ms(self) -> float:
-        pace = self._pace
-        wait_s = min(pace.next_sub_sample_s, pace.next_row_s) - time.monotonic()
+        wait_s = self._pace.next_s - time.monotonic()
         for line in self._lifelines:
             if line.check_every_s is not None:
                 wait_s = min(wait_s, line.check_every_s)
@@ -108,6 +107,10 @@ class Loop:
             began_s = time.process_time()
             self._close_row()
             self._pace.row_closed(now_s, time.process_time() - began_s)
+        elif now_s >= self._pace.next_sweep_s:
+            began_s = time.process_time()
+            self._maker.sweep()
+            self._pace.swept(now_s, time.process_time() - began_s)
         elif now_s >= self._pace.next_sub_sample_s:
             began_s = time.process_time()
             self._maker.sub_sample()

@@ -10,6 +10,7 @@ from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.memory import TreeMemory
 from resource_tracker.sampler.procfs import children, loadavg, pid_io, pid_stat
 from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.units import bytes_to_kib, ticks_to_seconds
 
@@ -40,7 +41,8 @@ class ProcessCollector(Collector):
         self._watched: list[Member] = []
         self._ticks_before: dict[Member, int] = {}
         self._window_from_s = 0.0
-        self._window_ticks = self._samples = self._memory_sum = self._memory_peak = self._children_peak = 0
+        self._window_ticks = self._samples = self._children_peak = 0
+        self._memory_sum = self._memory_peak = self._marked_peak = 0
         self._cpu_peak = 0.0
 
     # --- start ---------------------------------------------------------------------------------
@@ -68,12 +70,14 @@ class ProcessCollector(Collector):
     # --- sub-samples ---------------------------------------------------------------------------
 
     def sub_sample(self, now_s: float) -> None:
-        new = self._new_children()
+        # In this order: whatever begins later is news at the next look, and how many threads may have forked is known.
+        before, self._newest_sampled = self._newest_sampled, self._newest_pid()
+        self._watched = [member for member in self._watched if self._sample(member, now_s)]
+        new = self._new_children() if before is None or before != self._newest_sampled else []
         for member in new:
             self._welcome(member, now_s, from_birth=True)
             if len(self._watched) < MAX_WATCHED:
                 self._watched.append(member)
-        self._watched = [member for member in self._watched if self._sample(member, now_s)]
         if new:
             self._children_peak = max(self._children_peak, len(self._living()) - 1)
         self._note_cpu(now_s)
@@ -83,9 +87,8 @@ class ProcessCollector(Collector):
         return [member for member in self._tree.members.values() if member.counted and not member.stat.ended]
 
     def _new_children(self) -> list[Member]:
-        """Of the watched members, where anything was forked at all."""
-        before, self._newest_sampled = self._newest_sampled, self._newest_pid()
-        if not self._children_show or (before is not None and before == self._newest_sampled):
+        """Of the watched members."""
+        if not self._children_show:
             return []
         self._leave_out_attempts()
         try:
@@ -120,9 +123,12 @@ class ProcessCollector(Collector):
             self._memory.remove(member.pid)
             return False
         self._take_memory(member, now_s)
+        self._add_ticks(member, before)
+        return True
+
+    def _add_ticks(self, member: Member, before: PidStat) -> None:
         if member.counted:
             self._window_ticks += member.stat.utime - before.utime + member.stat.stime - before.stime
-        return True
 
     def _note_cpu(self, now_s: float) -> None:
         length_s = now_s - self._window_from_s
@@ -139,28 +145,57 @@ class ProcessCollector(Collector):
         self._memory_sum += self._memory.total
         self._memory_peak = max(self._memory_peak, self._memory.total)
 
-    # --- rows ----------------------------------------------------------------------------------
+    # --- all processes -------------------------------------------------------------------------
 
-    def read(self, row: Row, interval_s: float) -> None:
-        now_s = time.monotonic()
+    def sweep(self, now_s: float) -> None:
+        """A long row must not miss what many processes use together for a while."""
+        self._read_all(now_s)
+        self._note_cpu(now_s)
+        self._choose_watched()
+        self._read_memory(now_s)
+
+    def _read_all(self, now_s: float) -> None:
         before, self._newest_listed = self._newest_listed, self._newest_pid()
         if before is None or before != self._newest_listed:
             for member in self._tree.refresh():
                 self._welcome(member, now_s, from_birth=True)
             self._leave_out_attempts()
+        watched = [(member, member.stat) for member in self._watched]
         for member in self._tree.read_all():
             self._memory.remove(member.pid)
+        for member, stat in watched:
+            self._add_ticks(member, stat)
+        children = sum(member is not self._tree.root for member in self._living())
+        self._children_peak = max(self._children_peak, children)
+
+    def _read_memory(self, now_s: float) -> None:
+        for member in self._tree.members.values():
+            if member.counted:
+                self._take_memory(member, now_s)
+            else:
+                self._memory.remove(member.pid)
+        self._memory.read_in_full(now_s)
+        self._note_memory()
+        extra = self._memory.beyond_samples(member.pid for member in self._watched)
+        self._marked_peak = max(self._marked_peak, self._memory.total + extra)
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def read(self, row: Row, interval_s: float) -> None:
+        now_s = time.monotonic()
+        self._read_all(now_s)
         self._settle(row, interval_s)
         self._choose_watched()
         self._fill_memory(row, now_s)
         living = self._living()
         process = row.process
         process["pid"] = self._tree.root.pid
-        process["children"] = max(self._children_peak, sum(member is not self._tree.root for member in living))
+        process["children"] = self._children_peak
         process["threads"] = sum(member.stat.threads for member in living)
         process["samples"] = self._samples
         row.internal["attempts_left_out"] = self._tree.attempts_left_out
-        self._samples = self._memory_sum = self._memory_peak = self._children_peak = 0
+        self._samples = self._children_peak = 0
+        self._memory_sum = self._memory_peak = self._marked_peak = 0
         self._cpu_peak = 0.0
 
     def _settle(self, row: Row, interval_s: float) -> None:
@@ -208,18 +243,11 @@ class ProcessCollector(Collector):
         return ticks - self._ticks_before.get(member, ticks)
 
     def _fill_memory(self, row: Row, now_s: float) -> None:
-        for member in self._tree.members.values():
-            if member.counted:
-                self._take_memory(member, now_s)
-            else:
-                self._memory.remove(member.pid)
-        self._memory.read_in_full(now_s)
-        self._note_memory()
-        extra = self._memory.beyond_samples(member.pid for member in self._watched)
+        self._read_memory(now_s)
         if self._samples:
             row.process["memory"] = self._memory_sum / self._samples
             row.internal["memory_sampled_kib"] = self._memory_peak
-            row.process["memory_peak_kib"] = max(self._memory_peak, self._memory.total + extra)
+            row.process["memory_peak_kib"] = max(self._memory_peak, self._marked_peak)
 
 
 def _size(member: Member) -> int:

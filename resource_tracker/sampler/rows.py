@@ -77,6 +77,12 @@ class RowMaker:
         for guard in self._guards:
             guard.sub_sample(now_s)
 
+    def sweep(self) -> None:
+        """What may peak within a long row, looked for in all processes."""
+        now_s = time.monotonic()
+        for guard in self._guards:
+            guard.sweep(now_s)
+
     def row(self) -> Row:
         """All columns since the last row."""
         now_s = time.monotonic()
