@@ -168,6 +168,37 @@ def test_forked_workers_share_memory(spools: Path) -> None:
     assert 200 * MIB <= max(row["memory_peak_kib"] for row in found["process"]) <= 280 * MIB
 
 
+def test_forked_workers_write_to_what_they_share(spools: Path) -> None:
+    """Four forks that overwrite 200 MiB each of what they inherited, and hold it for a second, use 1000 MiB."""
+    found = run_task(
+        """
+        data = bytearray(b"x") * (200 << 20)
+        s = start(interval_s=1.0)
+        told, tell = os.pipe()
+        end, go_on = os.pipe()
+        pids = []
+        for _ in range(4):
+            pid = os.fork()
+            if not pid:
+                os.close(go_on)
+                for at in range(0, len(data), 4096):
+                    data[at] = 1
+                os.write(tell, b"x")
+                os.read(end, 1)
+                os._exit(0)
+            pids.append(pid)
+        for _ in range(4):
+            os.read(told, 1)
+        time.sleep(1.5)
+        os.close(go_on)
+        [os.waitpid(pid, 0) for pid in pids]
+        finish(s)
+        """,
+        spools,
+    )
+    assert 950 * MIB <= found["peak"] <= 1100 * MIB
+
+
 # --- CPU ----------------------------------------------------------------------------------------
 
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from scenes.fake_proc import HZ, FakeProc
+from scenes.fake_proc import HZ, PAGE_KIB, FakeProc
 
 from resource_tracker.sampler.collector import Failures, Row
-from resource_tracker.sampler.memory import AT_ONCE_S, BUDGET, COST_S_PER_KIB, TreeMemory
+from resource_tracker.sampler.memory import AT_ONCE_S, BUDGET, COST_S_PER_KIB, EARLY_AT_ONCE_S, EARLY_BUDGET, TreeMemory
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.tree import WATCHER, Tree
 
@@ -336,7 +336,7 @@ class Memory(TreeMemory):
 
     def take(self, pid: int, now_s: float = 0.0) -> None:
         facts = self.fake.processes[pid]
-        self.update(pid, int(facts["image"]), int(facts["rss"]), now_s)
+        self.update(pid, int(facts["image"]), int(facts["rss"]), int(facts["minor"]), now_s)
 
 
 def test_growth_since_the_full_reading_is_private(proc: FakeProc) -> None:
@@ -374,6 +374,43 @@ def test_forks_count_once(proc: FakeProc) -> None:
     memory.remove(10)
     memory.remove(11)
     assert memory.total == 4 * 1034 * MIB - 20 * MIB
+
+
+def test_forks_that_write_to_what_they_share(proc: FakeProc) -> None:
+    """Copies of shared pages do not show in resident memory: minor faults have them read in full, once calm."""
+    memory = Memory(proc)
+    proc.set(10, rss=400 * MIB)
+    for pid in (11, 12):
+        proc.start(pid, 10, image=int(proc.processes[10]["image"]), rss=400 * MIB)
+
+    def look(now_s: float) -> int:
+        for pid in (10, 11, 12):
+            memory.take(pid, now_s)
+        memory.read_early(now_s)
+        return memory.total // MIB
+
+    assert look(0.0) == 400
+    for pid in (11, 12):
+        proc.set(pid, minor=400 * MIB // PAGE_KIB, private=400 * MIB, pss=400 * MIB)
+    assert look(0.1) == 400  # they may be writing still
+    assert look(0.2) == 1200
+    proc.set(11, minor=2 * 400 * MIB // PAGE_KIB)
+    assert look(0.3) == 1200  # memory given back and taken again is no more of it
+
+
+def test_early_readings_keep_their_budget(proc: FakeProc) -> None:
+    """Forks that fault all the time are read no more often than their share of a core allows."""
+    memory = Memory(proc)
+    for pid in (10, 11, 12):
+        if pid > 10:
+            proc.start(pid, 10, image=int(proc.processes[10]["image"]))
+        proc.set(pid, rss=4096 * MIB, private=MIB, pss=1366 * MIB)
+    for tick in range(3000):
+        for pid in (10, 11, 12):
+            proc.processes[pid]["minor"] = tick * 1_000_000
+            memory.take(pid, tick / 10)
+        memory.read_early(tick / 10)
+    assert 0 < memory.cpu_s <= EARLY_AT_ONCE_S + 300 * EARLY_BUDGET * 1.1
 
 
 def test_forked_from_one_that_ended(proc: FakeProc) -> None:

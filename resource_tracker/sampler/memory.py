@@ -3,7 +3,9 @@
 ``smaps_rollup`` is exact but dear; resident memory is cheap, but counts a page once for each process that maps it.
 So each process's full reading is the reference, and what its resident memory grew since is added: new pages are
 nearly always its own. Forks of one image share most of their pages: they are one family, whose shared pages count
-once, and they are read together, since a share is right only beside the others' shares of the same moment.
+once, and they are read together, since a share is right only beside the others' shares of the same moment. A fork that
+writes to what it inherited gets a copy of each page: resident memory stays the same, only minor faults tell. They do
+not tell how much (memory that is given back and taken again faults, too), so they make a full reading due early.
 """
 
 import os
@@ -25,26 +27,54 @@ BUDGET = 0.001
 """Share of one core for full readings."""
 AT_ONCE_S = 0.004
 """What may be spent before anything was saved up: enough for the first reading of an ordinary step."""
+EARLY_BUDGET = 0.005
+"""Share of one core for full readings of forks that wrote to what they inherited."""
+EARLY_AT_ONCE_S = 0.1
+"""What may be saved up for them: 9 GiB of 4 KiB pages, over all forks."""
+EARLY_SHARE = 0.04
+"""They are read early when this share of all memory may have become copies unseen."""
+CALM_S = 0.5
+"""A reading amid the writing would miss the rest of it: so long it is put off, at most."""
 
 
 class _Part:
-    """One process: `private` and `rss` as last read in full; `counts` is what it adds to its family now. KiB."""
+    """One process: `private` and `rss` as last read in full, `faults` at that time; KiB.
 
-    __slots__ = ("counts", "family", "high_water", "now", "private", "rss")
+    `counts` is what it adds to its family now, `unseen` what it may have copied beyond that.
+    """
 
-    def __init__(self, family: "_Family", rss: int, private: int) -> None:
+    __slots__ = ("counts", "family", "faults", "faults_now", "high_water", "now", "private", "rss", "unseen")
+
+    def __init__(self, family: "_Family", rss: int, private: int, faults: int) -> None:
         self.family = family
         self.rss = rss
         self.now = rss
+        self.faults = faults
+        self.faults_now = faults
+        self.unseen = 0
         self.private = private
         self.counts = private
         self.high_water = rss
 
 
 class _Family:
-    """Forks of one program image. `shared` is what they share with each other and with strangers, by its share; KiB."""
+    """Forks of one program image. `shared` is what they share with each other and with strangers, by its share; KiB.
 
-    __slots__ = ("cost_s_per_kib", "key", "pids", "read_at", "readable", "seen_at", "shared")
+    `unseen` is what they may have copied since they were read, and `unseen_before` that at the last look.
+    """
+
+    __slots__ = (
+        "cost_s_per_kib",
+        "key",
+        "pids",
+        "read_at",
+        "readable",
+        "seen_at",
+        "shared",
+        "unseen",
+        "unseen_before",
+        "unseen_since",
+    )
 
     def __init__(self, key: int, now_s: float) -> None:
         self.key = key
@@ -53,6 +83,8 @@ class _Family:
         self.seen_at = now_s
         self.read_at: float | None = None
         self.readable = True
+        self.unseen = self.unseen_before = 0
+        self.unseen_since: float | None = None
         self.cost_s_per_kib = COST_S_PER_KIB
 
 
@@ -72,30 +104,52 @@ class TreeMemory:
         self._families: dict[int, _Family] = {}
         self._allowance_s = AT_ONCE_S
         self._paid_at: float | None = None
+        self._early_allowance_s = EARLY_AT_ONCE_S
+        self._early_paid_at: float | None = None
         self.total = 0
 
-    def update(self, pid: int, image: int, rss: int, now_s: float) -> None:
-        """Takes a new reading of resident memory; `image` is the same number in forks of one program (0: not known)."""
+    def update(self, pid: int, image: int, rss: int, faults: int, now_s: float) -> None:
+        """Takes a new reading of resident memory and of minor faults.
+
+        `image` is the same number in forks of one program (0: not known).
+        """
         part = self._parts.get(pid)
         key = image or -pid
         if part is None or part.family.key != key:
             if part is not None:  # it executes another program now
                 self.remove(pid)
-            self._add(pid, key, rss, now_s)
+            self._add(pid, key, rss, faults, now_s)
             return
         counts = max(0, part.private + rss - part.rss)
         self.total += counts - part.counts
-        part.counts, part.now = counts, rss
+        part.counts, part.now, part.faults_now = counts, rss, faults
+        if len(part.family.pids) > 1:
+            self._note_unseen(part)
 
-    def _add(self, pid: int, key: int, rss: int, now_s: float) -> None:
+    def _note_unseen(self, part: _Part) -> None:
+        """Takes the most that a process can have copied: a page a fault, and no more than is resident.
+
+        What resident memory grew by is counted already.
+        """
+        faulted = (part.faults_now - part.faults) * self._page_kib - max(0, part.now - part.rss)
+        unseen = max(0, min(faulted, part.now - part.counts))
+        part.family.unseen += unseen - part.unseen
+        part.unseen = unseen
+
+    def _add(self, pid: int, key: int, rss: int, faults: int, now_s: float) -> None:
         family = self._families.get(key)
-        private = 0  # a fork shares all of its memory at first
+        private = 0  # a fork shares all of its memory at first, and has had no fault then
+        faults_before = 0
         if family is None:
             family = self._families[key] = _Family(key, now_s)
+            faults_before = faults
             private = max(0, rss - self._with_file(pid))  # libraries: most likely mapped by others, too
         family.pids.add(pid)
-        self._parts[pid] = _Part(family, rss, private)
+        part = self._parts[pid] = _Part(family, rss, private, faults_before)
+        part.faults_now = faults
         self.total += private
+        if len(family.pids) > 1:
+            self._note_unseen(part)
 
     def _with_file(self, pid: int) -> int:
         try:
@@ -111,6 +165,7 @@ class TreeMemory:
             return
         family = part.family
         family.pids.discard(pid)
+        family.unseen -= part.unseen
         self.total -= part.counts
         if not family.pids:
             self.total -= family.shared
@@ -128,27 +183,57 @@ class TreeMemory:
             if self._allowance_s <= 0:
                 return
             if self._is_due(family, now_s):
-                self._read_family(family, now_s)
+                self._allowance_s -= self._read_family(family, now_s)
+
+    def read_early(self, now_s: float) -> None:
+        """Reads forks that may have copied much of what they shared, once they are through with it."""
+        if self._early_paid_at is not None:
+            saved_s = (now_s - self._early_paid_at) * EARLY_BUDGET
+            self._early_allowance_s = min(self._early_allowance_s + saved_s, EARLY_AT_ONCE_S)
+        self._early_paid_at = now_s
+        for family in self._families.values():
+            if family.unseen <= EARLY_SHARE * self.total or not family.readable or len(family.pids) < 2:
+                family.unseen_since = None
+            elif self._has_calmed(family, now_s) and self._may_read_early(family, now_s):
+                self._early_allowance_s -= self._read_family(family, now_s)
+            family.unseen_before = family.unseen
+
+    def _has_calmed(self, family: _Family, now_s: float) -> bool:
+        if family.unseen_since is None:
+            family.unseen_since = now_s
+        writing = family.unseen - family.unseen_before > EARLY_SHARE / 4 * self.total
+        return not writing or now_s - family.unseen_since >= CALM_S
+
+    def _may_read_early(self, family: _Family, now_s: float) -> bool:
+        cost_s = self._cost_s_of(family)
+        last_s = family.seen_at if family.read_at is None else family.read_at
+        return cost_s <= self._early_allowance_s or (now_s - last_s) * EARLY_BUDGET >= cost_s
+
+    def _cost_s_of(self, family: _Family) -> float:
+        return sum(FIXED_COST_S + self._parts[pid].now * family.cost_s_per_kib for pid in family.pids)
 
     def _is_due(self, family: _Family, now_s: float) -> bool:
         if not family.readable:
             return False
-        cost_s = sum(FIXED_COST_S + self._parts[pid].now * family.cost_s_per_kib for pid in family.pids)
+        cost_s = self._cost_s_of(family)
         if family.read_at is None:
             return cost_s <= self._allowance_s or (now_s - family.seen_at) * BUDGET >= cost_s
         return (now_s - family.read_at) * BUDGET >= cost_s
 
-    def _read_family(self, family: _Family, now_s: float) -> None:
+    def _read_family(self, family: _Family, now_s: float) -> float:
+        """The CPU time that it cost."""
         began_s = self._cpu_clock()
         readings = {pid: self._rollup(pid, family) for pid in family.pids}
         spent_s = self._cpu_clock() - began_s
-        self._allowance_s -= spent_s
         family.read_at = now_s
+        family.unseen = 0
+        family.unseen_since = None
         shared = rss = 0
         for pid, reading in readings.items():
+            part = self._parts[pid]
+            part.faults, part.unseen = part.faults_now, 0
             if reading is None:
                 continue
-            part = self._parts[pid]
             self.total += reading.private - part.counts
             part.private = part.counts = reading.private
             part.rss = part.now = reading.rss
@@ -158,6 +243,7 @@ class TreeMemory:
             family.cost_s_per_kib = max(0.0, spent_s - FIXED_COST_S * len(readings)) / rss
             self.total += shared - family.shared
             family.shared = shared
+        return spent_s
 
     def _rollup(self, pid: int, family: _Family) -> smaps_rollup.Rollup | None:
         try:

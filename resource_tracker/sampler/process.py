@@ -65,7 +65,8 @@ class ProcessCollector(Collector):
 
     def _take_memory(self, member: Member, now_s: float) -> None:
         if member.counted:
-            self._memory.update(member.pid, member.stat.start_stack, member.stat.rss_pages * self._page_kib, now_s)
+            stat = member.stat
+            self._memory.update(member.pid, stat.start_stack, stat.rss_pages * self._page_kib, stat.minor_faults, now_s)
 
     # --- sub-samples ---------------------------------------------------------------------------
 
@@ -81,6 +82,7 @@ class ProcessCollector(Collector):
         if new:
             self._children_peak = max(self._children_peak, len(self._living()) - 1)
         self._note_cpu(now_s)
+        self._memory.read_early(now_s)
         self._note_memory()
 
     def _living(self) -> list[Member]:
@@ -175,6 +177,7 @@ class ProcessCollector(Collector):
             else:
                 self._memory.remove(member.pid)
         self._memory.read_in_full(now_s)
+        self._memory.read_early(now_s)
         self._note_memory()
         extra = self._memory.beyond_samples(member.pid for member in self._watched)
         self._marked_peak = max(self._marked_peak, self._memory.total + extra)

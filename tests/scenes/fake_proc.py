@@ -38,7 +38,9 @@ class FakeProc:
             "state": "S",
             "name": "python",
             "threads": 1,
-            **dict.fromkeys(("utime", "stime", "cutime", "cstime", "rss", "shared", "read", "write", "faults"), 0),
+            **dict.fromkeys(
+                ("utime", "stime", "cutime", "cstime", "rss", "shared", "read", "write", "faults", "minor"), 0
+            ),
         }
         folder = self.root / str(pid)
         (folder / "task" / str(pid)).mkdir(parents=True)
@@ -87,7 +89,8 @@ def _files(pid: int, facts: Facts) -> dict[str, str]:
     pages, shared = (int(facts[name]) // PAGE_KIB for name in ("rss", "shared"))
     private = int(facts.get("private", int(facts["rss"]) - int(facts["shared"])))
     return {
-        "stat": f"{pid} ({facts['name']}) {facts['state']} {facts['ppid']} {pid} {pid} 0 -1 0 0 0 {facts['faults']} 0"
+        "stat": f"{pid} ({facts['name']}) {facts['state']} {facts['ppid']} {pid} {pid} 0 -1"
+        f" 0 {facts['minor']} 0 {facts['faults']} 0"
         f" {facts['utime']} {facts['stime']} {facts['cutime']} {facts['cstime']} 20 0 {facts['threads']} 0"
         f" {facts['start']} 0 {pages} 0 0 0 {facts['image']} 0 0\n",
         "statm": f"0 {pages} {shared} 0 0 0 0\n",

@@ -21,6 +21,7 @@ class PidStat:
         "child_stime",
         "child_utime",
         "major_faults",
+        "minor_faults",
         "name",
         "ppid",
         "rss_pages",
@@ -42,6 +43,7 @@ class PidStat:
         self.name = data[opened + 1 : closed]
         self.state = fields[0]
         self.ppid = number(fields[1], SOURCE)
+        self.minor_faults = number(fields[7], SOURCE)
         self.major_faults = number(fields[9], SOURCE)
         self.child_major_faults = number(fields[10], SOURCE)
         self.utime = number(fields[11], SOURCE)
