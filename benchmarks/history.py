@@ -25,8 +25,8 @@ def measure(folder: Path, quick: bool) -> list[Table]:
         if names[past]:
             say(f"making up {names[past]} earlier runs")
             runs.make_up_history(names[past])
-    tasks = alternate("task", {f"{v}, {p}": runs.task for (v, p), runs in stores.items()}, 3 if quick else 9)
-    whole = alternate("whole run", {f"{v}, {p}": runs.whole_run for (v, p), runs in stores.items()}, 1 if quick else 5)
+    tasks = alternate("task", {f"{v}, {p}": runs.task for (v, p), runs in stores.items()}, 3 if quick else 7)
+    whole = alternate("whole run", {f"{v}, {p}": runs.whole_run for (v, p), runs in stores.items()}, 1 if quick else 3)
     return [_table("One task", tasks, names), _table("A whole run", whole, names)]
 
 

@@ -28,7 +28,7 @@ def measure(folder: Path, quick: bool) -> list[Table]:
     except environments.MissingError as error:
         notes.append(f"{environments.PEER} is left out: {error}")
     variants = {name: partial(_import, python, folder) for name, python in pythons.items()}
-    costs = alternate("import metaflow", variants, 5 if quick else 31)
+    costs = alternate("import metaflow", variants, 5 if quick else 25)
     bare = costs[BARE]
     found = Table("import metaflow", ("", "wall", "added", "best", "CPU", "added", "best", "target"))
     for name, taken in costs.items():

@@ -16,7 +16,7 @@ from pathlib import Path
 PR_SET_CHILD_SUBREAPER = 36
 LEFT_BEHIND_AT_MOST_S = 5.0
 """How long to wait for what a command leaves behind. Its CPU time counts, the wait does not."""
-QUIET_AWAITED_S = 1.0
+QUIET_AWAITED_S = 0.3
 """How long a command waits for a moment in which nothing else runs on the machine; then it runs all the same."""
 
 

@@ -23,8 +23,8 @@ def measure(folder: Path, quick: bool) -> list[Table]:
     rounds = 3 if quick else 11
     tables = [table("One task, empty step", alternate("empty step", _tasks(runs, 0), rounds))]
     if not quick:
-        tables.append(table("One task, step of 2 s", alternate("step of 2 s", _tasks(runs, 2), 5)))
-    whole = alternate("whole run", {name: run.whole_run for name, run in runs.items()}, 1 if quick else 5)
+        tables.append(table("One task, step of 2 s", alternate("step of 2 s", _tasks(runs, 2), 3)))
+    whole = alternate("whole run", {name: run.whole_run for name, run in runs.items()}, 1 if quick else 3)
     tables.append(table("A whole run of two tasks, one of them tracked", whole, targets=False))
     tables[-1].notes.append("The runtime looks for ended tasks once a second at worst: its wall time is coarse.")
     for result in tables:
