@@ -11,9 +11,8 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
-from resource_tracker.dataclass import dataclass, field_names
 from resource_tracker.errors import CatalogError
 from resource_tracker.machines import PriceSource, RegionPrices
 from resource_tracker.records import InstanceType
@@ -125,8 +124,7 @@ class Prices(Mapping[tuple[str, str], RegionPrices]):
         return len(self._read)
 
 
-@dataclass(frozen=True, slots=True)
-class _Types:
+class _Types(NamedTuple):
     """The columns of a vendor's types. ``rows``: where a name stands."""
 
     vendor: str
@@ -140,7 +138,7 @@ class _Types:
         return InstanceType(vendor=self.vendor, **values | {"burstable": bool(values["burstable"])})
 
 
-_TYPE_COLUMNS = tuple(name for name in field_names(InstanceType) or () if name != "vendor")
+_TYPE_COLUMNS = tuple(name for name in InstanceType.__dataclass_fields__ if name != "vendor")
 
 
 def _types(vendor: str, listed: dict[str, list[Any]]) -> _Types:

@@ -1,9 +1,8 @@
 """``dataclass`` for the records of a task, which are the same without the standard library's price.
 
-The standard one writes and compiles six methods for each class and looks at each field: 0.8 ms a class, more than 20 ms
-for those that a task loads in its step's own time. Here all classes share their methods, and
-``__dataclass_fields__`` is made when it is first asked for. So :mod:`dataclasses` works on both, and type checkers see
-the standard one.
+The standard one writes and compiles six methods for each class: 0.8 ms each, more than 20 ms for those that a task
+loads in its step's own time. Here all classes share their methods. ``fields``, ``replace``, ``asdict`` and
+``is_dataclass`` of :mod:`dataclasses` work on both, and type checkers see the standard one.
 """
 
 from __future__ import annotations
@@ -12,14 +11,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass, replace
+    from dataclasses import dataclass
 
-__all__ = ["dataclass", "field_names", "replace"]
-
-
-def field_names(record: Any) -> tuple[str, ...] | None:
-    """Names of the fields of a record or its class, in order; ``None`` for anything else."""
-    return getattr(record, "_field_names", None)
+__all__ = ["dataclass"]
 
 
 def _dataclass(*, frozen: bool, slots: bool, kw_only: bool = False) -> Any:
@@ -30,39 +24,17 @@ def _dataclass(*, frozen: bool, slots: bool, kw_only: bool = False) -> Any:
 
 
 def _make(cls: type, kw_only: bool) -> type:
-    body = {name: value for name, value in cls.__dict__.items() if name not in ("__dict__", "__weakref__")}
-    names = tuple(cls.__annotations__)
-    given = {name: body.pop(name) for name in names if name in body}
-    factories = {n: value.default_factory for n, value in given.items() if isinstance(value, dataclasses.Field)}
-    for name, method in _METHODS.items():
-        body.setdefault(name, method)
-    body.update(
-        __slots__=names,
-        __qualname__=cls.__qualname__,
-        __init__=_init if kw_only else _init_by_position,
-        __match_args__=() if kw_only else names,
-        __dataclass_fields__=_Fields(given, kw_only),
-        _field_names=names,
-        _names=frozenset(names),
-        _defaults={name: value for name, value in given.items() if name not in factories},
-        _factories=factories,
-    )
-    return type(cls)(cls.__name__, cls.__bases__, body)
-
-
-class _Fields:
-    """Stands for ``__dataclass_fields__`` until somebody asks: few records are ever looked into."""
-
-    def __init__(self, given: dict[str, Any], kw_only: bool) -> None:
-        self._given = given
-        self._kw_only = kw_only
-
-    def __get__(self, instance: object, owner: Any) -> dict[str, dataclasses.Field[Any]]:
-        body = {**self._given, "__annotations__": owner.__annotations__, "__module__": owner.__module__, "__doc__": ""}
-        make: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)
-        fields: dict[str, dataclasses.Field[Any]] = make(type(owner.__name__, (), body)).__dataclass_fields__
-        owner.__dataclass_fields__ = fields
-        return fields
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
+    found = dataclasses.fields(made)
+    made._names = tuple(field.name for field in found)
+    made._defaults = {field.name: field.default for field in found if field.default is not dataclasses.MISSING}
+    made._factories = {f.name: f.default_factory for f in found if f.default_factory is not dataclasses.MISSING}
+    made.__init__ = _init if kw_only else _init_by_position
+    for method in (_repr, _eq, _hash, _setattr, _delattr, _getstate, _setstate):
+        name = f"__{method.__name__.strip('_')}__"
+        if name not in cls.__dict__:
+            setattr(made, name, method)
+    return made  # type: ignore[no-any-return]
 
 
 def _init(self: Any, /, **given: Any) -> None:
@@ -70,38 +42,34 @@ def _init(self: Any, /, **given: Any) -> None:
     for name, factory in self._factories.items():
         if name not in values:
             values[name] = factory()
-    if values.keys() != self._names:
+    if values.keys() != self.__dataclass_fields__.keys():
         raise TypeError(_misfit(type(self), values))
-    for name, value in values.items():
-        _set(self, name, value)
+    for name in self._names:
+        object.__setattr__(self, name, values[name])
 
 
 def _init_by_position(self: Any, /, *values: Any, **given: Any) -> None:
-    names = self._field_names
-    if len(values) > len(names):
-        raise TypeError(f"{type(self).__qualname__}() takes {len(names)} values, not {len(values)}")
-    named = dict(zip(names, values, strict=False))
+    if len(values) > len(self._names):
+        raise TypeError(f"{type(self).__qualname__}() takes {len(self._names)} values, not {len(values)}")
+    named = dict(zip(self._names, values, strict=False))
     if named.keys() & given.keys():
         raise TypeError(f"{type(self).__qualname__}() got {', '.join(map(repr, named.keys() & given.keys()))} twice")
     _init(self, **named, **given)
 
 
-_set = object.__setattr__
-
-
 def _misfit(cls: Any, values: dict[str, Any]) -> str:
     unexpected = [repr(name) for name in values if name not in cls._names]
-    missing = [repr(name) for name in cls._field_names if name not in values]
+    missing = [repr(name) for name in cls._names if name not in values]
     what = f"got unexpected {', '.join(unexpected)}" if unexpected else f"misses {', '.join(missing)}"
     return f"{cls.__qualname__}() {what}"
 
 
 def _values(self: Any) -> tuple[Any, ...]:
-    return tuple([getattr(self, name) for name in self._field_names])
+    return tuple([getattr(self, name) for name in self._names])
 
 
 def _repr(self: Any) -> str:
-    return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._field_names)})"
+    return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._names)})"
 
 
 def _eq(self: Any, other: object) -> bool:
@@ -120,25 +88,14 @@ def _delattr(self: Any, name: str) -> None:
     raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
 
+def _getstate(self: Any) -> tuple[Any, ...]:
+    return _values(self)
+
+
 def _setstate(self: Any, state: tuple[Any, ...]) -> None:
-    for name, value in zip(self._field_names, state, strict=True):
-        _set(self, name, value)
+    for name, value in zip(self._names, state, strict=True):
+        object.__setattr__(self, name, value)
 
-
-def _replace(self: Any, /, **changes: Any) -> Any:
-    return type(self)(**{name: getattr(self, name) for name in self._field_names} | changes)
-
-
-_METHODS = {
-    "__repr__": _repr,
-    "__eq__": _eq,
-    "__hash__": _hash,
-    "__setattr__": _setattr,
-    "__delattr__": _delattr,
-    "__getstate__": _values,
-    "__setstate__": _setstate,
-    "__replace__": _replace,
-}
 
 if not TYPE_CHECKING:
-    dataclass, replace = _dataclass, _replace
+    dataclass = _dataclass

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import types
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from resource_tracker.dataclass import field_names
 from resource_tracker.errors import ArtifactError
 
 T = TypeVar("T")
@@ -15,9 +14,8 @@ T = TypeVar("T")
 
 def to_plain(value: Any) -> Any:
     """A record as a dict of its fields, tuples as lists; builtins and frames stay."""
-    names = field_names(value)
-    if names is not None:
-        return {name: to_plain(getattr(value, name)) for name in names}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
     if isinstance(value, dict):
@@ -76,7 +74,7 @@ def _read(hint: Any, value: object, where: str) -> Any:
         return tuple(_read(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if origin is dict:
         return _read_dict(arguments, value, where)
-    if isinstance(hint, type) and field_names(hint) is not None:
+    if is_dataclass(hint) and isinstance(hint, type):
         return from_plain(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return value  # a whole number: JSON and users write 5 for 5.0

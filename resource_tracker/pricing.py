@@ -7,8 +7,9 @@ in ``docs/pricing.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from resource_tracker.dataclass import dataclass, replace
+from resource_tracker.dataclass import dataclass
 from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices, cheapest
 from resource_tracker.records import (
     CloudInfo,

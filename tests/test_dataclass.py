@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from resource_tracker.dataclass import dataclass, field_names, replace
+from resource_tracker.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,22 +91,6 @@ def test_is_copied_and_pickled(kind):
     assert copy.deepcopy(value) == value
     assert copy.copy(value) == value
     assert pickle.loads(pickle.dumps(value)) == value
-
-
-def test_fields_are_those_of_the_standard_one():
-    """Names, types, defaults and keyword-only of each field; the names also without the standard library."""
-    ours, theirs = dataclasses.fields(Quick), dataclasses.fields(Standard)
-    for name in ("name", "type", "default", "default_factory", "kw_only", "init", "repr", "compare"):
-        assert [getattr(field, name) for field in ours] == [getattr(field, name) for field in theirs]
-    assert field_names(Quick) == field_names(Quick(name="a")) == ("name", "share", "marks")
-    assert field_names("text") is None
-
-
-def test_replaces_without_the_standard_library():
-    """``replace`` gives a changed copy, and refuses what is no field."""
-    assert replace(Quick(name="a"), share=1.0) == Quick(name="a", share=1.0)
-    with pytest.raises(TypeError, match="'colour'"):
-        replace(Quick(name="a"), colour="red")
 
 
 def test_reads_alike_and_keeps_methods():
