@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from resource_tracker.dataclass import dataclass
 from resource_tracker.records import Limits
 from resource_tracker.units import bytes_to_mib, kib_to_bytes
 
@@ -21,16 +21,14 @@ _READ_AT_MOST = 256 * 1024
 _V1_CONTROLLERS = ("cpu", "cpuset", "memory")
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """One limit and the file that states it."""
 
     value: float
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Mount:
+class _Mount(NamedTuple):
     """A cgroup mount: the cgroup that shows at its top, where it stands, its controllers (v2: ``V2``)."""
 
     top: str
@@ -129,8 +127,7 @@ def limits(root: str = "/", pid: int | str = "self") -> Limits:
 def _lowest(bounds: Iterator[Bound], machine: float | None) -> Bound | None:
     """Return the lowest bound that is below the machine. An unlimited v1 group states 2**63 less a page: so none."""
     ceiling = float(2**60) if machine is None else machine
-    lower = (bound for bound in bounds if 0 < bound.value < ceiling)
-    return min(lower, key=lambda bound: (bound.value, bound.source), default=None)
+    return min((bound for bound in bounds if 0 < bound.value < ceiling), default=None)
 
 
 def _cpu_bounds(root: str, pid: int | str, directories: dict[str, list[str]]) -> Iterator[Bound]:
