@@ -22,7 +22,7 @@ def test_the_answer_arrives_in_the_cache(tmp_path: Path, monkeypatch: pytest.Mon
     assert psutil.Process().children() == []
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
-    assert set(os.listdir("/proc/self/fd")) == descriptors
+    assert set(os.listdir("/proc/self/fd")) <= descriptors  # what other tests left open may be collected meanwhile
     deadline = time.monotonic() + 30
     while cached() is None and time.monotonic() < deadline:
         time.sleep(0.02)
