@@ -24,7 +24,12 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset({"dataclass", "frame", "frame_figures", "frame_io", "frame_merge", "frame_text", "options"})
         | {"plain", "records"},
     ),
-    ("core", frozenset({"history", "machines", "pricing", "recommend", "settings", "sizing", "summary", "usage"})),
+    (
+        "core",
+        frozenset(
+            {"history", "machines", "pricing", "recommend", "run_attempts", "settings", "sizing", "summary", "usage"}
+        ),
+    ),
     (
         "edges",
         frozenset(

@@ -120,10 +120,9 @@ class ServiceHandler(BaseHTTPRequestHandler):
         routes: dict[str, Any] = {
             "/flows/Flow/runs": [{"run_number": 1, "ts_epoch": 1, "tags": [], "system_tags": ["user:me"]}],
             "/flows/Flow/runs/1/metadata": [
-                {"step_name": "train", "field_name": SUMMARY_FIELD, "value": stored("1", str(task)), "ts_epoch": 1}
-                for task in range(300)
+                self.datum("train", str(task), stored("1", str(task))) for task in range(300)
             ]
-            + [{"step_name": "other", "field_name": SUMMARY_FIELD, "value": stored("1", step="other"), "ts_epoch": 1}],
+            + [self.datum("other", "7", stored("1", step="other"))],
         }
         found = routes.get(self.path)
         body = json.dumps(found).encode()
@@ -131,6 +130,10 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    @staticmethod
+    def datum(step: str, task: str, value: str) -> dict[str, Any]:
+        return {"step_name": step, "task_id": task, "field_name": SUMMARY_FIELD, "value": value, "ts_epoch": 1}
 
     def log_message(self, *_: object) -> None:
         pass

@@ -1,0 +1,206 @@
+"""A whole run's attempts from task metadata: in one request from a service, from few files of a local store.
+
+Never an artifact: those would have to be unpickled, and a foreach of a thousand has a thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from resource_tracker.errors import ArtifactError
+from resource_tracker.records import TaskSummary
+from resource_tracker.run_attempts import RunAttempts, TaskFacts, attempts_of
+from resource_tracker.summary import decode_summary
+
+SUMMARY_FIELD = "resource-tracker-summary"
+_BEGAN, _ENDED, _CLONED = "attempt", "attempt_ok", "origin-task-id"
+_FIELDS = frozenset({SUMMARY_FIELD, _BEGAN, _ENDED, _CLONED})
+_FILE = re.compile(r"sysmeta_(.+)_(\d+)\.json", re.ASCII)
+_ATTEMPT_TAG = "attempt_id:"
+
+Datum = Mapping[str, Any]
+
+
+def read_run(provider: Any, flow_name: str, run_id: str) -> RunAttempts:
+    """All attempts of a run; without any where there is no such run.
+
+    Parameters
+    ----------
+    provider : metaflow MetadataProvider
+        Asked directly, not through the client, whose provider and namespace are global to the process.
+    """
+    return attempts_of(flow_name, run_id, _tasks_of_run(provider, flow_name, run_id))
+
+
+def summaries_of_step(provider: Any, flow_name: str, run_id: str, step: str, most_tasks: int) -> list[TaskSummary]:
+    """The newest summary of each attempt of a step's tasks, of at most so many tasks, evenly chosen."""
+    folder = _local_folder(provider, flow_name, run_id)
+    if folder is not None:
+        tasks = _spread(_folders(os.path.join(folder, step)), most_tasks)
+        facts: Iterable[TaskFacts] = (_facts_of_folder(path, step, summaries_only=True) for path in tasks)
+    else:
+        facts = _facts(_data_of_step(provider, flow_name, run_id, step, most_tasks))
+    return [
+        summary
+        for task in facts
+        for summary in task.summaries.values()
+        if task.step == step and summary.run_id == run_id
+    ]
+
+
+def _tasks_of_run(provider: Any, flow_name: str, run_id: str) -> Iterable[TaskFacts]:
+    folder = _local_folder(provider, flow_name, run_id)
+    if folder is not None:
+        return [_facts_of_folder(task, os.path.basename(step)) for step in _folders(folder) for task in _folders(step)]
+    if getattr(provider, "TYPE", "") == "service":
+        whole_run = _metadata_of_run(provider, flow_name, run_id)
+        if whole_run is not None:
+            return _facts(whole_run)
+    return _facts(_data_task_by_task(provider, flow_name, run_id))
+
+
+# --- local: a folder for each task, a file for each datum ------------------------------------------
+
+
+def _local_folder(provider: Any, flow_name: str, run_id: str) -> str | None:
+    """The run's folder in a local store; ``None`` where it is another provider, or one of another build."""
+    if getattr(provider, "TYPE", "") != "local":
+        return None
+    try:
+        folder = provider._make_path(flow_name, run_id, create_on_absent=False)
+    except Exception:  # noqa: BLE001 - a private door: where it is gone, ask as everybody does
+        return None
+    return folder if isinstance(folder, str) and os.path.isdir(folder) else None
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return [entry.path for entry in entries if entry.name[0] not in "_." and entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _facts_of_folder(path: str, step: str, summaries_only: bool = False) -> TaskFacts:
+    """Looks at the names of the files first: of a task's dozen, one or two are ours."""
+    files = defaultdict(list)
+    meta = os.path.join(path, "_meta")
+    try:
+        names = sorted(os.listdir(meta), key=_stamp)
+    except OSError:
+        names = []
+    for name in names:
+        found = _FILE.fullmatch(name)
+        if found and found[1] in _FIELDS:
+            files[found[1]].append(os.path.join(meta, name))
+    wanted = files[SUMMARY_FIELD]
+    if not summaries_only and len(files[_BEGAN]) > len(wanted):  # an attempt that could not write its own
+        wanted = wanted + files[_BEGAN] + files[_ENDED]
+    data = [datum for file in wanted for datum in _datum(file)]
+    return _facts_of_task(step, os.path.basename(path), data, cloned=bool(files[_CLONED]))
+
+
+def _stamp(name: str) -> int:
+    found = _FILE.fullmatch(name)
+    return int(found[2]) if found else 0
+
+
+def _datum(path: str) -> Iterator[Datum]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError, RecursionError):  # being written at this moment, or damaged
+        return
+    if isinstance(found, dict):
+        yield found
+
+
+def _spread(tasks: list[str], most: int) -> list[str]:
+    return tasks[:: max(1, -(-len(tasks) // most))]
+
+
+# --- services and others: lists of data ------------------------------------------------------------
+
+
+def _metadata_of_run(provider: Any, flow_name: str, run_id: str) -> list[Datum] | None:
+    """All metadata of a run in one request, which the service offers and ``get_object`` refuses.
+
+    Source: Metaflow metadata service, ``GET /flows/{flow}/runs/{run}/metadata``.
+    """
+    try:
+        found = provider._get_object_internal("run", 2, "metadata", 6, {}, None, flow_name, run_id)
+    except Exception:  # noqa: BLE001 - a private door: where it is gone, ask task by task
+        return None
+    return found if isinstance(found, list) else None
+
+
+def _data_of_step(provider: Any, flow_name: str, run_id: str, step: str, most_tasks: int) -> Iterable[Datum]:
+    if getattr(provider, "TYPE", "") == "service":
+        whole_run = _metadata_of_run(provider, flow_name, run_id)
+        if whole_run is not None:
+            return [datum for datum in whole_run if datum.get("step_name") == step]
+    return _data_of_tasks(provider, flow_name, run_id, step, most_tasks)
+
+
+def _data_task_by_task(provider: Any, flow_name: str, run_id: str) -> Iterator[Datum]:
+    for step in provider.get_object("run", "step", {}, None, flow_name, run_id) or []:
+        yield from _data_of_tasks(provider, flow_name, run_id, str(step.get("step_name")))
+
+
+def _data_of_tasks(
+    provider: Any, flow_name: str, run_id: str, step: str, most_tasks: int | None = None
+) -> Iterator[Datum]:
+    tasks = provider.get_object("step", "task", {}, None, flow_name, run_id, step) or []
+    ids = [str(task.get("task_id")) for task in tasks]
+    for task_id in ids if most_tasks is None else _spread(ids, most_tasks):
+        for datum in provider.get_object("task", "metadata", {}, None, flow_name, run_id, step, task_id) or []:
+            yield {**datum, "step_name": step, "task_id": task_id}
+
+
+def _facts(data: Iterable[Datum]) -> list[TaskFacts]:
+    tasks: dict[tuple[str, str], list[Datum]] = defaultdict(list)
+    for datum in data:
+        if datum.get("field_name") in _FIELDS:
+            tasks[str(datum.get("step_name")), str(datum.get("task_id"))].append(datum)
+    return [
+        _facts_of_task(step, task_id, found, cloned=any(datum.get("field_name") == _CLONED for datum in found))
+        for (step, task_id), found in tasks.items()
+    ]
+
+
+# --- both ------------------------------------------------------------------------------------------
+
+
+def _facts_of_task(step: str, task_id: str, data: list[Datum], *, cloned: bool) -> TaskFacts:
+    """Of several data of one attempt the newest counts."""
+    started: dict[int, float] = {}
+    ended: dict[int, tuple[float, bool]] = {}
+    summaries: dict[int, TaskSummary] = {}
+    for datum in sorted(data, key=lambda datum: datum.get("ts_epoch") or 0):
+        field, value, at = datum.get("field_name"), str(datum.get("value")), (datum.get("ts_epoch") or 0) / 1000
+        number = _attempt_of(datum)
+        if field == SUMMARY_FIELD:
+            try:
+                summary = decode_summary(value)
+            except ArtifactError:
+                continue  # written by a later version, or damaged: one task less to count
+            if summary.step == step:
+                summaries[summary.attempt] = summary
+        elif field == _BEGAN and number is not None:
+            started[number] = at
+        elif field == _ENDED and number is not None:
+            ended[number] = (at, value == "True")
+    return TaskFacts(step=step, task_id=task_id, started=started, ended=ended, summaries=summaries, cloned=cloned)
+
+
+def _attempt_of(datum: Datum) -> int | None:
+    for tag in datum.get("tags") or ():
+        number = str(tag).removeprefix(_ATTEMPT_TAG)
+        if number != tag and number.isdecimal():
+            return int(number)
+    return None
