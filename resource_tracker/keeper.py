@@ -20,7 +20,8 @@ from resource_tracker.errors import CatalogError
 from resource_tracker.keeper_http import Fetch, http_get
 from resource_tracker.keeper_reply import Listed, listed_from, listed_to_plain, read_prices, region_id_in
 from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices
-from resource_tracker.pricing import DEFAULT_REGIONS, DEFAULT_VENDOR, need_of, price
+from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR
+from resource_tracker.pricing import need_of, price
 from resource_tracker.records import CloudInfo, NoRecommendation, Pricing, Recommendation, ServerInfo, UsageSummary
 from resource_tracker.units import mib_to_gib
 

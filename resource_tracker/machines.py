@@ -103,6 +103,12 @@ class Need:
     architecture: str = "x86_64"
 
 
+def architecture_of(machine: str | None) -> str:
+    """``uname``'s name of an architecture as the catalog's: ``x86_64`` or ``arm64``; unknown is ``x86_64``."""
+    name = (machine or "").lower()
+    return "arm64" if name in ("aarch64", "arm64") else name if name and name != "amd64" else "x86_64"
+
+
 def reserved_memory_mib(memory_mib: float) -> float:
     """Memory of a machine that its system keeps for itself.
 

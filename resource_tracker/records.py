@@ -163,6 +163,10 @@ class TaskSummary:
     region: str | None = None
     instance_type: str | None = None
     run_cost_usd: float | None = None
+    cpu_p95_cores: float | None = None
+    cpu_limit: float | None = None
+    architecture: str | None = None
+    allocation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

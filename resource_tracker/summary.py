@@ -45,6 +45,10 @@ def summary_of(record: TaskRecord) -> TaskSummary:
         region=_unless_unknown(cloud.region),
         instance_type=_unless_unknown(cloud.instance_type),
         run_cost_usd=record.pricing.run_cost_usd,
+        cpu_p95_cores=usage.cpu_p95_cores,
+        cpu_limit=record.limits.cpus,
+        architecture=record.server.architecture,
+        allocation=_unless_unknown(record.server.allocation),
     )
 
 

@@ -27,7 +27,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset(
-            {"history", "machines", "pricing", "recommend", "run_attempts", "settings", "sizing", "summary", "usage"}
+            {"costs", "history", "machines", "places", "pricing", "recommend", "run_attempts", "settings", "sizing"}
+            | {"summary", "usage"}
         ),
     ),
     (

@@ -5,14 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker.errors import SettingError
-from resource_tracker.machines import is_enough, reserved_memory_mib
+from resource_tracker.machines import architecture_of, is_enough, reserved_memory_mib
 from resource_tracker.pricing import (
     SAME_TIME,
     Catalog,
     Need,
     PriceSource,
     RegionPrices,
-    architecture_of,
     cheapest,
     price,
 )
