@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from resource_tracker.errors import CatalogError
 from resource_tracker.history import build_history
@@ -11,6 +12,7 @@ from resource_tracker.recommend import recommend
 from resource_tracker.records import (
     CloudInfo,
     History,
+    InputSize,
     Limits,
     Measurements,
     NoRecommendation,
@@ -41,6 +43,7 @@ def build_record(
     catalog_note: str | None = None,
     ticks_per_s: float = 100.0,
     versions: dict[str, str] | None = None,
+    input_size: InputSize | None = None,
 ) -> TaskRecord:
     """The record of one attempt, advice and costs included.
 
@@ -52,6 +55,8 @@ def build_record(
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
     """
     usage = summarize(measurements, ticks_per_s=ticks_per_s, cpus=limits.cpus or server.vcpus)
+    if input_size is not None:
+        usage = replace(usage, input_bytes=input_size.bytes, input_source=input_size.source)
     recommendation: Recommendation | NoRecommendation
     if measurements.tracking.mode == "untracked":
         reason = measurements.tracking.reason or "the reason is not known"

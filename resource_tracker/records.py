@@ -94,12 +94,28 @@ class CloudInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputSize:
+    """How large an attempt's input is, told without looking at what the step does with it.
+
+    ``source`` is ``"artifacts"``, or the user's own ``input_size``; sizes of different sources do not compare.
+    ``note`` says why there is none, or what the size leaves out.
+    """
+
+    bytes: float | None = None
+    source: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSummary:
     """What one attempt used, in the frames' units.
 
     ``memory_peak_kib`` is the best known peak of the step's own code; ``persist_memory_peak_kib``
     the highest while Metaflow saved the artifacts, known only once the task finished.
     ``cpu_max_cores`` is the busiest row. ``gpu_*`` and others are ``None`` where not measured.
+    ``shared_memory_peak_kib`` and ``disk_growth_gb`` are how far ``/dev/shm`` and the file system of the step's
+    directory went above their use at the start, by anyone. ``input_bytes`` is the size of the step's input, known
+    before it starts; ``input_source`` says how it was told, and only sizes of the same source compare.
     """
 
     duration_s: float
@@ -128,6 +144,10 @@ class UsageSummary:
     gpu_utilized_max: float | None = None
     children_max: int | None = None
     threads_max: int | None = None
+    shared_memory_peak_kib: float | None = None
+    disk_growth_gb: float | None = None
+    input_bytes: float | None = None
+    input_source: str | None = None
 
     @property
     def overall_memory_peak_kib(self) -> float | None:
@@ -167,6 +187,10 @@ class TaskSummary:
     cpu_limit: float | None = None
     architecture: str | None = None
     allocation: str | None = None
+    input_bytes: float | None = None
+    input_source: str | None = None
+    shared_memory_peak_kib: float | None = None
+    disk_growth_gb: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +354,8 @@ class Measurements:
     cpu_seconds: float | None = None
     cpu_source: str = ""
     cpu_is_lower_bound: bool = False
+    shared_memory_peak_kib: float | None = None
+    disk_growth_gb: float | None = None
     tracking: Tracking
 
 

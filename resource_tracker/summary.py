@@ -49,6 +49,10 @@ def summary_of(record: TaskRecord) -> TaskSummary:
         cpu_limit=record.limits.cpus,
         architecture=record.server.architecture,
         allocation=_unless_unknown(record.server.allocation),
+        input_bytes=usage.input_bytes,
+        input_source=usage.input_source,
+        shared_memory_peak_kib=usage.shared_memory_peak_kib,
+        disk_growth_gb=usage.disk_growth_gb,
     )
 
 

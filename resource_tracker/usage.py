@@ -64,6 +64,8 @@ def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0, cpus: f
         gpu_utilized_max=_max(process, "gpu_utilized"),
         children_max=_whole(_max(process, "children")),
         threads_max=_whole(_max(process, "threads")),
+        shared_memory_peak_kib=_known(measurements.shared_memory_peak_kib),
+        disk_growth_gb=_known(measurements.disk_growth_gb),
     )
 
 

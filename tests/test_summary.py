@@ -31,6 +31,14 @@ def test_summary_of_a_record() -> None:
     assert summary.persist_growth_kib == 400.0
 
 
+def test_input_shared_memory_and_disk_travel() -> None:
+    """What sizes the next request besides memory and CPU is in the summary, with what the input's size means."""
+    known = {"input_bytes": 5e9, "input_source": "self.n", "shared_memory_peak_kib": 64.0, "disk_growth_gb": 1.5}
+    record = sample_record()
+    summary = decode_summary(encode_summary(summary_of(replace(record, usage=replace(record.usage, **known)))))
+    assert {name: getattr(summary, name) for name in known} == known
+
+
 @pytest.mark.parametrize(
     ("step_peak", "persist_peak", "growth"),
     [(100.0, 150.0, 50.0), (100.0, 80.0, 0.0), (None, 80.0, None), (100.0, None, None)],
