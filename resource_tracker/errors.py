@@ -61,6 +61,10 @@ class NotTrackedError(ResourceTrackerError):
     """There is no such flow, run, step or task, or it was not tracked; the message says what there is."""
 
 
+class SourceError(ResourceTrackerError):
+    """A flow's file cannot be read, or does not hold the flow; the message names the file and what it lacks."""
+
+
 def is_of_a_signal_handler(error: BaseException) -> bool:
     """Whether an exception came out of a signal handler of ``@timeout`` or of the flow's own file.
 

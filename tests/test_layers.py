@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset(
             {"costs", "history", "machines", "places", "pricing", "recommend", "run_attempts", "settings", "sizing"}
             | {"summary", "usage"}
+            | {"decorator_edits", "flow_source", "source_diff", "source_text"}
         ),
     ),
     (
