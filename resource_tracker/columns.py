@@ -82,6 +82,8 @@ SYSTEM_COLUMNS = (
     Column("memory_shared_kib", "KiB", GAUGE, "/proc/meminfo Shmem", "tmpfs and shared memory"),
     Column("swap_used_kib", "KiB", GAUGE, "/proc/meminfo", "swap in use"),
     Column("sampler_cpu_s", "s", COUNTER, "getrusage", "CPU time of the sampler itself"),
+    Column("shm_used_kib", "KiB", PEAK, "statvfs", "most in use of `/dev/shm` within the row, by anyone"),
+    Column("disk_space_used_peak_gb", "GB", PEAK, "statvfs", "most space used on the file system within the row"),
 )
 
 PROCESS_NAMES = tuple(column.name for column in PROCESS_COLUMNS)

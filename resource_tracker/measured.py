@@ -62,6 +62,8 @@ def measurements_of(
         cpu_seconds=cpu_s,
         cpu_source=cpu_source,
         cpu_is_lower_bound=cpu_s is not None and not childless,
+        shared_memory_peak_kib=_growth(spool, "shm_used_kib"),
+        disk_growth_gb=_growth(spool, "disk_space_used_peak_gb"),
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,
@@ -91,11 +93,16 @@ def _frame(
 ) -> TinyDataFrame:
     """The rows of one frame; where there is none, what else is known, as one row."""
     if rows:
-        return TinyDataFrame({name: [spool.columns[frame, name][index] for index in rows] for name in names})
+        return TinyDataFrame({name: _cells(spool, frame, name, rows) for name in names})
     cells = {name: spool.first.get((frame, name), math.nan) for name in names}
     if not spool.first:
         cells.update(_cells_of_task(frame, timeline, duration_s))
     return TinyDataFrame({name: [value] for name, value in cells.items()})
+
+
+def _cells(spool: Spool, frame: str, name: str, rows: list[int]) -> list[float]:
+    column = spool.columns.get((frame, name))  # the sampler may be of an earlier version than we
+    return [math.nan] * len(rows) if column is None else [column[index] for index in rows]
 
 
 def _cells_of_task(frame: str, timeline: Timeline, duration_s: float) -> dict[str, float]:
@@ -142,6 +149,14 @@ def _highest(column: array[float], rows: list[int]) -> float | None:
     return max((column[index] for index in rows if column[index] == column[index]), default=None)
 
 
+def _growth(spool: Spool, name: str) -> float | None:
+    """How far a column of the machine went above the reading at start; also while the artifacts were saved."""
+    column = spool.columns.get(("system", name), array("d"))
+    at_start = spool.first.get(("system", name), math.nan)
+    highest = _highest(column, list(range(len(column))))
+    return max(0.0, highest - at_start) if highest is not None and at_start == at_start else None
+
+
 def _total(column: array[float]) -> float:
     return math.fsum(value for value in column if value == value)
 
@@ -151,7 +166,7 @@ def _cost(spool: Spool) -> SamplerCost:
     of_start = spool.first.get(("system", "sampler_cpu_s"), 0.0)
     everything = range(len(spool.phases))
     return SamplerCost(
-        cpu_s=_total(cpu) + of_start if len(cpu) or spool.first else None,
+        cpu_s=_total(cpu) + of_start if of_start == of_start and (len(cpu) or spool.first) else None,
         memory_kib=_highest(spool.columns["internal", "sampler_memory_kib"], list(everything)),
         samples=round(_total(spool.columns["process", "samples"])),
         rows=sum(spool.merged),

@@ -64,7 +64,8 @@ class StartEndReadings:
             collectors = _psutil_collectors(pid)
         if collectors:
             readings._maker = RowMaker(collectors, failures)
-            readings._maker.first()
+            first = readings._maker.first()
+            readings._spool.first = dict(zip(readings._spool.columns, first.values(), strict=True))
         return readings
 
     def mark(self, name: str, timeout_s: float = 0.25) -> bool:

@@ -40,6 +40,10 @@ def bytes_to_gb(count: float) -> float:
     return count / GB
 
 
+def gb_to_bytes(gb: float) -> float:
+    return gb * GB
+
+
 def bytes_to_gib(count: float) -> float:
     return count / GIB
 

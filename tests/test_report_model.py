@@ -376,6 +376,19 @@ def test_totals_say_what_is_the_machines():
     assert (read.label, plain(read.text)) == ("Machine read", "5.00 MB")
 
 
+def test_growth_of_disk_and_shared_memory_is_told():
+    """What the step put on the disk and into /dev/shm stands among the totals; a few bytes are not worth a word."""
+    record = fake_record("hour")
+    grown = replace(record.usage, disk_growth_gb=1.92, shared_memory_peak_kib=40 * 1024.0)
+    facts = build_card(replace(record, usage=grown)).totals[-2:]
+    assert [(fact.label, plain(fact.text)) for fact in facts] == [
+        ("Disk grew by", "1.92 GB"),
+        ("Shared memory", "41.9 MB"),
+    ]
+    little = replace(record.usage, disk_growth_gb=0.0001, shared_memory_peak_kib=4.0)
+    assert build_card(replace(record, usage=little)).totals == build_card(record).totals
+
+
 def test_the_cpu_scale_says_what_its_peak_is():
     """The busiest row: a second in a short attempt, longer where rows were merged. Memory's needs no such word."""
     assert [scale.hint for scale in scales(fake_record("short"))] == ["peak: busiest second", ""]

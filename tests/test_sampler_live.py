@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +22,7 @@ from resource_tracker.sampler.rows import RowMaker, standard_collectors
 
 HZ = os.sysconf("SC_CLK_TCK")
 MIB = 1024
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPU = """
 def burn(seconds):
     while time.process_time() < seconds:
@@ -366,6 +369,112 @@ def test_long_running_sampler_keeps_its_files(spools: Path) -> None:
         assert task.process.stdout.readline()
         links = [os.readlink(path) for path in Path(f"/proc/{task.said['pid']}/fd").iterdir()]
         assert len([link for link in links if re.fullmatch(r"/proc/\d+/stat", link)]) <= 1
+
+
+# --- shared memory and disk ---------------------------------------------------------------------
+
+
+PRIVATE_MOUNTS = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def must(result):
+    if result:
+        say(refused=os.strerror(ctypes.get_errno()))
+        os._exit(0)
+must(libc.unshare(0x00020000))  # CLONE_NEWNS
+must(libc.mount(b"none", b"/", None, 0x44000, None))  # MS_REC | MS_PRIVATE
+def file_system_at(path):
+    must(libc.mount(b"none", os.fsencode(path), b"tmpfs", 0, b"size=256m"))
+def write(path, size):
+    with open(path, "wb") as file:
+        file.write(bytes(size))
+"""
+"""File systems of the task's own, on which nobody else writes."""
+
+
+def run_mounted(code: str, spools: Path) -> dict[str, Any]:
+    found = run_task(PRIVATE_MOUNTS + textwrap.dedent(code), spools)
+    if "refused" in found:
+        pytest.skip(f"not permitted here: {found['refused']}")
+    return found
+
+
+def test_shared_memory_of_the_step(spools: Path) -> None:
+    """A segment of 40 MiB that lives for 0.4 s of a long row is seen; what lay in /dev/shm before is not the step's."""
+    found = run_mounted(
+        """
+        from multiprocessing import shared_memory
+        file_system_at("/dev/shm")
+        write("/dev/shm/before", 10 << 20)
+        s = start(interval_s=60.0)
+        segment = shared_memory.SharedMemory(create=True, size=40 << 20)
+        segment.buf[:] = bytes(40 << 20)
+        time.sleep(0.4)
+        segment.close()
+        segment.unlink()
+        finish(s)
+        """,
+        spools,
+    )
+    assert found["shm"] == 40 * MIB
+    assert [row["shm_used_kib"] for row in found["system"]] == [50 * MIB]
+
+
+def test_shared_memory_that_shrinks(spools: Path) -> None:
+    """A step that deletes what others left in /dev/shm has used none of it."""
+    found = run_mounted(
+        """
+        file_system_at("/dev/shm")
+        write("/dev/shm/before", 10 << 20)
+        s = start(interval_s=60.0)
+        os.unlink("/dev/shm/before")
+        finish(s)
+        """,
+        spools,
+    )
+    assert found["shm"] == 0
+
+
+def test_disk_growth_of_the_step(spools: Path, tmp_path: Path) -> None:
+    """A temporary file of 50 MB that is gone before its long row ends, and 20 MB that stay."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    found = run_mounted(
+        f"""
+        file_system_at({str(folder)!r})
+        os.chdir({str(folder)!r})
+        write("before", 7 * 10**6)
+        s = start(interval_s=60.0)
+        write("stays", 20 * 10**6)
+        write("temporary", 50 * 10**6)
+        time.sleep(1.5)
+        os.unlink("temporary")
+        finish(s)
+        """,
+        spools,
+    )
+    assert found["disk"] == pytest.approx(0.070, abs=3 * PAGE_BYTES / 1e9)
+    assert found["system"][-1]["disk_space_used_gb"] == pytest.approx(0.027, abs=3 * PAGE_BYTES / 1e9)
+
+
+def test_disk_and_shared_memory_without_a_sampler(spools: Path, tmp_path: Path) -> None:
+    """Readings at start and end see what is there at the end."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    found = run_mounted(
+        f"""
+        for path in ("/dev/shm", {str(folder)!r}):
+            file_system_at(path)
+        os.chdir({str(folder)!r})
+        s = StartEndReadings.start(interval_s=1.0, reason="a test")
+        write("/dev/shm/segment", 3 << 20)
+        write("stays", 20 * 10**6)
+        finish(s)
+        """,
+        spools,
+    )
+    assert found["shm"] == 3 * MIB
+    assert found["disk"] == pytest.approx(0.020, abs=2 * PAGE_BYTES / 1e9)
 
 
 # --- against psutil -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resource_tracker.sampler.collector import MAX_FAILURES, Collector, Failures, Guard, Row
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SharedMemoryCollector, SpaceCollector
 from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, SWEEP_BUDGET, SWEEP_S, Pace
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 
@@ -189,6 +189,14 @@ def test_space_of_a_directory_that_is_deleted(tmp_path: Path) -> None:
     found = read(collector)
     assert total > 0
     assert found["disk_space_used_gb"] + found["disk_space_free_gb"] == pytest.approx(found["disk_space_total_gb"])
+
+
+def test_shared_memory_that_is_no_file_system_of_its_own(tmp_path: Path) -> None:
+    """Where /dev/shm is a folder of another file system, or is missing, nothing is told, and nothing fails."""
+    for folder in (tmp_path, tmp_path / "missing"):
+        collector = SharedMemoryCollector(str(folder))
+        collector.sub_sample(0.0)
+        assert math.isnan(read(collector)["shm_used_kib"])
 
 
 # --- what fails ---------------------------------------------------------------------------------

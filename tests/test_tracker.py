@@ -15,11 +15,16 @@ from pathlib import Path
 import pytest
 from scenes.tasks import ROOT, Task, alive, command, environment, run_task, wait_until
 
+from resource_tracker.columns import SYSTEM_NAMES
 from resource_tracker.errors import TrackerError
+from resource_tracker.measured import measurements_of
 from resource_tracker.sampler.control import CONTROL
+from resource_tracker.sampler.layout import COLUMNS, Layout
+from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.spool_dirs import ABANDONED_AFTER_S, make_spool_dir, start_time_of
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.starting import begin, begin_measuring
+from resource_tracker.timeline import Timeline
 from resource_tracker.tracker import SamplerProcess, finish_start, start_measuring, sweep_dead_spools
 
 RUNS = "s = start(); say(pid=s.sampler_pid, dir=s.spool_dir); "
@@ -300,6 +305,18 @@ def test_measurements_without_spool(spools: Path) -> None:
     assert found["source"] == "ru_maxrss"
     assert found["peak"] > 100 * 1024
     assert len(found["process"]) == len(found["system"]) == 1
+
+
+def test_rows_of_a_sampler_of_an_earlier_version() -> None:
+    """A column that it did not have yet is nan, and what would be made of it is unknown."""
+    timeline = Timeline(os.getpid())
+    earlier = tuple(column for column in COLUMNS if column[2] not in ("shm_used_kib", "disk_space_used_peak_gb"))
+    spool = Spool(Layout({}, earlier))
+    spool.add_row(0, [1.0] * len(earlier))
+    found = measurements_of(spool, timeline, mode="sampler", interval_s=1.0)
+    assert found.system.columns == list(SYSTEM_NAMES)
+    assert math.isnan(found.system["shm_used_kib"][0])
+    assert (found.shared_memory_peak_kib, found.disk_growth_gb) == (None, None)
 
 
 # --- whoever dies -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,12 @@ class TestSummarize:
         assert (usage.gpu_usage_mean, usage.gpu_usage_max) == (1.0, 1.5)
         assert (usage.gpu_vram_mean_mib, usage.gpu_vram_max_mib) == (200, 300)
         assert (usage.gpu_utilized_mean, usage.gpu_utilized_max) == (1.5, 2)
+
+    def test_disk_and_shared_memory(self) -> None:
+        """The highest use of the disk is that within the rows, not that at their ends; growth is as measured."""
+        rows: dict[str, list[float]] = {"disk_space_used_gb": [5.5, 5.25], "disk_space_used_peak_gb": [5.5, 9.0]}
+        usage = summarize(replace(measured({}, rows), shared_memory_peak_kib=64.0, disk_growth_gb=3.5))
+        assert (usage.disk_used_max_gb, usage.disk_growth_gb, usage.shared_memory_peak_kib) == (9.0, 3.5, 64.0)
 
     def test_ticks_are_those_of_the_machine(self) -> None:
         """CPU time follows the clock ticks of the machine that measured."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resource_tracker.records import TaskRecord, Tracking
+from resource_tracker.records import TaskRecord, Tracking, UsageSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import vendor_name
+from resource_tracker.units import gb_to_bytes, kib_to_bytes
 
 _DECORATORS = 3
 _NETWORK = ("received", "sent")
+_WORTH_A_WORD_BYTES = 1e6
+"""Logs and lock files of others grow by less."""
 
 
 class Fact(NamedTuple):
@@ -38,6 +41,20 @@ def totals(record: TaskRecord) -> tuple[Fact, ...]:
         Fact(label="Threads", text=fmt.count(usage.threads_max), key="threads"),
         _amount("received", None, usage.net_recv_bytes),
         _amount("sent", None, usage.net_sent_bytes),
+        *_growth(usage),
+    )
+
+
+def _growth(usage: UsageSummary) -> tuple[Fact, ...]:
+    """What appeared on the disk and in shared memory since the start, where that is worth a word."""
+    known = (
+        ("Disk grew by", "disk_growth", gb_to_bytes(usage.disk_growth_gb or 0.0)),
+        ("Shared memory", "shared_memory", kib_to_bytes(usage.shared_memory_peak_kib or 0.0)),
+    )
+    return tuple(
+        Fact(label=label, text=fmt.data_size(size), key=key)
+        for label, key, size in known
+        if size >= _WORTH_A_WORD_BYTES
     )
 
 
@@ -69,7 +86,7 @@ def machine(record: TaskRecord) -> tuple[Fact, ...]:
             parts.append(fmt.memory_mib(limits.memory_mib))
         facts.append(Fact(label="Limits", text=_with_reason(", ".join(parts), limits.source)))
     if record.usage.disk_used_max_gb is not None:
-        facts.append(Fact(label="Disk used at most", text=fmt.data_size(record.usage.disk_used_max_gb * 1e9)))
+        facts.append(Fact(label="Disk used at most", text=fmt.data_size(gb_to_bytes(record.usage.disk_used_max_gb))))
     return tuple(facts)
 
 

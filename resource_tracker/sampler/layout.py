@@ -4,7 +4,7 @@
 
     resource_tracker spool 1
     header 2560
-    record 376
+    record 400
     byteorder little
     meta pid 4711
     column process last timestamp

@@ -90,6 +90,7 @@ class PsutilMachineCollector(Collector):
         space = self._psutil.disk_usage(self._directory if os.path.exists(self._directory) else os.sep)
         cells["disk_space_total_gb"], cells["disk_space_used_gb"] = bytes_to_gb(space.total), bytes_to_gb(space.used)
         cells["disk_space_free_gb"] = bytes_to_gb(space.free)
+        cells["disk_space_used_peak_gb"] = cells["disk_space_used_gb"]
 
     def _counters(self) -> dict[str, float]:
         cpu, disks = self._psutil.cpu_times(), self._psutil.disk_io_counters()

@@ -5,7 +5,7 @@ import time
 
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
 from resource_tracker.sampler.gpu import gpu_collector
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SharedMemoryCollector, SpaceCollector
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 from resource_tracker.sampler.tree import Tree
@@ -52,6 +52,7 @@ def standard_collectors(
         DiskCollector(proc, sys_root),
         NetCollector(proc, sys_root),
         SpaceCollector(directory),
+        SharedMemoryCollector(),
         gpu_collector(pynvml_dir, tree.members.keys, failures),
     ]
 

@@ -105,5 +105,7 @@ def _system_row(
         "memory_shared_kib": 120_000.0,
         "swap_used_kib": 0.0,
         "sampler_cpu_s": 0.0021 * length,
+        "shm_used_kib": 2_048.0,
+        "disk_space_used_peak_gb": 83.1,
     }
     return {name: row[name] for name in SYSTEM_NAMES}

@@ -34,6 +34,7 @@ def facts_of(m):
     return dict(
         peak=m.memory_peak_kib, source=m.memory_peak_source, persist=m.persist_memory_peak_kib, cpu=m.cpu_seconds,
         cpu_source=m.cpu_source, duration=m.duration_s, step_ended_at=m.step_ended_at, mode=t.mode, reason=t.reason,
+        shm=m.shared_memory_peak_kib, disk=m.disk_growth_gb,
         ended_early=t.ended_early, failed=[f.source for f in t.failed_sources], rows=t.cost.rows,
         process=m.process.to_dict("records"), system=m.system.to_dict("records"),
     )
