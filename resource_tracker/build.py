@@ -62,7 +62,7 @@ def build_record(
         reason = measurements.tracking.reason or "the reason is not known"
         recommendation = NoRecommendation(reason=f"This attempt was not measured: {reason}")
     else:
-        recommendation = recommend(usage, history, request, outcome, limits)
+        recommendation = recommend(usage, history, request, outcome, limits, server=server)
     pricing = Pricing(note=catalog_note or "No price catalog could be read.")
     if catalog is not None:
         try:

@@ -41,7 +41,8 @@ class ResourceRequest:
 
     ``cpu``, ``memory_mb`` and ``gpu`` are what is in force, defaults included; ``chosen`` names
     those (``"cpu"``, ``"memory"``, ``"gpu"``, ...) that the user wrote; ``decorators`` those decorators, such as
-    ``("resources", "kubernetes")``. All ``None`` and empty where the step has no such decorator.
+    ``("resources", "kubernetes")``; ``written_in`` those of them in which the user wrote a number. All ``None`` and
+    empty where the step has no such decorator. ``disk_mb`` is in MB, ``shared_memory_mb`` in MiB: so Metaflow counts.
     """
 
     cpu: float | None = None
@@ -51,6 +52,7 @@ class ResourceRequest:
     shared_memory_mb: float | None = None
     chosen: tuple[str, ...] = ()
     decorators: tuple[str, ...] = ()
+    written_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class UsageSummary:
     ``shared_memory_peak_kib`` and ``disk_growth_gb`` are how far ``/dev/shm`` and the file system of the step's
     directory went above their use at the start, by anyone. ``input_bytes`` is the size of the step's input, known
     before it starts; ``input_source`` says how it was told, and only sizes of the same source compare.
+    ``bound`` is a word of :data:`resource_tracker.bounds.WORDS`, with its evidence in a sentence.
     """
 
     duration_s: float
@@ -148,6 +151,8 @@ class UsageSummary:
     disk_growth_gb: float | None = None
     input_bytes: float | None = None
     input_source: str | None = None
+    bound: str | None = None
+    bound_evidence: str | None = None
 
     @property
     def overall_memory_peak_kib(self) -> float | None:
@@ -158,7 +163,11 @@ class UsageSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSummary:
-    """One earlier attempt, as read back from task metadata: a row of the history."""
+    """One earlier attempt, as read back from task metadata: a row of the history.
+
+    ``cpu_limit`` is what the kernel let it use; ``vcpus``, ``gpu_count`` and ``gpu_memory_mib`` (of one GPU) are the
+    machine's. ``ran_out_of_memory`` is ``None`` where the attempt was tracked by an older version.
+    """
 
     run_id: str
     step: str
@@ -191,6 +200,20 @@ class TaskSummary:
     input_source: str | None = None
     shared_memory_peak_kib: float | None = None
     disk_growth_gb: float | None = None
+    cpu_seconds: float | None = None
+    cpu_is_lower_bound: bool | None = None
+    vcpus: int | None = None
+    threads_max: int | None = None
+    gpu_count: int | None = None
+    gpu_model: str | None = None
+    gpu_memory_mib: float | None = None
+    bound: str | None = None
+    ran_out_of_memory: bool | None = None
+    request_disk_mb: float | None = None
+    request_shared_memory_mb: float | None = None
+    request_chosen: tuple[str, ...] | None = None
+    request_decorators: tuple[str, ...] | None = None
+    request_written_in: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +241,12 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """``@resources`` to ask for next time: whole CPUs, Metaflow's MB, GPUs (0: none needed)."""
+    """What to ask for next time: whole CPUs, Metaflow's MB, GPUs (0: none needed).
+
+    ``disk_mb`` (MB) and ``shared_memory_mb`` (MiB, as Metaflow counts it) are ``None`` where there is no need to ask
+    for any. ``decorator`` is the one to write it in. ``estimate`` holds the numbers, by the names of ``reasons``, in
+    which this advice stops short of what was estimated; ``notes`` are sentences about what one line cannot say.
+    """
 
     cpu: int
     memory_mb: int
@@ -227,15 +255,33 @@ class Recommendation:
     based_on_runs: int = 1
     basis_memory_kib: float | None = None
     basis_cpu_cores: float | None = None
+    disk_mb: int | None = None
+    shared_memory_mb: int | None = None
+    decorator: str = "resources"
+    policy: str = "safe"
+    expected_failure_rate: float | None = None
+    estimate: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def available(self) -> bool:
         return True
 
+    def arguments(self) -> dict[str, int]:
+        """What the decorator takes, by name and in Metaflow's units; only what there is to ask for."""
+        named = {
+            "cpu": self.cpu,
+            "memory": self.memory_mb,
+            "gpu": self.gpu or None,
+            "disk": self.disk_mb,
+            "shared_memory": self.shared_memory_mb,
+        }
+        return {name: amount for name, amount in named.items() if amount is not None}
+
     def as_text(self) -> str:
-        """The line to paste above ``@step``; ``gpu`` only where needed."""
-        gpu = f", gpu={self.gpu}" if self.gpu else ""
-        return f"@resources(cpu={self.cpu}, memory={self.memory_mb}{gpu})"
+        """The line to paste above ``@step``; ``gpu``, ``disk`` and ``shared_memory`` only where needed."""
+        arguments = ", ".join(f"{name}={amount}" for name, amount in self.arguments().items())
+        return f"@{self.decorator}({arguments})"
 
     def __str__(self) -> str:
         return self.as_text()

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from resource_tracker.errors import ArtifactError
 from resource_tracker.plain import from_plain, to_plain
-from resource_tracker.records import TaskRecord, TaskSummary
+from resource_tracker.records import (
+    Limits,
+    Outcome,
+    ResourceRequest,
+    ServerInfo,
+    TaskRecord,
+    TaskSummary,
+    UsageSummary,
+)
+from resource_tracker.units import mib_to_kib
 
 SUMMARY_VERSION = 1
+AT_LIMIT = 0.95
+"""A peak of at least this share of the limit counts as having reached it."""
+OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "ArrowMemoryError")
+"""Python's, NumPy's and Arrow's words for no more memory. That of a GPU is another, and more of this would not help."""
 MAX_SUMMARY_BYTES = 8000
 """Largest encoded summary: task metadata is append-only and kept for ever."""
 
@@ -20,14 +33,32 @@ def summary_of(record: TaskRecord) -> TaskSummary:
     """The summary of an attempt; a standalone record has its title as step, and no run or task."""
     parts = (record.pathspec or "").split("/")
     _flow, run_id, step, task_id = parts if len(parts) == 4 else ("", "", record.title, "")
-    usage, cloud = record.usage, record.cloud
-    return TaskSummary(
+    cloud = record.cloud
+    return replace(
+        summary_of_attempt(record.usage, record.request, record.outcome, record.limits, record.server),
         run_id=run_id,
         step=step,
         task_id=task_id,
         attempt=record.attempt,
-        status=record.outcome.status,
         finished_at=record.ended_at,
+        vendor=_unless_unknown(cloud.vendor),
+        region=_unless_unknown(cloud.region),
+        instance_type=_unless_unknown(cloud.instance_type),
+        run_cost_usd=record.pricing.run_cost_usd,
+    )
+
+
+def summary_of_attempt(
+    usage: UsageSummary, request: ResourceRequest, outcome: Outcome, limits: Limits, server: ServerInfo
+) -> TaskSummary:
+    """What an attempt used and what it was given; of no run, step or task yet."""
+    return TaskSummary(
+        run_id="",
+        step="",
+        task_id="",
+        attempt=0,
+        status=outcome.status,
+        finished_at=None,
         duration_s=usage.duration_s,
         cpu_mean_cores=usage.cpu_mean_cores,
         cpu_max_cores=usage.cpu_max_cores,
@@ -37,23 +68,61 @@ def summary_of(record: TaskRecord) -> TaskSummary:
         gpu_usage_mean=usage.gpu_usage_mean,
         gpu_vram_max_mib=usage.gpu_vram_max_mib,
         gpu_utilized_max=usage.gpu_utilized_max,
-        request_cpu=record.request.cpu,
-        request_memory_mb=record.request.memory_mb,
-        request_gpu=record.request.gpu,
-        memory_limit_mib=record.limits.memory_mib,
-        vendor=_unless_unknown(cloud.vendor),
-        region=_unless_unknown(cloud.region),
-        instance_type=_unless_unknown(cloud.instance_type),
-        run_cost_usd=record.pricing.run_cost_usd,
+        request_cpu=request.cpu,
+        request_memory_mb=request.memory_mb,
+        request_gpu=request.gpu,
+        memory_limit_mib=limits.memory_mib,
         cpu_p95_cores=usage.cpu_p95_cores,
-        cpu_limit=record.limits.cpus,
-        architecture=record.server.architecture,
-        allocation=_unless_unknown(record.server.allocation),
+        cpu_seconds=usage.cpu_seconds,
+        cpu_limit=limits.cpus,
+        vcpus=server.vcpus,
+        architecture=server.architecture,
+        allocation=_unless_unknown(server.allocation),
+        cpu_is_lower_bound=usage.cpu_is_lower_bound and usage.children_max != 0,
+        threads_max=usage.threads_max,
+        gpu_count=server.gpu_count,
+        gpu_model=server.gpu_names[0] if server.gpu_names else None,
+        gpu_memory_mib=server.gpu_memory_mb / server.gpu_count if server.gpu_count else None,
         input_bytes=usage.input_bytes,
         input_source=usage.input_source,
         shared_memory_peak_kib=usage.shared_memory_peak_kib,
         disk_growth_gb=usage.disk_growth_gb,
+        bound=usage.bound,
+        ran_out_of_memory=ran_out_of_memory(usage.overall_memory_peak_kib, outcome, limits),
+        request_disk_mb=request.disk_mb,
+        request_shared_memory_mb=request.shared_memory_mb,
+        request_chosen=request.chosen or None,
+        request_decorators=request.decorators or None,
+        request_written_in=request.written_in or None,
     )
+
+
+def request_of(summary: TaskSummary) -> ResourceRequest:
+    """What the attempt asked for. Of a summary by an older version all numbers count as asked for in ``@resources``."""
+    numbers = {"cpu": summary.request_cpu, "memory": summary.request_memory_mb, "gpu": summary.request_gpu}
+    decorators = summary.request_decorators
+    if decorators is None and any(number is not None for number in numbers.values()):
+        decorators = ("resources",)
+    return ResourceRequest(
+        cpu=summary.request_cpu,
+        memory_mb=summary.request_memory_mb,
+        gpu=summary.request_gpu,
+        disk_mb=summary.request_disk_mb,
+        shared_memory_mb=summary.request_shared_memory_mb,
+        chosen=summary.request_chosen or (),
+        decorators=decorators or (),
+        written_in=summary.request_written_in or (),
+    )
+
+
+def ran_out_of_memory(peak_kib: float | None, outcome: Outcome, limits: Limits) -> bool:
+    """Whether an attempt that did not end well had no memory left: it said so, or ended at its limit."""
+    if outcome.status == "ok":
+        return False
+    if outcome.exception_type in OUT_OF_MEMORY:
+        return True
+    limit = limits.memory_mib
+    return peak_kib is not None and limit is not None and limit > 0 and peak_kib >= AT_LIMIT * mib_to_kib(limit)
 
 
 def persist_growth_kib(step_peak_kib: float | None, persist_peak_kib: float | None) -> float | None:

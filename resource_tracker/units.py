@@ -36,6 +36,10 @@ def bytes_to_mib(count: float) -> float:
     return count / MIB
 
 
+def gb_to_mb(gb: float) -> float:
+    return gb * GB / MB
+
+
 def bytes_to_gb(count: float) -> float:
     return count / GB
 

@@ -27,9 +27,11 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset(
-            {"costs", "history", "machines", "places", "pricing", "recommend", "run_attempts", "settings", "sizing"}
-            | {"summary", "usage"}
-            | {"decorator_edits", "flow_source", "source_diff", "source_text"}
+            frozenset(
+                {"bounds", "costs", "damping", "decorator_edits", "flow_source", "history", "machines"}
+                | {"memory_need", "needs", "places", "pricing", "recommend", "run_attempts", "settings", "sizing"}
+                | {"source_diff", "source_text", "step_advice", "summary", "usage"}
+            ),
         ),
     ),
     (

@@ -149,7 +149,7 @@ def _final(record: TaskRecord, summary: TaskSummary) -> TaskRecord:
     if summary.attempt != record.attempt or summary.persist_memory_peak_kib is None:
         return replace(record, outcome=outcome)
     usage = replace(record.usage, persist_memory_peak_kib=summary.persist_memory_peak_kib)
-    advice = recommend(usage, record.history, record.request, outcome, record.limits)
+    advice = recommend(usage, record.history, record.request, outcome, record.limits, server=record.server)
     if advice == record.recommendation:
         return replace(record, outcome=outcome, usage=usage)
     try:

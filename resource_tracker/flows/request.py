@@ -45,7 +45,12 @@ def requested_resources(decorators: Iterable[Any]) -> ResourceRequest:
         shared_memory_mb=in_force.get("shared_memory"),
         chosen=tuple(attribute for attribute in _ATTRIBUTES if attribute in chosen),
         decorators=tuple(name for name in _DECORATORS if name in by_name),
+        written_in=tuple(name for name in _DECORATORS if name in by_name and _wrote_a_number(by_name[name])),
     )
+
+
+def _wrote_a_number(deco: Any) -> bool:
+    return any(attribute in getattr(deco, "_user_defined_attributes", ()) for attribute in _ATTRIBUTES)
 
 
 def _number(value: object) -> float | None:

@@ -59,7 +59,9 @@ def _catalog() -> Catalog:
 
 def with_advice(record: TaskRecord) -> TaskRecord:
     """The record with the advice and the prices that the product itself gives, from the bundled catalog."""
-    advice = recommend(record.usage, record.history, record.request, record.outcome, record.limits)
+    advice = recommend(
+        record.usage, record.history, record.request, record.outcome, record.limits, server=record.server
+    )
     pricing = price(_catalog(), advice, record.usage, record.cloud, record.server)
     return replace(record, recommendation=advice, pricing=pricing)
 

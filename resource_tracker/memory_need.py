@@ -1,0 +1,171 @@
+"""How much memory a step's attempts show that it needs, as one request for all tasks of the next run.
+
+Pure. The estimate itself is :func:`resource_tracker.sizing.recommend_memory`; this makes its observations. Rules
+are explained in ``docs/sizing.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from resource_tracker.history import overall_peak_kib
+from resource_tracker.needs import Amount, known
+from resource_tracker.records import NoRecommendation, TaskSummary
+from resource_tracker.sizing import AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
+from resource_tracker.summary import AT_LIMIT
+from resource_tracker.units import kib_to_mb_ceil, kib_to_mib, mb_to_mib, mib_to_kib
+
+LEAST_MB = 256
+"""Never advise less: unpacking the code package and starting Python in a container is not part of the step."""
+UNLISTED_RUN = "*"
+"""Stands for earlier runs of which only the figures are known."""
+SAVING_SHARE = 0.05
+SAVING_LEAST_MIB = 8
+"""Saving the artifacts is named as the peak only if it went above the step's own by more than both."""
+_STEPS_MB = ((1024, 64), (4096, 128), (16384, 256))
+_AMOUNT_MIB = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?) MiB")
+
+
+def round_up_mb(memory_mb: int) -> int:
+    """Next friendly number: multiples of 64 up to 1024, of 128 up to 4096, of 256 up to 16384, then of 512."""
+    step = next((step for below, step in _STEPS_MB if memory_mb <= below), 512)
+    return -(-memory_mb // step) * step
+
+
+def memory_need(
+    tasks: Sequence[TaskSummary], policy: Policy, input_bytes: float | None = None
+) -> tuple[Amount, float] | None:
+    """Memory in MB with its reason, and the chance that the next run needs more; ``None`` where none was measured.
+
+    ``SAFE`` is never below the highest peak of any attempt.
+    """
+    observations = observations_of(_of_one_input_source(tasks))
+    refused = [mib for task in tasks if _outcome(task) == "oom" for mib in known(_allowed_mib(task))]
+    advice = recommend_memory(observations, input_bytes, max(refused, default=None), policy)
+    if isinstance(advice, NoRecommendation):
+        return None
+    highest_kib = max(mib_to_kib(seen.peak_mib) for seen in observations)
+    needed_kib = mib_to_kib(advice.memory_mib)
+    if policy is Policy.SAFE:
+        needed_kib = max(needed_kib, highest_kib)
+    amount = max(LEAST_MB, round_up_mb(kib_to_mb_ceil(needed_kib)))
+    reason = _with_whose(_in_mb(advice.reason, highest_kib), f"{kib_to_mb_ceil(highest_kib):,} MB", _whose_peak(tasks))
+    if len({task.task_id for task in tasks}) > len(observations) > 0:
+        reason += " Of a run with several tasks the largest counts, as one request is for all."
+    if amount == LEAST_MB:
+        reason += f" {LEAST_MB} MB is the least advised: starting the container takes that."
+    return Amount(amount, highest_kib, reason), advice.expected_failure_rate
+
+
+def _with_whose(reason: str, highest: str, whose: str) -> str:
+    """The reason, which mostly names the highest peak, and whose that was."""
+    if highest in reason:
+        return reason.replace(highest, f"{highest} ({whose})", 1)
+    return f"{reason} The highest peak was {highest} ({whose})."
+
+
+def _whose_peak(tasks: Sequence[TaskSummary]) -> str:
+    """Where the highest peak was; the attempt that has no run yet is the one that asks."""
+    highest = max(tasks, key=peak_kib)
+    growth, own = next(known(highest.persist_growth_kib), 0.0), next(known(highest.memory_peak_kib), 0.0)
+    saving = ", while artifacts were saved" if growth > max(SAVING_SHARE * own, mib_to_kib(SAVING_LEAST_MIB)) else ""
+    if not highest.run_id:
+        return f"this attempt{saving}"
+    if highest.run_id == UNLISTED_RUN:
+        return f"an earlier attempt{saving}"
+    several = len({task.task_id for task in tasks}) > 1 and highest.task_id
+    return f"run {highest.run_id}{f', task {highest.task_id}' if several else ''}{saving}"
+
+
+def observations_of(tasks: Sequence[TaskSummary]) -> list[Observation]:
+    """What each run shows: the largest of its tasks that succeeded, and attempts that did not and got further.
+
+    A request holds for all tasks of the step, and Metaflow's ``@retry`` repeats an attempt with the same request: a
+    run gets by only with what its largest task needs. So the largest is the run's observation; the others are
+    no sign that the next run's largest will be smaller. Its duration is that of all tasks: so long the request is held.
+    """
+    runs: dict[str, list[TaskSummary]] = {}
+    for task in tasks:
+        if is_measurement(overall_peak_kib(task)):
+            runs.setdefault(task.run_id, []).append(task)
+    return [seen for run in runs.values() for seen in _of_run(run)]
+
+
+def _of_one_input_source(tasks: Sequence[TaskSummary]) -> list[TaskSummary]:
+    """Sizes told in another way than the newest do not compare with it: those attempts count without a size."""
+    source = next((task.input_source for task in tasks if task.input_bytes is not None), None)
+    return [task if task.input_source == source else replace(task, input_bytes=None) for task in tasks]
+
+
+def last_successes(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:
+    """Of each task the last attempt that succeeded."""
+    last: dict[tuple[str, str], TaskSummary] = {}
+    for task in tasks:
+        key = (task.run_id, task.task_id)
+        if task.status == "ok" and (key not in last or task.attempt >= last[key].attempt):
+            last[key] = task
+    return list(last.values())
+
+
+def _of_run(run: Sequence[TaskSummary]) -> Iterator[Observation]:
+    succeeded = last_successes(run)
+    reached = 0.0
+    if succeeded:
+        largest = max(succeeded, key=peak_kib)
+        reached = peak_kib(largest)
+        yield _observation(largest, sum(task.duration_s for task in succeeded))
+    for task in run:
+        if task.status != "ok" and (peak_kib(task) > reached or _outcome(task) == "oom"):
+            yield _observation(task, task.duration_s)
+
+
+def _observation(task: TaskSummary, duration_s: float) -> Observation:
+    return Observation(
+        peak_mib=kib_to_mib(peak_kib(task)),
+        duration_s=duration_s if is_measurement(duration_s) else 0.0,
+        input_bytes=task.input_bytes,
+        outcome=_outcome(task),
+        finished_at=task.finished_at,
+    )
+
+
+def peak_kib(task: TaskSummary) -> float:
+    """Highest memory, the saving of artifacts included; 0 where it is not known."""
+    return next(known(overall_peak_kib(task)), 0.0)
+
+
+def _outcome(task: TaskSummary) -> AttemptOutcome:
+    if task.status == "ok":
+        return "ok"
+    if task.ran_out_of_memory is not None:
+        return "oom" if task.ran_out_of_memory else "failed"
+    limit = next(known(task.memory_limit_mib), None)
+    return "oom" if limit and peak_kib(task) >= AT_LIMIT * mib_to_kib(limit) else "failed"
+
+
+def _allowed_mib(task: TaskSummary) -> float | None:
+    """What was not enough: the kernel's limit, or what was asked for where that is less or no limit is known."""
+    allowed = [*known(task.memory_limit_mib)]
+    if not allowed:
+        allowed = [mb_to_mib(mb) for mb in known(task.request_memory_mb)]
+    return min(allowed, default=None)
+
+
+def _in_mb(reason: str, highest_kib: float) -> str:
+    """A reason in the unit of ``memory=``, which is what people compare it with; the highest peak as elsewhere."""
+
+    def converted(found: re.Match[str]) -> str:
+        mib = float(found[1].replace(",", ""))
+        is_highest = abs(mib - kib_to_mib(highest_kib)) <= 1
+        return f"{kib_to_mb_ceil(highest_kib if is_highest else mib_to_kib(mib)):,} MB"
+
+    return _AMOUNT_MIB.sub(converted, reason)
+
+
+def as_asked(request_mb: float | None) -> Amount | None:
+    """The request itself, where memory was not measured."""
+    asked = next(known(request_mb), None)
+    return Amount(math.ceil(asked), None, "Memory was not measured: as asked for.") if asked else None

@@ -1,0 +1,185 @@
+"""What attempts of a step show that it needs, but for memory: CPUs, GPUs, disk, shared memory; each with its reason.
+
+Pure. Rules and thresholds are explained in ``docs/sizing.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from resource_tracker.dataclass import dataclass
+from resource_tracker.records import ResourceRequest, TaskSummary
+from resource_tracker.sizing import Policy, is_measurement
+from resource_tracker.summary import AT_LIMIT
+from resource_tracker.units import gb_to_mb, kib_to_mib
+
+CPU_TOLERANCE = 0.1
+"""Cores by which use may exceed a whole number: ticks are 10 ms, and a row's edges are not exact."""
+CPU_STEP_UP = 1.5
+"""Of CPUs that were all in use: half as many again, as nobody knows how many more it would have used."""
+CPU_PERCENTILE = {Policy.SAFE: 95, Policy.LEAN: 50}
+"""Which of the attempts counts, ordered by the cores each used for 95 % of its time: SAFE's is the highest below 20."""
+GPU_LEAST_S = 5.0
+"""A shorter attempt says nothing about an idle GPU: the driver's utilisation is a mean over up to a second."""
+DISK_HEADROOM = 1.25
+DISK_STEP_MB = 1024
+DISK_IMAGE_MB = 5120
+"""Left for what is not the step's own growth: the image's writable layer, logs, the code package."""
+SHARED_MEMORY_HEADROOM = 1.25
+SHARED_MEMORY_STEP_MIB = 64
+SHARED_MEMORY_DEFAULT_MIB = 64
+"""What Docker and Kubernetes give a container that asks for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """One number of the advice: what to ask for, what it is based on, and why. ``None``: nothing to ask for."""
+
+    amount: int | None
+    basis: float | None
+    reason: str
+
+
+def known(*readings: float | None) -> Iterator[float]:
+    """Those that can be reckoned with."""
+    return (value for value in readings if value is not None and is_measurement(value))
+
+
+# --- CPU ------------------------------------------------------------------------------------------
+
+
+def busy_cores(task: TaskSummary) -> float | None:
+    """Cores that an attempt used for 95 % of its time or less; of one without enough rows, the busiest.
+
+    Never below its mean, which also knows of processes too short for any row.
+    """
+    usual = next(known(task.cpu_p95_cores), None)
+    if usual is None:
+        return max(known(task.cpu_max_cores, task.cpu_mean_cores), default=None)
+    return max(known(usual, task.cpu_mean_cores))
+
+
+def allowed_cpus(task: TaskSummary) -> float | None:
+    """What the kernel let an attempt use, or else all that its machine has."""
+    return next(known(task.cpu_limit, task.vcpus), None)
+
+
+def cpu_need(tasks: Sequence[TaskSummary], policy: Policy) -> Amount | None:
+    """Whole CPUs for the attempts of a step; ``None`` where no attempt was measured."""
+    busy = sorted((cores, index) for index, task in enumerate(tasks) for cores in known(busy_cores(task)))
+    if not busy:
+        return None
+    rank = max(0, math.ceil(len(busy) * CPU_PERCENTILE[policy] / 100) - 1)
+    basis, index = busy[rank]
+    reason = f"{_which(len(busy), rank, policy)} used {basis:.2f} cores"
+    reason += " in its busiest moments." if tasks[index].cpu_p95_cores is None else " or less for 95 % of its time."
+    amount = max(1, math.ceil(basis - CPU_TOLERANCE))
+    full = _used_up(tasks[index], basis)
+    if full is not None and not _seen_with_more(tasks, full):
+        amount = max(amount, math.ceil(full * CPU_STEP_UP))
+        reason += f" That is all of the {full:g} it was allowed, and it may be able to use more: half as many again."
+    if tasks[index].cpu_is_lower_bound:
+        reason += " Short-lived child processes may have been missed: at least this."
+    return Amount(amount, basis, reason)
+
+
+def _which(count: int, rank: int, policy: Policy) -> str:
+    if count == 1:
+        return "The attempt"
+    if rank == count - 1:
+        return f"The busiest of {count} attempts"
+    return f"The {'middle one' if policy is Policy.LEAN else 'busiest but one in 20'} of {count} attempts"
+
+
+def _used_up(task: TaskSummary, cores: float) -> float | None:
+    """The CPUs that an attempt was allowed, if it used them all and more than one thread could have used more."""
+    allowed = allowed_cpus(task)
+    if not allowed or cores < AT_LIMIT * allowed:
+        return None
+    return None if task.threads_max == 1 else allowed
+
+
+def _seen_with_more(tasks: Sequence[TaskSummary], full: float) -> bool:
+    """Whether an attempt that was allowed more CPUs left some of them unused: then its use is the true one."""
+    return any(
+        cores < AT_LIMIT * allowed
+        for task in tasks
+        for allowed in known(allowed_cpus(task))
+        if allowed >= full + 0.5
+        for cores in known(busy_cores(task))
+    )
+
+
+# --- GPU ------------------------------------------------------------------------------------------
+
+
+def gpu_need(tasks: Sequence[TaskSummary], request: ResourceRequest) -> Amount:
+    """GPUs to ask for. An asked-for GPU is given up only where its use was measured and there was none."""
+    asked = math.ceil(next(known(request.gpu), 0))
+    counts = [count for task in tasks for count in known(task.gpu_utilized_max)]
+    if not counts:
+        return Amount(
+            asked, None, "GPU use was not measured: as asked for." if asked else "No GPU was asked for, none was seen."
+        )
+    most = math.ceil(max(counts))
+    if most > 0:
+        return Amount(most, most, f"At most {most} {'GPU was' if most == 1 else 'GPUs were'} in use at once.")
+    if not asked:
+        return Amount(0, 0.0, "No GPU was used.")
+    doubt = _doubt_about_idle_gpu(tasks)
+    if doubt:
+        return Amount(asked, 0.0, f"No GPU was seen in use, but {doubt}: as asked for.")
+    over = "in this attempt" if len(tasks) == 1 else f"in any of {len(tasks)} attempts"
+    return Amount(0, 0.0, f"Asked for {asked}, but no GPU was used {over}: without, the step would run on any machine.")
+
+
+def _doubt_about_idle_gpu(tasks: Sequence[TaskSummary]) -> str | None:
+    """Why a GPU that was not seen in use may still be needed. The newest attempt stands first."""
+    held = max((mib for task in tasks for mib in known(task.gpu_vram_max_mib)), default=0.0)
+    newest = tasks[0]
+    if held > 0:
+        return f"the step held {held:,.0f} MiB of its memory"
+    if newest.status != "ok":
+        return "this attempt did not succeed, and may not have come that far"
+    if not is_measurement(newest.gpu_utilized_max):
+        return "it was not measured in this attempt"
+    if not newest.duration_s >= GPU_LEAST_S:
+        return f"the attempt was shorter than {GPU_LEAST_S:g} s, too short to tell"
+    return None
+
+
+# --- disk and shared memory -------------------------------------------------------------------------
+
+
+def disk_need(tasks: Sequence[TaskSummary], request: ResourceRequest) -> Amount:
+    """Disk in MB, for back ends that take it; nothing where Metaflow's default suffices and nobody asked for other."""
+    grown = max((gb for task in tasks for gb in known(task.disk_growth_gb)), default=None)
+    asked = next(known(request.disk_mb), None)
+    if "kubernetes" not in request.decorators:
+        return Amount(None, grown, "")
+    if grown is None:
+        as_asked = math.ceil(asked) if asked and "disk" in request.chosen else None
+        return Amount(as_asked, None, "Disk use was not measured: as asked for." if as_asked else "")
+    needed_mb = gb_to_mb(grown) * DISK_HEADROOM + DISK_IMAGE_MB
+    amount = math.ceil(needed_mb / DISK_STEP_MB) * DISK_STEP_MB
+    if "disk" not in request.chosen and asked is not None and amount <= asked:
+        return Amount(None, grown, "")
+    reason = f"The disk became at most {grown:.1f} GB fuller: 25 % above that, and 5 GB for the image and logs."
+    return Amount(amount, grown, reason)
+
+
+def shared_memory_need(tasks: Sequence[TaskSummary], request: ResourceRequest) -> Amount:
+    """Size of ``/dev/shm`` in MiB, for back ends that take it; nothing where a container's own 64 MiB suffice."""
+    peaks = [kib for task in tasks for kib in known(task.shared_memory_peak_kib)]
+    asked = next(known(request.shared_memory_mb), None)
+    if not {"kubernetes", "batch"} & set(request.decorators) and "shared_memory" not in request.chosen:
+        return Amount(None, max(peaks, default=None), "")
+    if not peaks:
+        as_asked = math.ceil(asked) if asked and "shared_memory" in request.chosen else None
+        return Amount(as_asked, None, "Shared memory was not measured: as asked for." if as_asked else "")
+    needed = kib_to_mib(max(peaks)) * SHARED_MEMORY_HEADROOM
+    if needed <= SHARED_MEMORY_DEFAULT_MIB and "shared_memory" not in request.chosen:
+        return Amount(None, max(peaks), "")
+    amount = max(SHARED_MEMORY_STEP_MIB, math.ceil(needed / SHARED_MEMORY_STEP_MIB) * SHARED_MEMORY_STEP_MIB)
+    return Amount(amount, max(peaks), f"Shared memory held at most {kib_to_mib(max(peaks)):,.0f} MiB: 25 % above that.")

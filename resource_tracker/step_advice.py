@@ -1,0 +1,115 @@
+"""One request for all tasks of a step, from the summaries of its attempts.
+
+Pure. Rules and thresholds are explained in ``docs/sizing.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from resource_tracker.bounds import Bound
+from resource_tracker.damping import damped
+from resource_tracker.dataclass import dataclass
+from resource_tracker.memory_need import last_successes, peak_kib
+from resource_tracker.needs import busy_cores, known
+from resource_tracker.recommend import estimate
+from resource_tracker.records import NoRecommendation, Recommendation, ResourceRequest, TaskSummary
+from resource_tracker.sizing import Policy
+from resource_tracker.summary import request_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepUse:
+    """The most that any attempt used; ``None`` where it was not measured.
+
+    ``cpu_p95_cores`` is what the busiest attempt used for 95 % of its time, ``cpu_max_cores`` the busiest row of all.
+    """
+
+    memory_peak_kib: float | None = None
+    cpu_p95_cores: float | None = None
+    cpu_max_cores: float | None = None
+    gpu_utilized_max: float | None = None
+    gpu_vram_max_mib: float | None = None
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepAdvice:
+    """What to ask for in a step, and what that is based on.
+
+    Parameters
+    ----------
+    runs, tasks : int
+        Runs and tasks with a measured attempt.
+    request : ResourceRequest
+        What the newest attempt asked for.
+    estimate : Recommendation or NoRecommendation
+        The pure estimate.
+    advice : Recommendation or NoRecommendation
+        What to print: the estimate, but never less than half of the request, and the request itself where that
+        suffices within 10 %.
+    bound : Bound or None
+        What bound most of the time of the step's attempts.
+    notes : tuple of str
+        What one line cannot say: outliers, splitting, GPUs, attempts that left no trace.
+    """
+
+    step: str
+    runs: int
+    tasks: int
+    request: ResourceRequest
+    used: StepUse
+    estimate: Recommendation | NoRecommendation
+    advice: Recommendation | NoRecommendation
+    bound: Bound | None = None
+    notes: tuple[str, ...] = ()
+
+
+def advise_step(
+    tasks: Sequence[TaskSummary], *, policy: Policy = Policy.SAFE, input_bytes: float | None = None
+) -> StepAdvice:
+    """Advise one request for all tasks of a step.
+
+    Parameters
+    ----------
+    tasks : sequence of TaskSummary
+        All (recent) attempts of one step, in any order: several runs, siblings of a foreach, failures, retries.
+    input_bytes : float, optional
+        Size of the next run's largest input, where known.
+
+    Raises
+    ------
+    ValueError
+        The attempts are of several steps.
+    """
+    steps = sorted({task.step for task in tasks})
+    if len(steps) > 1:
+        raise ValueError(f"attempts of several steps: {', '.join(steps)}")
+    newest_first = sorted(tasks, key=_finished_at, reverse=True)
+    request = request_of(newest_first[0]) if newest_first else ResourceRequest()
+    pure = estimate(newest_first, request, policy=policy, input_bytes=input_bytes)
+    return StepAdvice(
+        step=steps[0] if steps else "",
+        runs=len({task.run_id for task in tasks}),
+        tasks=len({(task.run_id, task.task_id) for task in tasks}),
+        request=request,
+        used=_use(tasks),
+        estimate=pure,
+        advice=damped(pure, request) if isinstance(pure, Recommendation) else pure,
+    )
+
+
+def _finished_at(task: TaskSummary) -> float:
+    return -math.inf if task.finished_at is None else task.finished_at
+
+
+def _use(tasks: Sequence[TaskSummary]) -> StepUse:
+    return StepUse(
+        memory_peak_kib=max((peak_kib(task) for task in tasks if task.memory_peak_kib is not None), default=None),
+        cpu_p95_cores=max((cores for task in tasks for cores in known(busy_cores(task))), default=None),
+        cpu_max_cores=max((cores for task in tasks for cores in known(task.cpu_max_cores)), default=None),
+        gpu_utilized_max=max((count for task in tasks for count in known(task.gpu_utilized_max)), default=None),
+        gpu_vram_max_mib=max((mib for task in tasks for mib in known(task.gpu_vram_max_mib)), default=None),
+        duration_s=max((task.duration_s for task in last_successes(tasks) or tasks), default=0.0),
+    )
