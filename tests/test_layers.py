@@ -27,11 +27,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset(
-            frozenset(
-                {"bounds", "costs", "damping", "decorator_edits", "flow_source", "history", "machines"}
-                | {"memory_need", "needs", "places", "pricing", "recommend", "run_attempts", "settings", "sizing"}
-                | {"source_diff", "source_text", "step_advice", "summary", "usage"}
-            ),
+            {"bounds", "costs", "damping", "decorator_edits", "flow_source", "history", "machines"}
+            | {"memory_need", "needs", "places", "pricing", "recommend", "run_attempts", "settings", "sizing"}
+            | {"source_diff", "source_text", "step_advice", "summary", "usage"}
         ),
     ),
     (
