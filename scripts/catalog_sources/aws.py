@@ -49,9 +49,14 @@ def merge(
         if fitting is not None:
             chosen[key] = Price("aws", *key, fitting, source)
     chosen = _without_dedicated(chosen, known.keys(), tally)
-    for price in recent:
+    for price in sorted(recent, key=lambda price: price.source.date):
+        before = chosen.get((price.name, price.region))
+        if before is None:
+            tally.keep("aws", f"stated by {price.source.name}")
+        else:
+            how = "agrees with" if is_same(before.usd_per_hour, price.usd_per_hour) else "corrects"
+            tally.keep("aws", f"{price.source.name} {how} {before.source.name}")
         chosen[price.name, price.region] = price
-        tally.keep("aws", f"stated by {price.source.name}")
     return [p for p in chosen.values() if not _is_outdated(p, tally)]
 
 

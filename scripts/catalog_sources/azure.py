@@ -16,20 +16,27 @@ GPUS = (
     (r"Standard_ND96asr_v4", "A100", 40960),
     (r"Standard_ND96amsr_A100_v4", "A100", 81920),
     (r"Standard_ND96isr_H100_v5", "H100", 81920),
+    (r"Standard_ND96isr_H200_v5", "H200", 144384),
+    (r"Standard_NC80adis_H100_v5", "H100", 95830),
+    (r"Standard_NC32ads_A10_v4", "A10", 24576),
     (r"Standard_NV(36|72)adm?s_A10_v5", "A10", 24576),
 )
 """Pattern of the name, model and MiB of each GPU. Source: "GPU accelerated virtual machine sizes", Microsoft Learn."""
 
 
-def with_gpus(specs: Mapping[tuple[str, str], Spec], counts: Mapping[str, int]) -> dict[tuple[str, str], Spec]:
+def with_gpus(
+    specs: Mapping[tuple[str, str], Spec], counts: Mapping[tuple[str, str], tuple[int, str | None, float | None]]
+) -> dict[tuple[str, str], Spec]:
     """Specs with the NVIDIA GPUs of Azure's types, whose maker the source does not state; ``counts`` are its counts."""
     named = dict(specs)
     for (vendor, name), spec in specs.items():
-        if vendor != "azure" or spec.gpu_count or counts.get(name, 0) < 1:
+        if vendor != "azure" or spec.gpu_count or (vendor, name) not in counts:
             continue
         match = next(((model, mib) for pattern, model, mib in GPUS if re.fullmatch(pattern, name)), None)
         if match is not None:
-            named[vendor, name] = replace(spec, gpu_count=counts[name], gpu_model=match[0], gpu_memory_mib=match[1])
+            named[vendor, name] = replace(
+                spec, gpu_count=counts[vendor, name][0], gpu_model=match[0], gpu_memory_mib=match[1]
+            )
     return named
 
 

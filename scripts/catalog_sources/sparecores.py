@@ -47,11 +47,12 @@ def specs(folder: Path, tally: Tally) -> dict[tuple[str, str], Spec]:
     return found
 
 
-def gpu_counts(folder: Path, vendor: str) -> dict[str, int]:
-    """Whole GPUs of each type of a vendor, whoever made them."""
-    query = "select api_reference, gpu_count from server where vendor_id = ? and gpu_count >= 1"
+def unnamed_gpus(folder: Path) -> dict[tuple[str, str], tuple[int, str | None, float | None]]:
+    """Whole GPUs of each type whose maker is not stated as NVIDIA: count, model and MiB of each, as far as stated."""
+    query = """select vendor_id, api_reference, gpu_count, gpu_model, gpu_memory_min from server
+               where gpu_count >= 1 and coalesce(gpu_manufacturer, '') != 'NVIDIA'"""
     with sqlite3.connect(folder / _SPECS_DB) as db:
-        return {name: int(count) for name, count in db.execute(query, (vendor,))}
+        return {(vendor, name): (int(count), model, mib) for vendor, name, count, model, mib in db.execute(query)}
 
 
 def regions(folder: Path) -> set[tuple[str, str]]:

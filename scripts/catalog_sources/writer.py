@@ -20,7 +20,7 @@ FORMAT = 2
 
 
 def write(path: Path, prices: Iterable[Price], specs: Mapping[tuple[str, str], Spec], built: str) -> int:
-    """Write types that have a price, and the prices; returns the size of the file in bytes."""
+    """Write the types, also those without a price, and the prices; returns the size of the file in bytes."""
     prices = list(prices)
     sources = sorted({p.source for p in prices}, key=lambda s: (s.date, s.name))
     parts = Parts()
@@ -29,8 +29,8 @@ def write(path: Path, prices: Iterable[Price], specs: Mapping[tuple[str, str], S
         "built": built,
         "sources": [{"name": s.name, "date": s.date, "licence": s.licence} for s in sources],
         "vendors": {
-            vendor: _vendor([p for p in prices if p.vendor == vendor], specs, sources, parts)
-            for vendor in sorted({p.vendor for p in prices})
+            vendor: _vendor(vendor, [p for p in prices if p.vendor == vendor], specs, sources, parts)
+            for vendor in sorted({vendor for vendor, _ in specs})
         },
         "checksum": zlib.crc32(parts.data),
     }
@@ -59,9 +59,9 @@ def compressed(content: object) -> bytes:
 
 
 def _vendor(
-    prices: list[Price], specs: Mapping[tuple[str, str], Spec], sources: list[Source], parts: Parts
+    vendor: str, prices: list[Price], specs: Mapping[tuple[str, str], Spec], sources: list[Source], parts: Parts
 ) -> dict[str, Any]:
-    types = [specs[key] for key in sorted({(p.vendor, p.name) for p in prices})]
+    types = [specs[key] for key in sorted(specs) if key[0] == vendor]
     index = {spec.name: number for number, spec in enumerate(types)}
     regions: dict[str, list[Price]] = {}
     for price in sorted(prices, key=lambda p: (p.region, index[p.name])):
