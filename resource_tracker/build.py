@@ -11,6 +11,7 @@ from resource_tracker.pricing import Catalog, price
 from resource_tracker.recommend import recommend
 from resource_tracker.records import (
     CloudInfo,
+    FailedSource,
     History,
     InputSize,
     Limits,
@@ -55,8 +56,12 @@ def build_record(
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
     """
     usage = summarize(measurements, ticks_per_s=ticks_per_s, cpus=limits.cpus or server.vcpus)
+    tracking = measurements.tracking
     if input_size is not None:
         usage = replace(usage, input_bytes=input_size.bytes, input_source=input_size.source)
+        if input_size.note:
+            failed = FailedSource(source="input_size", reason=input_size.note)
+            tracking = replace(tracking, failed_sources=(*tracking.failed_sources, failed))
     recommendation: Recommendation | NoRecommendation
     if measurements.tracking.mode == "untracked":
         reason = measurements.tracking.reason or "the reason is not known"
@@ -76,7 +81,7 @@ def build_record(
         started_at=measurements.started_at,
         ended_at=measurements.step_ended_at or measurements.ended_at,
         outcome=outcome,
-        tracking=measurements.tracking,
+        tracking=tracking,
         process_metrics=measurements.process,
         system_metrics=measurements.system,
         usage=usage,

@@ -154,7 +154,9 @@ def _growth(spool: Spool, name: str) -> float | None:
     column = spool.columns.get(("system", name), array("d"))
     at_start = spool.first.get(("system", name), math.nan)
     highest = _highest(column, list(range(len(column))))
-    return max(0.0, highest - at_start) if highest is not None and at_start == at_start else None
+    if highest is None or at_start != at_start:
+        return None
+    return round(max(0.0, highest - at_start), 9)  # to the byte of a GB: the rest is no growth, but arithmetic
 
 
 def _total(column: array[float]) -> float:

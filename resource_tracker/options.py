@@ -10,4 +10,5 @@ DEFAULTS: dict[str, object] = {
     "prices": "bundled",
     "enabled": True,
     "quiet": False,
+    "input_size": None,
 }

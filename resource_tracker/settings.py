@@ -5,10 +5,14 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import SettingError
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULTS
+
+if TYPE_CHECKING:
+    from resource_tracker.size_expression import InputSizeOption
 
 MAX_INTERVAL_S = 86_400.0
 MAX_HISTORY_RUNS = 100
@@ -38,6 +42,8 @@ class Settings:
         False: the decorator does nothing at all.
     quiet : bool
         True: no closing line in the step's log.
+    input_size : str, float, callable or None
+        How the user tells the size of the input; ``None``: the bytes of the input artifacts.
     """
 
     interval: float
@@ -47,6 +53,7 @@ class Settings:
     prices: str
     enabled: bool
     quiet: bool
+    input_size: InputSizeOption = None
 
 
 def resolve(attributes: Mapping[str, object], chosen: Collection[str], configured: Mapping[str, object]) -> Settings:
@@ -84,6 +91,7 @@ def resolve(attributes: Mapping[str, object], chosen: Collection[str], configure
         prices=_choice("prices", values["prices"], PRICE_SOURCES, origin["prices"]),
         enabled=enabled,
         quiet=_bool("quiet", values["quiet"], origin["quiet"]),
+        input_size=_input_size(values["input_size"], origin["input_size"]),
     )
 
 
@@ -132,6 +140,14 @@ def _history(value: object, origin: str) -> int:
     if not 0 <= runs <= MAX_HISTORY_RUNS:
         raise _refuse(origin, "history", value, allowed)
     return runs
+
+
+def _input_size(value: object, origin: str) -> InputSizeOption:
+    if value is None:
+        return None
+    from resource_tracker.size_expression import input_size_of  # most steps do without
+
+    return input_size_of(value, origin)
 
 
 def _choice(name: str, value: object, allowed: tuple[str, ...], origin: str) -> str:

@@ -28,7 +28,17 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "core",
         frozenset(
             {"bounds", "costs", "damping", "decorator_edits", "flow_source", "history", "machines"}
-            | {"memory_need", "needs", "places", "pricing", "recommend", "run_attempts", "settings", "sizing"}
+            | {
+                "memory_need",
+                "needs",
+                "places",
+                "pricing",
+                "recommend",
+                "run_attempts",
+                "settings",
+                "size_expression",
+                "sizing",
+            }
             | {"source_diff", "source_text", "step_advice", "summary", "usage"}
         ),
     ),

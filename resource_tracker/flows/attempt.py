@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resource_tracker.dataclass import dataclass
+from resource_tracker.records import InputSize
 
 HANDOVER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_HANDOVER"
 MARKER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_MARKER"
@@ -12,7 +13,10 @@ MARKER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_MARKER"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskContext:
-    """What Metaflow tells about the attempt."""
+    """What Metaflow tells about the attempt.
+
+    `inputs` are the datastores of the tasks before. `own_input_size` is what the user's own ``input_size=`` gave.
+    """
 
     flow: Any
     step: str
@@ -22,6 +26,8 @@ class TaskContext:
     flow_datastore: Any
     metadata: Any
     decorators: tuple[Any, ...]
+    inputs: tuple[Any, ...] = ()
+    own_input_size: InputSize | None = None
 
     @property
     def pathspec(self) -> str:

@@ -25,11 +25,12 @@ from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import Handed, drop_handover, read_handover
+from resource_tracker.flows.input_size import ArtifactSizes
 from resource_tracker.flows.request import requested_resources
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import limits, server_info
 from resource_tracker.pricing import Catalog
-from resource_tracker.records import CloudInfo, Limits, Outcome, ServerInfo, TaskRecord
+from resource_tracker.records import CloudInfo, InputSize, Limits, Outcome, ServerInfo, TaskRecord
 from resource_tracker.settings import Settings
 from resource_tracker.starting import Begun
 from resource_tracker.summary import summary_of
@@ -66,6 +67,9 @@ class TaskSession:
         # Now, not at the end: what is in use before the step begins is others' use.
         self._server = guarded("read the machine", server_info) or ServerInfo()
         self._limits = guarded("read the limits", limits) or Limits()
+        self._artifact_sizes = None
+        if context.own_input_size is None:
+            self._artifact_sizes = guarded("read the sizes of the input artifacts", self._sizes_of_artifacts)
         self._outcome = Outcome(status="running")
         self._stored: dict[str, Any] | None = None
         self._finished = False
@@ -180,7 +184,21 @@ class TaskSession:
             catalog_note=catalog_note,
             ticks_per_s=float(os.sysconf("SC_CLK_TCK")),
             versions=self._versions,
+            input_size=self._input_size(),
         )
+
+    def _sizes_of_artifacts(self) -> ArtifactSizes:
+        from metaflow import flowspec
+
+        # Each tracked step adds the name of its artifact there.
+        internal = getattr(flowspec, "INTERNAL_ARTIFACTS_SET", ())
+        return ArtifactSizes(self._context.flow, self._context.inputs, {self._settings.artifact_name, *internal})
+
+    def _input_size(self) -> InputSize | None:
+        """Asked again by the final card, and after the step: by then it has loaded its item of a foreach."""
+        if self._artifact_sizes is not None:
+            return self._artifact_sizes.size()
+        return self._context.own_input_size
 
     def _handed(self) -> Handed:
         """Asked again by the final card: more may have arrived since the step ended."""

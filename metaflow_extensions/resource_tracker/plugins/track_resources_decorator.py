@@ -33,6 +33,10 @@ class TrackResourcesDecorator(StepDecorator):
         If False, nothing is measured.
     quiet : bool, default False
         If True, no closing line is written to the step's log.
+    input_size : str, float or callable, optional
+        How large the step's input is, for memory advice that follows it: the name of an attribute or an
+        expression of `self` that gives a number of bytes or a path, such as 'len(self.rows) * 8', a number,
+        or a function of the flow. Evaluated just before the step. By default the bytes of the input artifacts.
     """
 
     name = "track_resources"
@@ -89,8 +93,10 @@ class TrackResourcesDecorator(StepDecorator):
     ):
         # @catch runs its fallback in attempts beyond the user's retries: not the user's code.
         if self._settings.enabled and retry_count <= max_user_code_retries:
+            own_input_size = self._own_input_size(flow, inputs)
             self._session = self._guarded(
-                "start", self._start_session, flow, step_name, run_id, task_id, retry_count, metadata
+                "start",
+                *(self._start_session, flow, step_name, run_id, task_id, retry_count, metadata, inputs, own_input_size),
             )
 
     def task_post_step(self, step_name, flow, graph, retry_count, max_user_code_retries):
@@ -146,7 +152,20 @@ class TrackResourcesDecorator(StepDecorator):
             TrackResourcesDecorator._handover = handover
         handover.add(self._step, self._settings.history)
 
-    def _start_session(self, flow, step_name, run_id, task_id, retry_count, metadata):
+    def _own_input_size(self, flow, inputs):
+        """What the user's own `input_size` gives: the user's code, so it runs with the user's `sys.path`."""
+        if self._settings.input_size is None:
+            return None
+        evaluated = self._guarded("load what evaluates input_size", self._load_evaluated)
+        return evaluated and evaluated(self._settings.input_size, flow, inputs or ())
+
+    @staticmethod
+    def _load_evaluated():
+        from resource_tracker.flows.own_input_size import evaluated
+
+        return evaluated
+
+    def _start_session(self, flow, step_name, run_id, task_id, retry_count, metadata, inputs, own_input_size):
         from resource_tracker.flows.attempt import TaskContext
         from resource_tracker.flows.start import start_session
 
@@ -159,6 +178,8 @@ class TrackResourcesDecorator(StepDecorator):
             flow_datastore=self._flow_datastore,
             metadata=metadata,
             decorators=tuple(self._decorators),
+            inputs=tuple(inputs or ()),
+            own_input_size=own_input_size,
         )
         return start_session(context, self._settings)
 
