@@ -218,6 +218,8 @@ class ResourceTracker:
             record.usage,
             record.cloud,
             record.server,
+            request=record.request,
+            limits=record.limits,
             vendor=vendor,
             region=region,
             limit=limit,

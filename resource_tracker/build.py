@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from resource_tracker.errors import CatalogError
+from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.history import build_history
 from resource_tracker.pricing import Catalog, price
 from resource_tracker.recommend import recommend
@@ -42,6 +42,8 @@ def build_record(
     history: History,
     catalog: Catalog | None,
     catalog_note: str | None = None,
+    vendor: str | None = None,
+    region: str | None = None,
     ticks_per_s: float = 100.0,
     versions: dict[str, str] | None = None,
     input_size: InputSize | None = None,
@@ -52,6 +54,8 @@ def build_record(
     ----------
     catalog : Catalog or None
         ``None`` where no catalog could be read; ``catalog_note`` then says why, and no machine is offered.
+    vendor, region : str, optional
+        Offer machines of these, rather than of where the attempt ran.
     ticks_per_s : float
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
     """
@@ -71,8 +75,18 @@ def build_record(
     pricing = Pricing(note=catalog_note or "No price catalog could be read.")
     if catalog is not None:
         try:
-            pricing = price(catalog, recommendation, usage, cloud, server)
-        except CatalogError as error:  # its parts are read only now
+            pricing = price(
+                catalog,
+                recommendation,
+                usage,
+                cloud,
+                server,
+                request=request,
+                limits=limits,
+                vendor=vendor,
+                region=region,
+            )
+        except (CatalogError, SettingError) as error:  # its parts are read only now; another catalog, other places
             pricing = Pricing(note=str(error))
     return TaskRecord(
         pathspec=pathspec,

@@ -46,7 +46,15 @@ def load_bundled(file: ReadableFile | None = None) -> Catalog:
     except OSError as error:
         raise CatalogError(f"{file}: not a readable catalog ({error})") from error
     opened = CatalogFile(str(file), data)
-    return Catalog(origin=BUNDLED, instances=Instances(opened), prices=Prices(opened), sources=opened.sources)
+    return Catalog(
+        origin=BUNDLED,
+        instances=Instances(opened),
+        prices=Prices(opened),
+        sources=opened.sources,
+        open_regions=opened.open_regions,
+        lowest=opened.lowest,
+        built=opened.built,
+    )
 
 
 def search(

@@ -17,7 +17,7 @@ from resource_tracker.errors import CatalogError
 from resource_tracker.machines import PriceSource, RegionPrices
 from resource_tracker.records import InstanceType
 
-FORMAT = 2
+FORMAT = 3
 """Version of the file's layout that this module reads."""
 
 _DAMAGES = (KeyError, TypeError, ValueError, IndexError, AttributeError)
@@ -50,6 +50,9 @@ class CatalogFile:
             self.sources = tuple(PriceSource(**source) for source in index["sources"])
             self.vendors: dict[str, Any] = dict(index["vendors"])
             self.places = [(vendor, region) for vendor, spans in self.vendors.items() for region in spans["regions"]]
+            self.open_regions = {vendor: tuple(spans["open"]) for vendor, spans in self.vendors.items()}
+            self.built = str(index["built"])
+            self._lowest: list[int] = index["lowest"]
         except _DAMAGES as error:
             raise self._damaged(error) from error
         self._types: dict[str, _Types] = {}
@@ -68,6 +71,14 @@ class CatalogFile:
         names = self.types(vendor).names
         try:
             return _region(names, self._part(self.vendors[vendor]["regions"][region]), len(self.sources))
+        except _DAMAGES as error:
+            raise self._damaged(error) from error
+
+    def lowest(self) -> list[tuple[float, str, str, str]]:
+        """The lowest price of each type over all regions, ascending: USD, vendor, name, region."""
+        try:
+            listed = self._part(self._lowest)
+            return list(zip(listed["usd"], listed["vendor"], listed["name"], listed["region"], strict=True))
         except _DAMAGES as error:
             raise self._damaged(error) from error
 

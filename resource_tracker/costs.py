@@ -241,7 +241,7 @@ class Costing:
             if task.allocation != "shared":
                 return machine, "own machine", 1.0, None
             share, what = share_of(machine.instance, task.request_cpu or task.cpu_limit, memory_mib, task.request_gpu)
-            return machine, "share of own machine", share, share_note(machine, share, what)
+            return machine, "share of own machine", share, share_note(share, what)
         cpu, gpu = task.request_cpu or task.cpu_limit, task.request_gpu or 0
         assumed = self._enough(task, cpu or 1.0, memory_mib or 0.0, gpu) if cpu or memory_mib else None
         if assumed is None:
@@ -268,7 +268,7 @@ class Costing:
         return self._found[key]
 
 
-def share_note(machine: Offer, share: float, what: str) -> str:
+def share_note(share: float, what: str) -> str:
     """How the cost of an attempt on a shared machine is counted."""
     if what == "machine":
         return "The machine is shared, and it is not known how much of it the step may use: all of it is counted."

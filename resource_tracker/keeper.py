@@ -22,7 +22,16 @@ from resource_tracker.keeper_reply import Listed, listed_from, listed_to_plain, 
 from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices
 from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR
 from resource_tracker.pricing import need_of, price
-from resource_tracker.records import CloudInfo, NoRecommendation, Pricing, Recommendation, ServerInfo, UsageSummary
+from resource_tracker.records import (
+    CloudInfo,
+    Limits,
+    NoRecommendation,
+    Pricing,
+    Recommendation,
+    ResourceRequest,
+    ServerInfo,
+    UsageSummary,
+)
 from resource_tracker.units import mib_to_gib
 
 BASE_URL = "https://keeper.sparecores.net"
@@ -202,6 +211,8 @@ def price_live(
     *,
     keeper: Keeper,
     bundled: Catalog,
+    request: ResourceRequest | None = None,
+    limits: Limits | None = None,
     vendor: str | None = None,
     region: str | None = None,
     limit: int = 5,
@@ -219,8 +230,10 @@ def price_live(
     there = region or (cloud.region if at_home else DEFAULT_REGIONS.get(where, "unknown"))
     need = need_of(recommendation, usage, server) if isinstance(recommendation, Recommendation) else None
     own = cloud.instance_type if at_home and there == cloud.region else None
+    elsewhere = None
     try:
         catalog = keeper.catalog(where, there, need, own)
+        elsewhere = bundled if vendor is None or vendor in bundled.vendors() else None
     except CatalogError as error:
         note = f"Live prices could not be had ({error}): those of the bundled catalog are shown."
         catalog = replace(bundled, notes=(*bundled.notes, note))
@@ -230,8 +243,11 @@ def price_live(
         usage,
         cloud,
         server,
+        request=request,
+        limits=limits,
         vendor=vendor,
         region=region,
         limit=limit,
         allow_burstable=allow_burstable,
+        elsewhere=elsewhere,
     )

@@ -86,14 +86,18 @@ def region_id_in(reply: Any, vendor: str, region: str) -> str | None:
         The reply is not a list of regions.
     """
     try:
-        found = [
-            _text(row["region_id"])
-            for row in reply
-            if row["vendor_id"] == vendor and region in (row["region_id"], row.get("api_reference"), row.get("name"))
-        ]
+        named = {
+            name: _text(row["region_id"]) for row in reply if row["vendor_id"] == vendor for name in _names_of(row)
+        }
     except (KeyError, TypeError, AttributeError) as error:
         raise CatalogError("/regions: a list of regions was expected") from error
-    return found[0] if found else None
+    return named.get(region)
+
+
+def _names_of(row: dict[str, Any]) -> list[str]:
+    """What a region may be called; Hetzner's ``fsn1-dc14`` also by its location, which is what prices go by."""
+    names = [row["region_id"], *(row[key] for key in ("api_reference", "name") if row.get(key))]
+    return [*names, *(name.partition("-dc")[0] for name in names)]
 
 
 def listed_to_plain(row: Listed) -> dict[str, Any]:

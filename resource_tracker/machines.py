@@ -6,7 +6,8 @@ Pure. How much of a machine its system takes for itself, and why, is explained i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import SettingError
@@ -18,6 +19,9 @@ EVICTION_MIB = 100
 RESERVED_BELOW_1_GIB_MIB = 255
 RESERVED_BANDS_GIB = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
 """Share of each successive band of a machine's memory that its system keeps."""
+
+Price = tuple[float, str, str, str]
+"""USD per hour, vendor, name and region: sorted, the cheapest comes first, and the first of a type is its lowest."""
 
 _PREVIOUS_GENERATION = frozenset({"c1", "c3", "cc2", "cr1", "g2", "hs1", "i2", "m1", "m2", "m3", "r3", "t1"})
 
@@ -55,6 +59,13 @@ class Catalog:
     sources : tuple of PriceSource
     notes : tuple of str
         What a reader must know of this catalog, such as that live prices could not be had.
+    open_regions : mapping
+        Every region that a vendor has, with prices here or not; empty where that is not known.
+    lowest : callable, optional
+        Gives the lowest price of each type over all regions, ascending, as (USD, vendor, name, region): spares reading
+        every region.
+    built : str
+        The day on which the catalog was made.
     """
 
     origin: str
@@ -62,6 +73,9 @@ class Catalog:
     prices: Mapping[tuple[str, str], RegionPrices]
     sources: tuple[PriceSource, ...]
     notes: tuple[str, ...] = ()
+    open_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lowest: Callable[[], list[Price]] | None = None
+    built: str = ""
 
     def vendors(self) -> tuple[str, ...]:
         """Vendors with prices, sorted."""
@@ -175,7 +189,7 @@ def cheapest(
     """
     found: dict[tuple[str, str], Offer] = {}
     # From the cheapest up, so that few types are looked at: a region has hundreds, and this runs in the step's time.
-    for usd, owner, name, place in sorted(_prices(catalog, _places(catalog, vendor, region))):
+    for usd, owner, name, place in _ascending(catalog, vendor, region):
         if len(found) >= limit:
             break
         instance = catalog.instances[owner, name]
@@ -186,22 +200,49 @@ def cheapest(
     return tuple(found.values())
 
 
-def _prices(catalog: Catalog, places: list[tuple[str, str]]) -> Iterator[tuple[float, str, str, str]]:
-    """Every price in these places as USD, vendor, name and region: sorted, the first of a type is its cheapest."""
+def _ascending(catalog: Catalog, vendor: str | None, region: str | None) -> list[Price]:
+    """Prices in the places asked for, the cheapest first; where no region is, at least the lowest of each type."""
+    places = check_place(catalog, vendor, region)
+    if region is None and catalog.lowest is not None:
+        return [price for price in catalog.lowest() if vendor in (None, price[1])]
+    return sorted(_prices(catalog, places))
+
+
+def _prices(catalog: Catalog, places: list[tuple[str, str]]) -> Iterator[Price]:
     for vendor, region in places:
         listed = catalog.prices[vendor, region]
         for name, usd in zip(listed.names, listed.usd_per_hour, strict=True):
             yield usd, vendor, name, region
 
 
-def _places(catalog: Catalog, vendor: str | None, region: str | None) -> list[tuple[str, str]]:
+def check_place(catalog: Catalog, vendor: str | None, region: str | None, origin: str = "") -> list[tuple[str, str]]:
+    """The places with prices that are asked for; ``None`` is any.
+
+    Parameters
+    ----------
+    origin : str
+        Where the names were given, for the message: ``"@track_resources"``.
+
+    Raises
+    ------
+    SettingError
+        The catalog has no such vendor or region; the message lists those it has, and what may have been meant.
+    """
     if not catalog.prices:
         return []
+    before = f"{origin}: " if origin else ""
     if vendor is not None and vendor not in catalog.vendors():
-        raise SettingError(f"no prices for vendor {vendor!r}: there are {', '.join(catalog.vendors())}")
+        raise SettingError(f"{before}no prices for vendor {vendor!r}{_meant(vendor, catalog.vendors())}")
     places = [place for place in catalog.prices if vendor in (None, place[0]) and region in (None, place[1])]
     if not places:
         known = sorted({place[1] for place in catalog.prices if vendor in (None, place[0])})
         of_vendor = f" of vendor {vendor!r}" if vendor else ""
-        raise SettingError(f"no prices for region {region!r}{of_vendor}: there are {', '.join(known)}")
+        raise SettingError(f"{before}no prices for region {region!r}{of_vendor}{_meant(str(region), known)}")
     return sorted(places)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # only for a message
+
+    close = get_close_matches(name.lower(), known, n=1, cutoff=0.75)
+    return f": did you mean {close[0]!r}? There are {', '.join(known)}" if close else f": there are {', '.join(known)}"

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from resource_tracker.costs import Work, share_note, share_of, spot_cost, time_on
 from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices, architecture_of, cheapest
 from resource_tracker.places import place_of
 from resource_tracker.records import (
     CloudInfo,
+    Limits,
     NoRecommendation,
     Offer,
     Pricing,
     Recommendation,
+    ResourceRequest,
     ServerInfo,
     UsageSummary,
 )
@@ -24,7 +27,14 @@ from resource_tracker.units import mb_to_mib, seconds_to_hours
 
 __all__ = ["Catalog", "Need", "PriceSource", "RegionPrices", "cheapest", "need_of", "price"]
 
-SAME_TIME = "Costs assume that the step takes as long as it did here."
+SAME_TIME = "On these machines the step is taken to last as long as it did."
+OTHER_TIME = (
+    "Times on these machines are estimated from the CPU that the step used: longer on fewer cores than it kept busy, "
+    "shorter on more only where it used all that it had, and never beyond twice as many."
+)
+LEFT_OUT = "Storage and traffic are not counted."
+ANYWHERE = 3
+"""Offers of any place at most."""
 
 
 def price(
@@ -34,10 +44,13 @@ def price(
     cloud: CloudInfo,
     server: ServerInfo,
     *,
+    request: ResourceRequest | None = None,
+    limits: Limits | None = None,
     vendor: str | None = None,
     region: str | None = None,
     limit: int = 5,
     allow_burstable: bool = False,
+    elsewhere: Catalog | None = None,
 ) -> Pricing:
     """What the attempt cost on its own machine, and what it would have cost on the cheapest that is enough.
 
@@ -45,34 +58,54 @@ def price(
     ----------
     recommendation : Recommendation or NoRecommendation
         Without a recommendation there are no offers, but still the cost of the attempt's own machine.
+    request, limits : ResourceRequest and Limits, optional
+        The share of a shared machine is that of what was asked for, else of what was allowed. The cores that were
+        allowed also say whether more of them may help.
     vendor, region : str, optional
-        Look here rather than where the step ran.
+        Look here rather than where the step ran, also for the list that is else of any place.
+    elsewhere : Catalog, optional
+        Where to look for machines of any place, if the catalog knows only one.
 
     Raises
     ------
     SettingError
         ``vendor`` or ``region`` was given and is not in the catalog.
     """
+    request, limits = request or ResourceRequest(), limits or Limits()
     place = place_of(catalog, cloud, vendor, region)
     hours = seconds_to_hours(usage.duration_s)
-    own, notes = _own_machine(catalog, cloud, server, hours)
+    own, share, notes = _own_machine(catalog, cloud, server, request, limits, hours)
     notes = [*catalog.notes, *([place.note] if place.note else []), *notes]
     offers: tuple[Offer, ...] = ()
+    anywhere: tuple[Offer, ...] = ()
     if isinstance(recommendation, Recommendation):
-        need = need_of(recommendation, usage, server)
-        offers = tuple(
-            _with_cost(offer, hours)
-            for offer in cheapest(
-                catalog, need, vendor=place.vendor, region=place.region, limit=limit, allow_burstable=allow_burstable
-            )
+        need, work = need_of(recommendation, usage, server), _work_of(usage, server, limits)
+        found = cheapest(
+            catalog, need, vendor=place.vendor, region=place.region, limit=limit, allow_burstable=allow_burstable
         )
-        notes.append(SAME_TIME if offers else "No machine in the catalog is enough.")
+        offers = tuple(_with_cost(offer, work) for offer in found)
+        wide = (vendor, None if vendor else region)
+        if wide != (place.vendor, place.region):
+            found = cheapest(
+                elsewhere or catalog,
+                need,
+                vendor=wide[0],
+                region=wide[1],
+                limit=ANYWHERE,
+                allow_burstable=allow_burstable,
+            )
+            anywhere = tuple(_with_cost(offer, work) for offer in found)
+        same_time = all(offer.run_hours == hours for offer in (*offers, *anywhere))
+        notes.append((SAME_TIME if same_time else OTHER_TIME) if offers else "No machine in the catalog is enough.")
     saving = None
     if own is not None and own.run_cost_usd is not None and offers and offers[0].run_cost_usd is not None:
         saving = max(0.0, own.run_cost_usd - offers[0].run_cost_usd)
         if saving == 0:
-            notes.append("The step's own machine is already as cheap as any that is enough.")
-    sources = _sources(catalog, [*offers, *([own] if own else [])])
+            whose = "The step's share of its machine" if share is not None else "The step's own machine"
+            notes.append(f"{whose} is already as cheap as any machine that is enough.")
+    if offers or own:
+        notes.append(LEFT_OUT)
+    sources = _sources(catalog, [*offers, *([own] if own else []), *([] if elsewhere else anywhere)])
     return Pricing(
         offers=offers,
         vendor=place.vendor,
@@ -84,6 +117,9 @@ def price(
         catalog_source=": ".join([catalog.origin, ", ".join(s.name for s in sources)]) if sources else catalog.origin,
         catalog_date=min((s.date for s in sources), default=""),
         note=" ".join(notes) or None,
+        own_share=share,
+        offers_anywhere=anywhere,
+        spot_usd=_on_spot(offers),
     )
 
 
@@ -100,23 +136,45 @@ def need_of(recommendation: Recommendation, usage: UsageSummary, server: ServerI
 
 
 def _own_machine(
-    catalog: Catalog, cloud: CloudInfo, server: ServerInfo, hours: float
-) -> tuple[Offer | None, list[str]]:
-    """The offer for the machine the step ran on, and what must be said about it."""
+    catalog: Catalog, cloud: CloudInfo, server: ServerInfo, request: ResourceRequest, limits: Limits, hours: float
+) -> tuple[Offer | None, float | None, list[str]]:
+    """The offer for the machine the step ran on, its share where it is shared, and what must be said about it."""
     if not cloud.known:
-        return None, []
+        return None, None, []
     found = catalog.find(cloud.vendor, cloud.region, cloud.instance_type)
     if found is None:
         machine = f"{cloud.vendor} {cloud.instance_type} in {cloud.region}"
-        return None, [f"The cost of this attempt is not known: {machine} is not in the catalog."]
-    notes = []
-    if server.allocation == "shared":
-        notes.append("The machine is shared: the cost of this attempt is that of the whole machine for its duration.")
-    return _with_cost(found[0], hours), notes
+        known = (cloud.vendor, cloud.instance_type) in catalog.instances
+        why = f"there is no price for {machine}" if known else f"{machine} is not in the catalog"
+        return None, None, [f"The cost of this attempt is not known: {why}."]
+    offer = found[0]
+    if server.allocation != "shared":
+        return replace(offer, run_cost_usd=offer.price_usd_per_hour * hours, run_hours=hours), None, []
+    memory_mib = mb_to_mib(request.memory_mb) if request.memory_mb else limits.memory_mib
+    share, what = share_of(offer.instance, request.cpu or limits.cpus, memory_mib, request.gpu)
+    own = replace(offer, run_cost_usd=offer.price_usd_per_hour * share * hours, run_hours=hours)
+    return own, share, [share_note(share, what)]
 
 
-def _with_cost(offer: Offer, hours: float) -> Offer:
-    return replace(offer, run_cost_usd=offer.price_usd_per_hour * hours)
+def _work_of(usage: UsageSummary, server: ServerInfo, limits: Limits) -> Work:
+    return Work(
+        wall_s=usage.duration_s,
+        cpu_s=usage.cpu_seconds,
+        busiest_cores=usage.cpu_max_cores,
+        usual_cores=usage.cpu_p95_cores,
+        allowed_cores=limits.cpus or server.vcpus,
+    )
+
+
+def _with_cost(offer: Offer, work: Work) -> Offer:
+    hours = seconds_to_hours(time_on(work, offer.instance.vcpus))
+    return replace(offer, run_cost_usd=offer.price_usd_per_hour * hours, run_hours=hours)
+
+
+def _on_spot(offers: tuple[Offer, ...]) -> float | None:
+    if not offers or offers[0].run_hours is None:
+        return None
+    return spot_cost(offers[0].price_usd_per_hour, offers[0].run_hours)
 
 
 def _sources(catalog: Catalog, offers: Iterable[Offer]) -> list[PriceSource]:

@@ -319,12 +319,16 @@ class InstanceType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """An instance type at an on-demand price in a region. ``run_cost_usd``: this attempt's duration on it."""
+    """An instance type at an on-demand price in a region.
+
+    ``run_cost_usd`` is what this attempt cost, or would have cost, on it, and ``run_hours`` in what time.
+    """
 
     instance: InstanceType
     region: str
     price_usd_per_hour: float
     run_cost_usd: float | None = None
+    run_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,7 +337,9 @@ class Pricing:
 
     ``assumed`` is True where the vendor is unknown and ``vendor``/``region`` are a stated default; then
     ``run_cost_usd`` and ``saving_usd`` are ``None``. ``note`` says what a reader must know
-    (own machine not in the catalog, live prices not reachable, ...).
+    (own machine not in the catalog, live prices not reachable, ...). ``own_share`` is the part of a shared machine
+    that ``run_cost_usd`` counts. ``offers_anywhere`` are the cheapest over all vendors and regions, of any place.
+    ``spot_usd`` is an estimate for the first offer.
     """
 
     offers: tuple[Offer, ...] = ()
@@ -346,6 +352,9 @@ class Pricing:
     catalog_source: str = ""
     catalog_date: str = ""
     note: str | None = None
+    own_share: float | None = None
+    offers_anywhere: tuple[Offer, ...] = ()
+    spot_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

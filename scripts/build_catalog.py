@@ -45,11 +45,12 @@ def unpacked(package: str, downloads: Path) -> Path:
     return folder
 
 
-def gather(downloads: Path, tally: Tally) -> tuple[list[Price], dict[tuple[str, str], Spec]]:
-    """Plausible prices of all vendors, one for each type and region, and the specs."""
+def gather(downloads: Path, tally: Tally) -> tuple[list[Price], dict[tuple[str, str], Spec], set[tuple[str, str]]]:
+    """Plausible prices of all vendors, one for each type and region; the specs; the open regions."""
     specs_folder, old_folder, libcloud_folder, cloudprice_folder, cloudwright_folder = (
         unpacked(package, downloads) for package in PACKAGES
     )
+    regions = sparecores.regions(specs_folder)
     gpus = sparecores.unnamed_gpus(specs_folder)
     named = azure.with_gpus(sparecores.specs(specs_folder, tally), gpus)
     specs = repairs.repaired(named, gpus, tally)
@@ -64,13 +65,13 @@ def gather(downloads: Path, tally: Tally) -> tuple[list[Price], dict[tuple[str, 
         *azure.prices(
             tables["azure_linux"],
             specs,
-            sparecores.regions(specs_folder),
+            regions,
             libcloud.table_source("Azure"),
             of(recent, "azure"),
             tally,
         ),
     ]
-    return checks.plausible(prices, specs, tally), specs
+    return checks.plausible(prices, specs, tally), specs, regions
 
 
 def of(prices: list[Price], vendor: str) -> list[Price]:
@@ -100,9 +101,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         downloads = arguments.downloads or Path(temporary)
         downloads.mkdir(parents=True, exist_ok=True)
-        prices, specs = gather(downloads, tally)
+        prices, specs, regions = gather(downloads, tally)
     built = datetime.now(timezone.utc).date().isoformat()
-    report(prices, specs, writer.write(arguments.output, prices, specs, built), tally)
+    report(prices, specs, writer.write(arguments.output, prices, specs, built, regions), tally)
 
 
 if __name__ == "__main__":

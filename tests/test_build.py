@@ -75,8 +75,9 @@ def test_without_a_catalog_there_is_the_reason():
 def test_a_catalog_that_proves_damaged_costs_only_the_prices(tmp_path):
     """Its parts are read when the price is looked for: what is wrong with them becomes the note."""
     parts = Parts()
-    spans = {"types": parts.add({"name": ["m5.large"]}), "regions": {"us-east-1": parts.add({})}}
-    index = {"format": FORMAT, "sources": [], "vendors": {"aws": spans}, "checksum": zlib.crc32(parts.data)}
+    spans = {"types": parts.add({"name": ["m5.large"]}), "regions": {"us-east-1": parts.add({})}, "open": []}
+    index = {"format": FORMAT, "built": "", "sources": [], "vendors": {"aws": spans}, "lowest": parts.add({})}
+    index["checksum"] = zlib.crc32(parts.data)
     path = tmp_path / "catalog.json.gz"
     path.write_bytes(compressed(index) + parts.data)
     catalog = load_bundled(path)

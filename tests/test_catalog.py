@@ -6,6 +6,7 @@ import sys
 import time
 import zipfile
 import zlib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -63,9 +64,11 @@ def written(folder, content):
             vendor: {
                 "types": parts.add(listed["types"]),
                 "regions": {region: parts.add(columns) for region, columns in listed["regions"].items()},
+                "open": sorted(listed["regions"]),
             }
             for vendor, listed in vendors.items()
         }
+        index["lowest"] = parts.add(content.get("lowest", {"usd": [], "vendor": [], "name": [], "region": []}))
     path = folder / "catalog.json.gz"
     path.write_bytes(compressed({**index, "checksum": zlib.crc32(parts.data)}) + parts.data)
     return path
@@ -104,6 +107,31 @@ def test_reads_only_what_is_asked_for(tmp_path):
     assert catalog.find("aws", "us-east-1", "m5.large")[0].price_usd_per_hour == 0.096
     with pytest.raises(CatalogError, match="damaged catalog"):
         catalog.find("aws", "eu-west-1", "m5.large")
+
+
+def test_the_lowest_price_of_each_type_is_kept_apart(catalog):
+    """A search of all places reads one list, and finds what reading every region would."""
+    need = Need(vcpus=4, memory_mib=10_000)
+    for where in ({}, {"vendor": "aws"}):
+        fast = cheapest(catalog, need, limit=20, **where)
+        slow = cheapest(replace(catalog, lowest=None), need, limit=20, **where)
+        assert fast == slow and len(fast) == 20
+
+
+def test_a_damaged_list_of_lowest_prices_names_the_file(tmp_path):
+    """It is read only by a search of all places."""
+    content = small_content() | {"lowest": {"usd": [1.0], "vendor": [], "name": [], "region": []}}
+    catalog = load_bundled(written(tmp_path, content))
+    assert catalog.find("aws", "us-east-1", "m5.large") is not None
+    with pytest.raises(CatalogError, match=r"catalog\.json\.gz: damaged catalog"):
+        cheapest(catalog, Need(vcpus=1, memory_mib=1))
+
+
+def test_open_regions_of_all_vendors_are_known(catalog):
+    """Also of those without a price, for whoever asks for live prices."""
+    assert {"fsn1-dc14", "nbg1-dc3"} <= set(catalog.open_regions["hcloud"]) and "eu-west-1" in catalog.open_regions[
+        "aws"
+    ]
 
 
 def test_bundled_catalog_covers_the_clouds(catalog):

@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resource_tracker.costs import spot_cost
 from resource_tracker.errors import SettingError
 from resource_tracker.machines import architecture_of, is_enough, reserved_memory_mib
 from resource_tracker.pricing import (
+    LEFT_OUT,
+    OTHER_TIME,
     SAME_TIME,
     Catalog,
     Need,
@@ -18,8 +21,10 @@ from resource_tracker.pricing import (
 from resource_tracker.records import (
     CloudInfo,
     InstanceType,
+    Limits,
     NoRecommendation,
     Recommendation,
+    ResourceRequest,
     ServerInfo,
     UsageSummary,
 )
@@ -158,6 +163,14 @@ def test_unknown_places_list_the_known(where, listed):
         cheapest(CATALOG, Need(vcpus=1, memory_mib=1), **where)
 
 
+def test_a_near_miss_is_named():
+    """Who misspells a region or writes it in capitals is told which was probably meant."""
+    with pytest.raises(SettingError, match="did you mean 'eu-west-1'"):
+        cheapest(CATALOG, Need(vcpus=1, memory_mib=1), vendor="aws", region="EU-west1")
+    with pytest.raises(SettingError, match="did you mean 'aws'"):
+        cheapest(CATALOG, Need(vcpus=1, memory_mib=1), vendor="AWS")
+
+
 @given(st.floats(1, 64), st.floats(1, 70000), st.integers(0, 2), st.booleans())
 def test_offers_are_enough_and_ascending(vcpus, memory_mib, gpus, burstable):
     """Whatever the need: each offer meets it, and prices do not fall."""
@@ -181,7 +194,7 @@ def test_own_machine_and_saving():
     assert names(result.offers) == ["small", "big", "gpu"]
     assert result.offers[0].run_cost_usd == pytest.approx(0.12)
     assert result.saving_usd == pytest.approx(0.78)
-    assert result.note == SAME_TIME
+    assert result.note == f"{SAME_TIME} {LEFT_OUT}"
 
 
 def test_sources_and_oldest_date_of_what_is_shown():
@@ -212,7 +225,7 @@ def test_places_that_the_catalog_lacks(cloud, place, why):
     """A region or vendor without prices falls back on the vendor's default, else on AWS, and says so."""
     result = price(CATALOG, ADVICE, HOUR, cloud, ServerInfo())
     assert (result.vendor, result.region) == place and result.assumed and why in result.note
-    assert f"{cloud.instance_type} in {cloud.region} is not in the catalog" in result.note
+    assert f"{cloud.instance_type} in {cloud.region}" in result.note and "is not known" in result.note
 
 
 def test_own_machine_not_in_the_catalog():
@@ -224,6 +237,12 @@ def test_own_machine_not_in_the_catalog():
         and result.run_cost_usd is None
         and "x9.huge in eu-west-1 is not in the catalog" in result.note
     )
+
+
+def test_own_machine_without_a_price():
+    """The type is known, its price in the region is not."""
+    cloud = CloudInfo(vendor="aws", region="eu-west-1", instance_type="arm")
+    assert "there is no price for aws arm in eu-west-1" in price(CATALOG, ADVICE, HOUR, cloud, ServerInfo()).note
 
 
 def test_nothing_to_save():
@@ -246,9 +265,67 @@ def test_no_recommendation_still_costs():
     assert result.offers == () and result.run_cost_usd == pytest.approx(0.9) and result.saving_usd is None
 
 
-def test_shared_machine_is_said():
-    """The cost of a machine that others use too is that of the whole machine, and labelled so."""
-    assert "machine is shared" in price(CATALOG, ADVICE, HOUR, HOME, ServerInfo(allocation="shared")).note
+def test_a_shared_machine_costs_its_share():
+    """A pod that asked for 4 of 16 vCPUs pays a quarter; the row of its own machine says so, too."""
+    shared = ServerInfo(allocation="shared")
+    request = ResourceRequest(cpu=4.0, memory_mb=1000.0)
+    result = price(CATALOG, ADVICE, HOUR, HOME, shared, request=request)
+    assert (result.own_share, result.run_cost_usd) == (0.25, pytest.approx(0.225))
+    assert result.own.run_cost_usd == result.run_cost_usd and "share is 25%, that of the vCPUs" in result.note
+    assert result.saving_usd == pytest.approx(0.225 - 0.12)
+
+
+def test_a_cheap_share_leaves_nothing_to_save():
+    """A sixteenth of a machine costs less than any machine of its own."""
+    shared, limits = ServerInfo(allocation="shared"), Limits(cpus=1.0, memory_mib=1024.0)
+    result = price(CATALOG, ADVICE, HOUR, HOME, shared, limits=limits)
+    assert result.saving_usd == 0 and "share of its machine is already as cheap" in result.note
+
+
+def test_a_shared_machine_of_which_nothing_is_known_is_counted_whole():
+    """Neither asked for nor limited: all of it, and the note says so."""
+    result = price(CATALOG, ADVICE, HOUR, HOME, ServerInfo(allocation="shared"))
+    assert result.run_cost_usd == pytest.approx(0.9) and "all of it is counted" in result.note
+
+
+def test_time_changes_with_the_cores():
+    """A step that kept four cores busy, on two: twice the time and the money, and the note says how that is known."""
+    usage = UsageSummary(duration_s=3600.0, cpu_seconds=4 * 3600.0, cpu_max_cores=4.0, cpu_p95_cores=4.0)
+    result = price(CATALOG, ADVICE, usage, HOME, ServerInfo(vcpus=16))
+    small, big, _ = result.offers
+    assert (small.run_hours, small.run_cost_usd) == (pytest.approx(2.0), pytest.approx(0.24))
+    assert big.run_hours == pytest.approx(1.0) and OTHER_TIME in result.note
+
+
+def test_all_cores_busy_may_gain_from_more():
+    """Two of two cores busy: a machine of 16 halves the time and no more."""
+    usage = UsageSummary(duration_s=3600.0, cpu_seconds=2 * 3600.0, cpu_max_cores=2.0, cpu_p95_cores=2.0)
+    result = price(CATALOG, ADVICE, usage, HOME, ServerInfo(vcpus=16), limits=Limits(cpus=2.0))
+    assert [offer.run_hours for offer in result.offers] == pytest.approx([1.0, 0.5, 1.0])
+
+
+def test_cheapest_of_any_place():
+    """Beside the list of the step's own place: the cheapest of all vendors and regions, each type once."""
+    result = price(CATALOG, ADVICE, HOUR, HOME, ServerInfo())
+    assert [(o.instance.name, o.region) for o in result.offers_anywhere] == [
+        ("g-small", "us-central1"),
+        ("small", "us-east-1"),
+        ("big", "us-east-1"),
+    ]
+    assert all(offer.run_cost_usd == pytest.approx(offer.price_usd_per_hour) for offer in result.offers_anywhere)
+
+
+def test_a_chosen_place_narrows_both_lists():
+    """``vendor`` keeps to its regions; with ``region`` alone there is no second list."""
+    narrowed = price(CATALOG, ADVICE, HOUR, HOME, ServerInfo(), vendor="aws")
+    assert {o.instance.vendor for o in narrowed.offers_anywhere} == {"aws"}
+    assert price(CATALOG, ADVICE, HOUR, HOME, ServerInfo(), region="us-east-1").offers_anywhere == ()
+
+
+def test_spot_is_an_estimate_for_the_cheapest():
+    """On-demand price less the usual discount, plus what interruptions cost."""
+    result = price(CATALOG, ADVICE, HOUR, HOME, ServerInfo())
+    assert result.spot_usd == spot_cost(0.12, 1.0) < 0.12 / 2
 
 
 def test_architecture_of_the_step():

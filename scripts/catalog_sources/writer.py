@@ -16,22 +16,33 @@ from typing import Any
 
 from catalog_sources.model import Price, Source, Spec
 
-FORMAT = 2
+FORMAT = 3
 
 
-def write(path: Path, prices: Iterable[Price], specs: Mapping[tuple[str, str], Spec], built: str) -> int:
-    """Write the types, also those without a price, and the prices; returns the size of the file in bytes."""
+def write(
+    path: Path,
+    prices: Iterable[Price],
+    specs: Mapping[tuple[str, str], Spec],
+    built: str,
+    regions: Iterable[tuple[str, str]] = (),
+) -> int:
+    """Write the types, also those without a price, and the prices; returns the size of the file in bytes.
+
+    ``regions`` are the open ones of each vendor, whether there are prices for them or not.
+    """
     prices = list(prices)
     sources = sorted({p.source for p in prices}, key=lambda s: (s.date, s.name))
     parts = Parts()
+    vendors = {
+        vendor: _vendor(vendor, [p for p in prices if p.vendor == vendor], specs, sources, sorted(regions), parts)
+        for vendor in sorted({vendor for vendor, _ in specs})
+    }
     index = {
         "format": FORMAT,
         "built": built,
         "sources": [{"name": s.name, "date": s.date, "licence": s.licence} for s in sources],
-        "vendors": {
-            vendor: _vendor(vendor, [p for p in prices if p.vendor == vendor], specs, sources, parts)
-            for vendor in sorted({vendor for vendor, _ in specs})
-        },
+        "vendors": vendors,
+        "lowest": parts.add(_lowest(prices)),
         "checksum": zlib.crc32(parts.data),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +70,12 @@ def compressed(content: object) -> bytes:
 
 
 def _vendor(
-    vendor: str, prices: list[Price], specs: Mapping[tuple[str, str], Spec], sources: list[Source], parts: Parts
+    vendor: str,
+    prices: list[Price],
+    specs: Mapping[tuple[str, str], Spec],
+    sources: list[Source],
+    open_regions: list[tuple[str, str]],
+    parts: Parts,
 ) -> dict[str, Any]:
     types = [specs[key] for key in sorted(specs) if key[0] == vendor]
     index = {spec.name: number for number, spec in enumerate(types)}
@@ -69,6 +85,7 @@ def _vendor(
     return {
         "types": parts.add(_columns(types)),
         "regions": {region: parts.add(_prices(listed, index, sources)) for region, listed in regions.items()},
+        "open": sorted({region for owner, region in open_regions if owner == vendor} | regions.keys()),
     }
 
 
@@ -79,6 +96,20 @@ def _prices(prices: list[Price], index: dict[str, int], sources: list[Source]) -
         "type_step": [number - before for before, number in pairwise([0, *numbers])],
         "usd": [round(price.usd_per_hour, 6) for price in prices],
         "source": [sources.index(price.source) for price in prices],
+    }
+
+
+def _lowest(prices: list[Price]) -> dict[str, list[Any]]:
+    """The lowest price of each type, over all regions, the cheapest type first."""
+    lowest: dict[tuple[str, str], Price] = {}
+    for price in sorted(prices, key=lambda p: (p.usd_per_hour, p.vendor, p.name, p.region)):
+        lowest.setdefault((price.vendor, price.name), price)
+    listed = lowest.values()
+    return {
+        "usd": [round(price.usd_per_hour, 6) for price in listed],
+        "vendor": [price.vendor for price in listed],
+        "name": [price.name for price in listed],
+        "region": [price.region for price in listed],
     }
 
 
