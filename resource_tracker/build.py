@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from resource_tracker.bounds import bound_of
 from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.history import build_history
 from resource_tracker.pricing import Catalog, price
@@ -66,6 +67,9 @@ def build_record(
         if input_size.note:
             failed = FailedSource(source="input_size", reason=input_size.note)
             tracking = replace(tracking, failed_sources=(*tracking.failed_sources, failed))
+    bound = bound_of(usage, measurements.process, measurements.system, limits, server, outcome)
+    if bound is not None:
+        usage = replace(usage, bound=bound.word, bound_evidence=bound.evidence)
     recommendation: Recommendation | NoRecommendation
     if measurements.tracking.mode == "untracked":
         reason = measurements.tracking.reason or "the reason is not known"

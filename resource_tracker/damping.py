@@ -7,6 +7,7 @@ reaches the same number a little later, and a rare large input meanwhile finds s
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 from resource_tracker.records import Recommendation, ResourceRequest
@@ -60,7 +61,10 @@ def damped(estimate: Recommendation, request: ResourceRequest) -> Recommendation
         changed[field] = amount
         unchanged[name] = estimated
         reasons[name] = f"{reasons.get(name, '')} {_why(name, asked, amount, estimated)}".strip()
-    return replace(estimate, reasons=reasons, estimate=unchanged, **changed) if changed else estimate  # type: ignore[arg-type]
+    if not changed:
+        return estimate
+    advice = replace(estimate, reasons=reasons, estimate=unchanged, **changed)  # type: ignore[arg-type]
+    return replace(advice, notes=(*estimate.notes, *_halved_note(advice, request)))
 
 
 def asked_for(request: ResourceRequest) -> dict[str, float]:
@@ -77,8 +81,21 @@ def asked_for(request: ResourceRequest) -> dict[str, float]:
     return {name: float(amount) for name, amount in named.items() if amount}
 
 
+def halved(advice: Recommendation, request: ResourceRequest) -> dict[str, int]:
+    """The estimated numbers, by name, of which the advice asks for more, so as not to cut too much at once."""
+    asked, now = asked_for(request), advice.arguments()
+    return {name: number for name, number in advice.estimate.items() if now.get(name, 0) < asked.get(name, 0.0)}
+
+
+def _halved_note(advice: Recommendation, request: ResourceRequest) -> Iterator[str]:
+    estimated = halved(advice, request)
+    if estimated:
+        numbers = ", ".join(f"{name}={number}" for name, number in estimated.items())
+        yield f"Half of what you asked for; the estimate is {numbers}. Lower it again after the next run."
+
+
 def _why(name: str, asked: float, amount: int, estimated: int) -> str:
     unit = _NAMES[name]
     if amount >= asked:
-        return f"The {amount:,} {unit} asked for suffice, within {SUFFICES_WITHIN:.0%} of that: left alone."
-    return f"Half of what was asked for: the estimate is {estimated:,} {unit}, lower it again after the next run."
+        return f"The {amount:,} {unit} asked for suffice, within {SUFFICES_WITHIN * 100:.0f} %: left alone."
+    return f"Half of what was asked for; the estimate is {estimated:,} {unit}."

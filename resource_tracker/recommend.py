@@ -6,14 +6,16 @@ Pure. Rules and thresholds are explained in ``docs/sizing.md``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from resource_tracker.damping import damped
 from resource_tracker.memory_need import LEAST_MB, UNLISTED_RUN, as_asked, memory_need, peak_kib, round_up_mb
 from resource_tracker.needs import Amount, cpu_need, disk_need, gpu_need, known, shared_memory_need
+from resource_tracker.notes import notes_for
 from resource_tracker.records import (
     History,
+    InstanceType,
     Limits,
     NoRecommendation,
     Outcome,
@@ -52,6 +54,7 @@ def recommend(
     *,
     server: ServerInfo = ServerInfo(),  # noqa: B008 - frozen
     policy: Policy = Policy.SAFE,
+    instances: Iterable[InstanceType] = (),
 ) -> Recommendation | NoRecommendation:
     """Advise what to ask for next time, from this attempt and the earlier ones.
 
@@ -67,6 +70,8 @@ def recommend(
         An attempt that did not succeed gives advice that is labelled as a lower bound.
     policy : Policy
         ``SAFE``: practically never too little; ``LEAN``: least expected cost.
+    instances : iterable of InstanceType
+        Machines among which to look for a smaller GPU.
 
     Returns
     -------
@@ -87,8 +92,8 @@ def recommend(
     if outcome.status != "ok":
         why = "this attempt has not ended yet" if outcome.status == "running" else "this attempt did not succeed"
         reasons = {**reasons, "memory": f"At least, because {why}. {reasons['memory']}"}
-    advice = replace(advice, reasons=reasons, based_on_runs=measured + history.runs_analyzed)
-    return damped(advice, request)
+    advice = damped(replace(advice, reasons=reasons, based_on_runs=measured + history.runs_analyzed), request)
+    return replace(advice, notes=(*advice.notes, *notes_for(tasks, request, advice, instances)))
 
 
 def estimate(

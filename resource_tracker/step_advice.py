@@ -6,15 +6,17 @@ Pure. Rules and thresholds are explained in ``docs/sizing.md``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from resource_tracker.bounds import Bound
+from resource_tracker.bounds import Bound, bound_of_step
 from resource_tracker.damping import damped
 from resource_tracker.dataclass import dataclass
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.needs import busy_cores, known
+from resource_tracker.notes import notes_for, without_trace
 from resource_tracker.recommend import estimate
-from resource_tracker.records import NoRecommendation, Recommendation, ResourceRequest, TaskSummary
+from resource_tracker.records import InstanceType, NoRecommendation, Recommendation, ResourceRequest, TaskSummary
 from resource_tracker.sizing import Policy
 from resource_tracker.summary import request_of
 
@@ -67,7 +69,11 @@ class StepAdvice:
 
 
 def advise_step(
-    tasks: Sequence[TaskSummary], *, policy: Policy = Policy.SAFE, input_bytes: float | None = None
+    tasks: Sequence[TaskSummary],
+    *,
+    policy: Policy = Policy.SAFE,
+    input_bytes: float | None = None,
+    instances: Iterable[InstanceType] = (),
 ) -> StepAdvice:
     """Advise one request for all tasks of a step.
 
@@ -77,6 +83,8 @@ def advise_step(
         All (recent) attempts of one step, in any order: several runs, siblings of a foreach, failures, retries.
     input_bytes : float, optional
         Size of the next run's largest input, where known.
+    instances : iterable of InstanceType
+        Machines among which to look for a smaller GPU.
 
     Raises
     ------
@@ -87,17 +95,32 @@ def advise_step(
     if len(steps) > 1:
         raise ValueError(f"attempts of several steps: {', '.join(steps)}")
     newest_first = sorted(tasks, key=_finished_at, reverse=True)
-    request = request_of(newest_first[0]) if newest_first else ResourceRequest()
-    pure = estimate(newest_first, request, policy=policy, input_bytes=input_bytes)
+    measured = [task for task in newest_first if _is_measured(task)]
+    request = request_of((measured or newest_first)[0]) if newest_first else ResourceRequest()
+    pure = estimate(measured or newest_first, request, policy=policy, input_bytes=input_bytes)
+    advice = pure
+    if isinstance(pure, Recommendation):
+        printed = damped(pure, request)
+        advice = replace(printed, notes=(*printed.notes, *notes_for(newest_first, request, printed, instances)))
     return StepAdvice(
         step=steps[0] if steps else "",
-        runs=len({task.run_id for task in tasks}),
-        tasks=len({(task.run_id, task.task_id) for task in tasks}),
+        runs=len({task.run_id for task in measured}),
+        tasks=len({(task.run_id, task.task_id) for task in measured}),
         request=request,
         used=_use(tasks),
         estimate=pure,
-        advice=damped(pure, request) if isinstance(pure, Recommendation) else pure,
+        advice=advice,
+        bound=bound_of_step(tasks),
+        notes=tuple(note for note in (*_notes(advice), without_trace(tasks)) if note),
     )
+
+
+def _notes(advice: Recommendation | NoRecommendation) -> tuple[str, ...]:
+    return advice.notes if isinstance(advice, Recommendation) else ()
+
+
+def _is_measured(task: TaskSummary) -> bool:
+    return any(True for _ in known(task.memory_peak_kib, task.cpu_max_cores))
 
 
 def _finished_at(task: TaskSummary) -> float:

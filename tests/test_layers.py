@@ -31,6 +31,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
             | {
                 "memory_need",
                 "needs",
+                "gpu_notes",
+                "notes",
                 "places",
                 "pricing",
                 "recommend",
