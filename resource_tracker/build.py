@@ -15,6 +15,7 @@ from resource_tracker.records import (
     FailedSource,
     History,
     InputSize,
+    InstanceType,
     Limits,
     Measurements,
     NoRecommendation,
@@ -26,6 +27,7 @@ from resource_tracker.records import (
     TaskRecord,
     TaskSummary,
 )
+from resource_tracker.sizing import Policy
 from resource_tracker.usage import summarize
 
 
@@ -48,6 +50,7 @@ def build_record(
     ticks_per_s: float = 100.0,
     versions: dict[str, str] | None = None,
     input_size: InputSize | None = None,
+    policy: Policy = Policy.SAFE,
 ) -> TaskRecord:
     """The record of one attempt, advice and costs included.
 
@@ -59,6 +62,8 @@ def build_record(
         Offer machines of these, rather than of where the attempt ran.
     ticks_per_s : float
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
+    policy : Policy
+        What the advice is for.
     """
     usage = summarize(measurements, ticks_per_s=ticks_per_s, cpus=limits.cpus or server.vcpus)
     tracking = measurements.tracking
@@ -75,7 +80,16 @@ def build_record(
         reason = measurements.tracking.reason or "the reason is not known"
         recommendation = NoRecommendation(reason=f"This attempt was not measured: {reason}")
     else:
-        recommendation = recommend(usage, history, request, outcome, limits, server=server)
+        recommendation = recommend(
+            usage,
+            history,
+            request,
+            outcome,
+            limits,
+            server=server,
+            policy=policy,
+            instances=gpu_machines(catalog, server),
+        )
     pricing = Pricing(note=catalog_note or "No price catalog could be read.")
     if catalog is not None:
         try:
@@ -112,6 +126,16 @@ def build_record(
         pricing=pricing,
         versions=versions or {},
     )
+
+
+def gpu_machines(catalog: Catalog | None, server: ServerInfo) -> Iterable[InstanceType]:
+    """Machines with GPUs, for an attempt that had one; where the catalog cannot be read, that is said elsewhere."""
+    if catalog is None or not server.gpu_count:
+        return ()
+    try:
+        return tuple(machine for machine in catalog.instances.values() if machine.gpu_count)
+    except CatalogError:
+        return ()
 
 
 def history_of(summaries: Iterable[TaskSummary] | None, *, max_runs: int, reason: str | None) -> History:

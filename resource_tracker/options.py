@@ -8,6 +8,7 @@ DEFAULTS: dict[str, object] = {
     "create_card": True,
     "history": 5,
     "prices": "bundled",
+    "policy": "safe",
     "enabled": True,
     "quiet": False,
     "input_size": None,

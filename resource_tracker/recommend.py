@@ -35,6 +35,7 @@ __all__ = [
     "Observation",
     "Policy",
     "estimate",
+    "policy_of",
     "recommend",
     "recommend_memory",
     "round_up_mb",
@@ -145,6 +146,12 @@ def decorator_of(request: ResourceRequest) -> str:
     if "resources" in request.written_in or not request.written_in:
         return "resources"
     return request.written_in[-1]
+
+
+def policy_of(advice: Recommendation | NoRecommendation) -> Policy:
+    """What an advice was for; ``SAFE`` where it does not say, or this version does not know it."""
+    word = advice.policy if isinstance(advice, Recommendation) else ""
+    return next((policy for policy in Policy if policy.value == word), Policy.SAFE)
 
 
 def _asked_cpu(request: ResourceRequest) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_INTERVAL_S = 86_400.0
 MAX_HISTORY_RUNS = 100
 PRICE_SOURCES = ("bundled", "live")
+POLICIES = ("safe", "lean")
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -38,6 +39,8 @@ class Settings:
         Earlier runs to compare with; 0 for none.
     prices : {"bundled", "live"}
         Where prices come from.
+    policy : {"safe", "lean"}
+        What the advice is for: practically no failure, or the least expected cost.
     enabled : bool
         False: the decorator does nothing at all.
     quiet : bool
@@ -51,6 +54,7 @@ class Settings:
     create_card: bool
     history: int
     prices: str
+    policy: str
     enabled: bool
     quiet: bool
     input_size: InputSizeOption = None
@@ -89,6 +93,7 @@ def resolve(attributes: Mapping[str, object], chosen: Collection[str], configure
         create_card=_bool("create_card", values["create_card"], origin["create_card"]),
         history=_history(values["history"], origin["history"]),
         prices=_choice("prices", values["prices"], PRICE_SOURCES, origin["prices"]),
+        policy=_choice("policy", values["policy"], POLICIES, origin["policy"]),
         enabled=enabled,
         quiet=_bool("quiet", values["quiet"], origin["quiet"]),
         input_size=_input_size(values["input_size"], origin["input_size"]),

@@ -26,6 +26,7 @@ def test_defaults() -> None:
         create_card=True,
         history=5,
         prices="bundled",
+        policy="safe",
         enabled=True,
         quiet=False,
     )
@@ -63,6 +64,7 @@ def test_disable_switches_off(value: object, enabled: bool) -> None:
         ("history", 2.5, "whole number"),
         ("history", "many", "whole number"),
         ("prices", "cheap", "'bundled' or 'live'"),
+        ("policy", "brave", "'safe' or 'lean'"),
         ("create_card", "perhaps", "True or False"),
         ("enabled", "perhaps", "True or False"),
         ("quiet", 2, "True or False"),

@@ -9,13 +9,14 @@ from itertools import islice
 from typing import Any
 
 from resource_tracker.artifact import from_artifact
+from resource_tracker.build import gpu_machines
 from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import ArtifactError, CatalogError, NotTrackedError, ResourceTrackerError
 from resource_tracker.flows.runs import LatestRun, child, every_namespace, latest_tracked_run, oldest_first, run_of
 from resource_tracker.flows.summaries import SUMMARY_FIELD
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
-from resource_tracker.pricing import price
-from resource_tracker.recommend import recommend
+from resource_tracker.pricing import Catalog, price
+from resource_tracker.recommend import policy_of, recommend
 from resource_tracker.records import TaskRecord, TaskSummary
 from resource_tracker.summary import decode_summary
 
@@ -143,17 +144,34 @@ def _summary(task: Any) -> TaskSummary | None:
     return None
 
 
+def _catalog() -> Catalog | None:
+    try:
+        return load_bundled()
+    except CatalogError:
+        return None
+
+
 def _final(record: TaskRecord, summary: TaskSummary) -> TaskRecord:
     """The record with what came after its artifact: how it ended, and the memory while artifacts were saved."""
     outcome = replace(record.outcome, status=summary.status)
     if summary.attempt != record.attempt or summary.persist_memory_peak_kib is None:
         return replace(record, outcome=outcome)
     usage = replace(record.usage, persist_memory_peak_kib=summary.persist_memory_peak_kib)
-    advice = recommend(usage, record.history, record.request, outcome, record.limits, server=record.server)
-    if advice == record.recommendation:
-        return replace(record, outcome=outcome, usage=usage)
+    catalog = _catalog()
+    advice = recommend(
+        usage,
+        record.history,
+        record.request,
+        outcome,
+        record.limits,
+        server=record.server,
+        policy=policy_of(record.recommendation),
+        instances=gpu_machines(catalog, record.server),
+    )
+    if advice == record.recommendation or catalog is None:
+        return replace(record, outcome=outcome, usage=usage, recommendation=advice)
     try:
-        pricing = price(load_bundled(), advice, usage, record.cloud, record.server)
+        pricing = price(catalog, advice, usage, record.cloud, record.server)
     except CatalogError:
         pricing = record.pricing
     return replace(record, outcome=outcome, usage=usage, recommendation=advice, pricing=pricing)

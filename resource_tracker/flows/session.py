@@ -32,6 +32,7 @@ from resource_tracker.host import limits, server_info
 from resource_tracker.pricing import Catalog
 from resource_tracker.records import CloudInfo, InputSize, Limits, Outcome, ServerInfo, TaskRecord
 from resource_tracker.settings import Settings
+from resource_tracker.sizing import Policy
 from resource_tracker.starting import Begun
 from resource_tracker.summary import summary_of
 from resource_tracker.tracker import SamplerProcess, finish_start
@@ -185,6 +186,7 @@ class TaskSession:
             ticks_per_s=float(os.sysconf("SC_CLK_TCK")),
             versions=self._versions,
             input_size=self._input_size(),
+            policy=Policy(self._settings.policy),
         )
 
     def _sizes_of_artifacts(self) -> ArtifactSizes:

@@ -29,6 +29,8 @@ class TrackResourcesDecorator(StepDecorator):
         Number of earlier runs to compare with; 0 for none.
     prices : str, default 'bundled'
         Where prices come from: 'bundled' (offline) or 'live' (Spare Cores Keeper API).
+    policy : str, default 'safe'
+        What the advice is for: 'safe' practically never asks for too little, 'lean' costs least with retries counted.
     enabled : bool, default True
         If False, nothing is measured.
     quiet : bool, default False
