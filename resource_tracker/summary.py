@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from resource_tracker.errors import ArtifactError
-from resource_tracker.plain import from_plain, to_plain
+from resource_tracker.plain import from_plain
 from resource_tracker.records import (
     Limits,
     Outcome,
@@ -169,7 +169,8 @@ def decode_summary(text: str) -> TaskSummary:
             "upgrade metaflow-resource-tracker"
         )
     summary = from_plain(TaskSummary, found, "summary")
-    for name, value in to_plain(summary).items():
+    for name in summary.__dataclass_fields__:
+        value = getattr(summary, name)
         if isinstance(value, float) and not math.isfinite(value):
             raise ArtifactError(f"summary.{name} is {value}, not a finite number")
     return summary

@@ -36,12 +36,13 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "places",
                 "pricing",
                 "recommend",
+                "review",
                 "run_attempts",
                 "settings",
                 "size_expression",
                 "sizing",
             }
-            | {"source_diff", "source_text", "step_advice", "summary", "usage"}
+            | {"source_diff", "source_text", "step_advice", "summary", "usage", "waste"}
         ),
     ),
     (

@@ -68,7 +68,7 @@ def test_a_task_whose_only_attempt_was_killed_takes_after_its_siblings() -> None
     ended = attempts_of("Flow", "1", [sibling, facts("9", started={0: 10.0}, ended={0: (20.0, False)})]).attempts
     assert [(a.task_id, a.status, a.summary is not None) for a in ended] == [("9", "failed", True), ("8", "ok", True)]
     running = attempts_of("Flow", "1", [sibling, facts("9", started={0: 10.0})]).attempts
-    assert [(a.task_id, a.status, a.summary) for a in running][0] == ("9", "running", None)
+    assert next((a.task_id, a.status, a.summary) for a in running) == ("9", "running", None)
 
 
 def test_a_step_that_was_not_tracked_has_times_and_nothing_else() -> None:

@@ -39,10 +39,17 @@ function updateScale(scale: ScaleData): void {
   root.querySelector(".ticks")?.replaceChildren(...ticks);
 }
 
-/** Copies by a selection, which works in a sandboxed frame, too, and stays for the reader to copy by hand. */
+/**
+ * Gives every line to paste its button. Copies by a selection, which works in a sandboxed frame, too, and stays for the
+ * reader to copy by hand.
+ */
 export function wireCopy(): void {
-  const button = document.getElementById("copy");
-  const code = document.getElementById("advice-code");
+  for (const paste of document.querySelectorAll<HTMLElement>(".paste")) wirePaste(paste);
+}
+
+function wirePaste(paste: HTMLElement): void {
+  const button = paste.querySelector("button");
+  const code = paste.querySelector("code");
   if (!button || !code) return;
   button.hidden = false;
   const label = button.textContent ?? "";

@@ -61,6 +61,10 @@ def _dispatch(arguments: list[str]) -> int:
         from resource_tracker.cli.show import main as show
 
         return show(options)
+    if options.verb == "review":
+        from resource_tracker.cli.review import main as review
+
+        return review(options)
     build_parser().print_help(sys.stderr)
     return WRONG_USAGE
 

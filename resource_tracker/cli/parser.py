@@ -13,6 +13,7 @@ _EXAMPLES = """\
 examples:
   resource-tracker run -- python train.py
   resource-tracker show TrainFlow
+  resource-tracker review TrainFlow
 """
 _RUN_EXAMPLES = """\
 examples:
@@ -31,6 +32,12 @@ examples:
   resource-tracker show TrainFlow/1234/train      every task of a step
   resource-tracker show TrainFlow/1234/train/7 --html card.html
   resource-tracker show TrainFlow/1234/train --csv > rows.csv
+"""
+_REVIEW_EXAMPLES = """\
+examples:
+  resource-tracker review TrainFlow                   the latest tracked run
+  resource-tracker review TrainFlow/1234 --tasks      with the tasks that cost most
+  resource-tracker review TrainFlow/1234 --html review.html
 """
 
 
@@ -84,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     _add_run(verbs)
     _add_show(verbs)
+    _add_review(verbs)
     return parser
 
 
@@ -137,3 +145,31 @@ def _add_show(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         default=DEFAULT_ARTIFACT_NAME,
         help="the artifact to read, where @track_resources was given artifact_name= (default: %(default)s)",
     )
+
+
+def _add_review(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser(
+        "review",
+        help="show what a whole run cost, what bought nothing, and which changes save most",
+        description=(
+            "Show what a whole run cost, step by step, failed and retried attempts included; what of it bought "
+            "nothing; and the changes that save most, as lines to paste. Read from task metadata: no artifact is "
+            "loaded."
+        ),
+        epilog=_REVIEW_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("pathspec", metavar="PATHSPEC", help="FLOW (its latest tracked run) or FLOW/RUN")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--html", metavar="FILE", type=Path, help="write the review as a page to FILE")
+    formats.add_argument("--json", action="store_true", help="print every figure, as JSON")
+    parser.add_argument("--tasks", action="store_true", help="also the tasks of each step that cost most")
+    parser.add_argument(
+        "--runs", metavar="N", type=int, default=5, help="earlier runs to compare with (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--policy", choices=("safe", "lean"), default="safe", help="of the advice (default: %(default)s)"
+    )
+    parser.add_argument("--vendor", help="look for machines of this vendor, rather than where the steps ran")
+    parser.add_argument("--region", help="look for machines in this region, rather than where the steps ran")

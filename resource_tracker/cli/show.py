@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def main(options: argparse.Namespace) -> int:
     """Print or write what was asked for; returns the exit code."""
     if options.html is not None:
-        _check_html(options.html)
+        check_html(options.html)
     from resource_tracker.flows.runs import errors_as_ours
 
     with errors_as_ours():
@@ -130,7 +130,8 @@ def _print_tables(records: _Records) -> None:
         show_tasks(terminal, title, chain((first, second), remaining))
 
 
-def _check_html(path: Path) -> None:
+def check_html(path: Path) -> None:
+    """Refuse a file that no page can be written to, before anything is read."""
     from resource_tracker.export import check_destination
 
     if path.suffix.lower() != ".html":

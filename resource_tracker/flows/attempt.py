@@ -28,6 +28,7 @@ class TaskContext:
     decorators: tuple[Any, ...]
     inputs: tuple[Any, ...] = ()
     own_input_size: InputSize | None = None
+    ends_the_run: bool = False
 
     @property
     def pathspec(self) -> str:

@@ -11,15 +11,16 @@ from typing import Any
 
 CARD_TYPE = "resource_tracker"
 CARD_ID = "resources"
+REVIEW_TYPE = REVIEW_ID = "cost_review"
 
 
-def card_id(attempt: int) -> str:
+def card_id(attempt: int, name: str = CARD_ID) -> str:
     """Card paths carry no attempt, so a retry gets an id of its own."""
-    return CARD_ID if attempt == 0 else f"{CARD_ID}_attempt_{attempt}"
+    return name if attempt == 0 else f"{name}_attempt_{attempt}"
 
 
 class CardStore:
-    """Where the card of one attempt goes.
+    """Where the cards of one attempt go.
 
     Parameters
     ----------
@@ -49,11 +50,17 @@ class CardStore:
         )
         self._datastore = CardDatastore(store, pathspec=pathspec)
         self.card_id = card_id(attempt)
-        self.uuid = hashlib.sha256(f"{pathspec}/{attempt}".encode()).hexdigest()[:32]
+        self.review_id = card_id(attempt, REVIEW_ID)
+        self.uuid = _uuid(f"{pathspec}/{attempt}")
+        self._review_uuid = _uuid(f"{pathspec}/{attempt}/{REVIEW_TYPE}")
 
     def save(self, html: str) -> None:
         """Write the page, over an earlier one of the same attempt."""
         self._datastore.save_card(self.uuid, CARD_TYPE, html, card_id=self.card_id, overwrite=True)
+
+    def save_review(self, html: str) -> None:
+        """Write the cost review of the run, over an earlier one of the same attempt."""
+        self._datastore.save_card(self._review_uuid, REVIEW_TYPE, html, card_id=self.review_id, overwrite=True)
 
     def path(self) -> str:
         """Path of the page below the card datastore's root."""
@@ -61,3 +68,7 @@ class CardStore:
             self._datastore._get_card_write_path(), CARD_TYPE, self.uuid, card_id=self.card_id
         )
         return str(self._datastore.create_full_path(location))
+
+
+def _uuid(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -23,6 +23,8 @@ from resource_tracker.records import CloudInfo, TaskSummary
 from resource_tracker.summary import decode_summary, encode_summary
 
 _PREFIX = "metaflow-resource-tracker-handover-"
+_RUNS_FILE = "runs.json"
+_RUNS_LISTED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class RuntimeHandover:
         self._flow_name = flow_name
         self._provider = provider
         self._history_runs: dict[str, int] = {}
+        self._lists_runs = False
         self._thread: threading.Thread | None = None
         self._made: str | None = None
 
@@ -64,6 +67,10 @@ class RuntimeHandover:
     def add(self, step: str, history_runs: int) -> None:
         """Ask for the history of a step; before :meth:`begin`."""
         self._history_runs[step] = history_runs
+
+    def review_the_run(self) -> None:
+        """Ask for the list of earlier runs, which the review of this one is compared with; before :meth:`begin`."""
+        self._lists_runs = True
 
     def begin(self) -> dict[str, str]:
         """Begin reading, once, and return variables for a task's environment.
@@ -91,8 +98,16 @@ class RuntimeHandover:
     def _gather(self, folder: str) -> None:
         for step, runs in self._history_runs.items():
             _write_json(folder, _history_file(step), self._history_of(step, runs))
+        if self._lists_runs:
+            with contextlib.suppress(Exception):  # without it the last step asks itself
+                _write_json(folder, _RUNS_FILE, {"runs": self._earlier_runs()})
         with contextlib.suppress(Exception):  # without it the card says that the cloud is not known
             _write_json(folder, "cloud.json", _cloud_fields())
+
+    def _earlier_runs(self) -> list[tuple[str, float | None]]:
+        from resource_tracker.flows.earlier_runs import runs_before
+
+        return runs_before(self._provider, self._flow_name, self.run_id)[:_RUNS_LISTED]
 
     def _history_of(self, step: str, runs: int) -> dict[str, Any]:
         from metaflow.util import resolve_identity
@@ -133,6 +148,14 @@ def read_handover(folder: str | None, step: str) -> Handed:
     elif history is not None:
         reason = str(history.get("reason", "earlier runs could not be read"))
     return Handed(summaries=summaries, reason=reason, cloud=_cloud_from(cloud))
+
+
+def read_runs(folder: str | None) -> list[tuple[str, float | None]] | None:
+    """Ids of earlier runs and when they began, newest first; ``None`` where no list has arrived."""
+    found = (_read_json(folder, _RUNS_FILE) or {}).get("runs") if folder else None
+    if not isinstance(found, list):
+        return None
+    return [(str(run_id), at) for run_id, at in found]
 
 
 def drop_handover(folder: str) -> None:

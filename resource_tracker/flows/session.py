@@ -131,6 +131,8 @@ class TaskSession:
         guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
         if self._cards is not None:
             guarded("write the card", self._write_card, record)
+            if self._context.ends_the_run:
+                guarded("write the cost review", self._write_review)
         if not self._settings.quiet:
             say(closing_line(record, self._how_to_open()))
 
@@ -155,11 +157,19 @@ class TaskSession:
         assert self._cards is not None
         self._cards.save(render_card(record))
 
+    def _write_review(self) -> None:
+        """Of the whole run, this step included: its summary is in the metadata by now."""
+        from resource_tracker.flows.review_card import page_of_run  # only the last step of a run needs it
+
+        assert self._cards is not None
+        self._cards.save_review(page_of_run(self._context, self._settings, self._handover_folder))
+
     def _how_to_open(self) -> str | None:
         if self._cards is None:
             return None
         task = "/".join(self._context.pathspec.split("/")[1:])
-        return f"card: python {sys.argv[0]} card view {task} --id {self._cards.card_id}"
+        opened = f"card: python {sys.argv[0]} card view {task} --id {self._cards.card_id}"
+        return f"{opened}, or --id {self._cards.review_id} for the whole run" if self._context.ends_the_run else opened
 
     def _task_is_exiting(self) -> None:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""

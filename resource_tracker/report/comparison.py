@@ -63,14 +63,15 @@ def comparison(record: TaskRecord) -> Comparison:
     name = "Cost" if costs.runs == 1 else f"Cost of {costs.label}"
     rows.append((name, pricing.run_cost_usd, lambda task: task.run_cost_usd, costs.text))
     metrics = [
-        _metric(name, now, [pick(task) for task in reversed(history.tasks)], text) for name, now, pick, text in rows
+        metric(name, now, [pick(task) for task in reversed(history.tasks)], text) for name, now, pick, text in rows
     ]
-    return Comparison(summary=_counted(history), metrics=tuple(metric for metric in metrics if metric is not None))
+    return Comparison(summary=_counted(history), metrics=tuple(found for found in metrics if found is not None))
 
 
-def _metric(
+def metric(
     name: str, now: float | None, earlier: list[float | None], text: Callable[[float | None], str]
 ) -> Metric | None:
+    """`now` beside `earlier` values, oldest first; ``None`` where no earlier one is known."""
     before = [value for value in earlier if value is not None and math.isfinite(value)]
     if not before:
         return None

@@ -17,7 +17,7 @@ from typing import Any
 
 import jinja2
 
-NAMES = ("base.html.j2", "card.html.j2", "error.html.j2", "parts.html.j2")
+NAMES = ("base.html.j2", "card.html.j2", "error.html.j2", "parts.html.j2", "review.html.j2", "review_parts.html.j2")
 _COMPILED = "resource_tracker.report.compiled"
 _HEAD = '''"""The page templates as Jinja2 compiles them, made by setup.py: neither to be edited nor to be committed."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from pkgutil import get_data
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -13,6 +13,9 @@ from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.records import TaskRecord
 from resource_tracker.report.model import build_card
 from resource_tracker.report.pages import environment
+
+if TYPE_CHECKING:
+    from resource_tracker.review import RunReview
 
 FINAL = "final"
 """The reload token of a page that nothing will change any more."""
@@ -41,22 +44,32 @@ def render_card(record: TaskRecord, *, reload_token: str = FINAL, notice: str | 
     return _storable(html)
 
 
+def render_review(review: RunReview) -> str:
+    """A whole page for the cost review of a run; it needs no script but for its buttons."""
+    from resource_tracker.report.review_model import build_page
+
+    page = environment().get_template("review.html.j2")
+    html = page.render(page=build_page(review), token=_json(FINAL), **_assets("review"))
+    return _storable(html)
+
+
 def render_error(title: str, message: str) -> str:
     """A page in the card's looks that says why there is no card, such as for an artifact that cannot be read."""
     page = environment().get_template("error.html.j2")
     return _storable(page.render(title=title, message=message, token=_json(FINAL), **_assets()))
 
 
-@lru_cache(maxsize=1)
-def _assets() -> dict[str, Markup]:
-    """Script and styles, ours and built from ours, so safe to stand in a page as they are."""
-    texts = {}
-    for name in ("card.js", "card.css"):
-        try:
-            texts[name] = (get_data("resource_tracker.report", f"assets/{name}") or b"").decode("utf-8")
-        except OSError as error:
-            raise ResourceTrackerError(f"{name} is missing: install the package again to build it") from error
-    return {"script": Markup(texts["card.js"]), "styles": Markup(texts["card.css"])}  # noqa: S704
+@cache
+def _assets(page: str = "card") -> dict[str, Markup]:
+    """Script and styles of a page, ours and built from ours, so safe to stand in it as they are."""
+    return {"script": _asset(f"{page}.js"), "styles": _asset(f"{page}.css")}
+
+
+def _asset(name: str) -> Markup:
+    try:
+        return Markup((get_data("resource_tracker.report", f"assets/{name}") or b"").decode("utf-8"))  # noqa: S704
+    except OSError as error:
+        raise ResourceTrackerError(f"{name} is missing: install the package again to build it") from error
 
 
 def _storable(html: str) -> str:

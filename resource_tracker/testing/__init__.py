@@ -13,9 +13,10 @@ from typing import Any
 
 from resource_tracker.errors import SettingError
 from resource_tracker.records import TaskRecord
+from resource_tracker.testing.runs import fake_run
 from resource_tracker.testing.situations import HOSTILE, SITUATIONS
 
-__all__ = ["HOSTILE", "SITUATIONS", "fake_record"]
+__all__ = ["HOSTILE", "SITUATIONS", "fake_record", "fake_run"]
 
 
 def fake_record(situation: str = "hour", **changes: Any) -> TaskRecord:

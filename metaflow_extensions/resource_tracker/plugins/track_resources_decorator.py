@@ -51,6 +51,7 @@ class TrackResourcesDecorator(StepDecorator):
         self._flow_datastore = flow_datastore
         self._decorators = decorators
         self._step = step_name
+        self._ends_the_run = step_name == (getattr(graph, "end_step", None) or "end")  # a name of its own: since 2.19
         self._session = None
         self._settings = self._resolve_settings(flow)
         # `--with` hands the attributes on to the tasks, where they count as chosen: they say what is in force.
@@ -153,6 +154,8 @@ class TrackResourcesDecorator(StepDecorator):
             handover = RuntimeHandover(flow.name, run_id, self._flow_datastore.metadata)
             TrackResourcesDecorator._handover = handover
         handover.add(self._step, self._settings.history)
+        if self._settings.create_card and self._ends_the_run:
+            handover.review_the_run()
 
     def _own_input_size(self, flow, inputs):
         """What the user's own `input_size` gives: the user's code, so it runs with the user's `sys.path`."""
@@ -182,6 +185,7 @@ class TrackResourcesDecorator(StepDecorator):
             decorators=tuple(self._decorators),
             inputs=tuple(inputs or ()),
             own_input_size=own_input_size,
+            ends_the_run=self._ends_the_run,
         )
         return start_session(context, self._settings)
 

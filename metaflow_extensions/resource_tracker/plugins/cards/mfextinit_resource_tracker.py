@@ -1,4 +1,4 @@
-"""The card type `resource_tracker`: `card create` and `card view` on runs that have the artifact."""
+"""The card types `resource_tracker`, of a task, and `cost_review`, of its whole run."""
 
 from metaflow.plugins.cards.card_modules.card import MetaflowCard
 
@@ -23,4 +23,18 @@ class ResourceTrackerCard(MetaflowCard):
         return render_task(task, self._artifact_name)
 
 
-CARDS = [ResourceTrackerCard]
+class CostReviewCard(MetaflowCard):
+    """Renders what the whole run of a task cost, from the metadata of its tasks. No artifact is loaded."""
+
+    type = "cost_review"
+
+    def __init__(self, options=None, components=(), graph=None, flow=None):
+        pass
+
+    def render(self, task):
+        from resource_tracker.flows.review_card import page_of_task
+
+        return page_of_task(task)
+
+
+CARDS = [ResourceTrackerCard, CostReviewCard]

@@ -1,0 +1,4 @@
+// Starts the cost review: everything is drawn already, only the lines to paste get their buttons.
+import { wireCopy } from "./page";
+
+wireCopy();

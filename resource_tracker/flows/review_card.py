@@ -1,0 +1,82 @@
+"""The cost review as a card: on the last step of a run when that is tracked, and of any run by ``card create``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from resource_tracker.bundled import use_bundled
+from resource_tracker.errors import ResourceTrackerError
+from resource_tracker.flows.attempt import TaskContext
+from resource_tracker.flows.handover import read_runs
+from resource_tracker.flows.review import client_provider, review_run
+from resource_tracker.settings import Settings
+
+TIME_LIMIT_S = 2.0
+"""What the end of a run waits for its review at most: a metadata service may be slow, or not answer at all."""
+
+T = TypeVar("T")
+
+
+def page_of_run(context: TaskContext, settings: Settings, handover_folder: str | None) -> str:
+    """The page for a run whose last step has just ended; where that takes too long, a page that says so."""
+    flow, run_id = str(context.flow.name), str(context.run_id)
+
+    def review() -> Any:
+        return review_run(
+            context.metadata,
+            flow,
+            run_id,
+            earlier_runs=settings.history,
+            before=read_runs(handover_folder),
+        )
+
+    found = within(TIME_LIMIT_S, review)
+    use_bundled()
+    from resource_tracker.report.render import render_error, render_review
+
+    if found is None:
+        return render_error(
+            f"{flow}/{run_id} has no cost review yet",
+            f"Reading the metadata of the run took longer than the {TIME_LIMIT_S:g} s that its last step waits. "
+            f"Make it with: resource-tracker review {flow}/{run_id} --html review.html",
+        )
+    return render_review(found)
+
+
+def page_of_task(task: Any) -> str:
+    """The page of the run that a task belongs to; where nothing of it was tracked, a page that says so."""
+    use_bundled()
+    from resource_tracker.report.render import render_error, render_review
+
+    flow, run_id = str(task.pathspec).split("/")[:2]
+    try:
+        return render_review(review_run(client_provider(), flow, run_id))
+    except ResourceTrackerError as error:
+        return render_error(f"{flow}/{run_id} has no cost review", str(error))
+
+
+def within(seconds: float, action: Callable[[], T]) -> T | None:
+    """What `action` returns, or ``None`` if that takes longer: its thread is left to itself and ends with the process.
+
+    Raises
+    ------
+    Exception
+        Whatever `action` raises in time.
+    """
+    found: list[T] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            found.append(action())
+        except Exception as error:  # noqa: BLE001 - raised again below, by whom it concerns
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="resource-tracker-review", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    return found[0] if found else None
