@@ -72,6 +72,6 @@ class ArtifactSizes:
                 path = os.path.join(self._folder, os.fspath(item))
                 return float(os.stat(path).st_size) if os.path.isfile(path) else None
             with memoryview(item) as view:  # type: ignore[arg-type]  # that is the question
-                return float(view.nbytes)
+                return None if "O" in view.format else float(view.nbytes)  # an array of objects: only pointers
         except (OSError, TypeError, ValueError, BufferError):
             return None

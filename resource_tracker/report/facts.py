@@ -42,6 +42,7 @@ def totals(record: TaskRecord) -> tuple[Fact, ...]:
         _amount("received", None, usage.net_recv_bytes),
         _amount("sent", None, usage.net_sent_bytes),
         *_growth(usage),
+        *([Fact(label="Input", text=fmt.data_size(usage.input_bytes), key="input")] if usage.input_bytes else []),
     )
 
 
@@ -131,6 +132,8 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
         bound = ", a lower bound: processes that left the tree may be missing" if usage.cpu_is_lower_bound else ""
         facts.append(Fact(label="CPU from", text=(usage.cpu_source or fmt.UNKNOWN) + bound))
         facts.append(Fact(label="Memory peak from", text=usage.memory_peak_source or fmt.UNKNOWN))
+        if usage.input_bytes:
+            facts.append(Fact(label="Input size from", text=_input_source(usage)))
         facts.append(Fact(label="The tracker's own cost", text=_cost(record), key="own_cost"))
     if record.pathspec:
         facts.append(request_fact(record))
@@ -138,6 +141,10 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
         versions = [f"{name} {version}" for name, version in sorted(record.versions.items())]
         facts.append(Fact(label="Versions", text=", ".join(versions)))
     return tuple(facts)
+
+
+def _input_source(usage: UsageSummary) -> str:
+    return "the artifacts that the step began with" if usage.input_source == "artifacts" else f"{usage.input_source}"
 
 
 def missing(record: TaskRecord) -> tuple[Fact, ...]:

@@ -16,13 +16,13 @@ class BranchFlow(FlowSpec):
         self.search_path = list(sys.path)
         self.next(self.left, self.right)
 
-    @track_resources(history=3)
+    @track_resources(history=3, input_size=lambda self: self.size)
     @step
     def left(self):
         self.left_side = "left"
         self.next(self.join)
 
-    @track_resources
+    @track_resources(input_size="self.size / 2")
     @step
     def right(self):
         self.right_side = "right"

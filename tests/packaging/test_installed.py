@@ -78,6 +78,9 @@ def assert_tracked(run: FlowRun, python: str) -> None:
         assert record["versions"]["resource_tracker"] == VERSION
         assert record["historical_stats"]["available"] is False
         assert len(record["pricing"]["offers"]) == 5
+    assert run.record("left")["usage"]["input_bytes"] == 100_000_000
+    assert run.record("right")["usage"]["input_bytes"] == 50_000_000
+    assert run.record("join")["usage"]["input_bytes"] > 0
     assert run.record("start")["stats"]["memory_usage"]["max"] > 100_000_000 / 1024
     assert {card.parents[1].name for card in run.cards()} >= {run.task(step).id for step in TRACKED}
     assert wait_until_clean(run) == []
