@@ -12,6 +12,7 @@ from resource_tracker.flows.attempt import TaskContext
 from resource_tracker.flows.handover import read_runs
 from resource_tracker.flows.review import client_provider, review_run
 from resource_tracker.settings import Settings
+from resource_tracker.sizing import Policy
 
 TIME_LIMIT_S = 2.0
 """What the end of a run waits for its review at most: a metadata service may be slow, or not answer at all."""
@@ -29,6 +30,7 @@ def page_of_run(context: TaskContext, settings: Settings, handover_folder: str |
             flow,
             run_id,
             earlier_runs=settings.history,
+            policy=Policy(settings.policy),
             before=read_runs(handover_folder),
         )
 

@@ -1,0 +1,266 @@
+"""The cost review of a run: sums, what to change, comparison, and the page and JSON made of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resource_tracker.catalog import load_bundled
+from resource_tracker.cli.review_view import activity, stacked
+from resource_tracker.costs import cost_of_attempt
+from resource_tracker.errors import SettingError
+from resource_tracker.machines import Catalog
+from resource_tracker.report.render import render_review
+from resource_tracker.report.review_data import review_data
+from resource_tracker.report.review_model import LISTED_TASKS, Part, build_page
+from resource_tracker.report.review_timeline import WIDTH, lane, ticks
+from resource_tracker.review import RunReview, build_review
+from resource_tracker.run_attempts import RunAttempts, TaskFacts, attempts_of
+from resource_tracker.testing import HOSTILE, fake_run
+
+CATALOG = load_bundled()
+
+
+def review(siblings: int = 3, earlier: int = 2, **about: object) -> RunReview:
+    runs = [fake_run(siblings, days_ago=ago, **about) for ago in range(earlier + 1)]  # type: ignore[arg-type]
+    return build_review(
+        runs[0], catalog=CATALOG, earlier=runs[1:], run_starts=[86400.0 * i for i in range(earlier + 1)]
+    )
+
+
+def without_requests(run: RunAttempts) -> RunAttempts:
+    attempts = [
+        replace(a, summary=a.summary and replace(a.summary, request_cpu=None, request_memory_mb=None))
+        for a in run.attempts
+    ]
+    return replace(run, attempts=tuple(attempts))
+
+
+# --- the model -------------------------------------------------------------------------------------
+
+
+def test_the_run_costs_what_its_attempts_cost() -> None:
+    """Every attempt counts, failed and retried ones too, at what an attempt costs everywhere else."""
+    run = fake_run(12)
+    found = review(12)
+    costs = [cost_of_attempt(CATALOG, a.summary, None).usd or 0.0 for a in run.attempts if a.summary]
+    assert found.totals.usd == pytest.approx(sum(costs))
+    assert sum(step.usd or 0 for step in found.steps) == pytest.approx(sum(costs))
+    lost = [cost_of_attempt(CATALOG, a.summary, None).usd or 0.0 for a in run.attempts if a.lost and a.summary]
+    assert len(lost) == found.totals.lost == 2
+    assert found.waste.lost_usd == pytest.approx(sum(lost)) and found.waste.lost_usd > 0
+
+
+def test_steps_stand_in_the_order_in_which_they_began() -> None:
+    """Start first, each with its tasks and attempts."""
+    found = review(12)
+    assert [(s.name, s.tasks, len(s.attempts), s.lost) for s in found.steps] == [
+        ("start", 1, 1, 0),
+        ("load", 1, 2, 1),
+        ("score", 12, 13, 1),
+        ("join", 1, 1, 0),
+        ("end", 1, 1, 0),
+    ]
+    assert (found.tasks, found.attempts, found.totals.status) == (16, 18, "ok")
+
+
+def test_changes_are_sorted_by_what_they_save() -> None:
+    """Each is what the step's attempts cost less what they would have cost as advised; a month is so many runs."""
+    found = review(12)
+    savings = [change.saving_usd for change in found.changes]
+    assert savings == sorted(savings, reverse=True) and len(savings) >= 3 and savings[-1] > 0
+    for change in found.changes:
+        assert change.text.startswith("@resources(cpu=") and change.asked.startswith("@resources(cpu=")
+        assert change.per_month_usd == pytest.approx(change.saving_usd * (found.runs_per_month or 0))
+        step = next(step for step in found.steps if step.name == change.step)
+        assert change.saving_usd <= (step.usd or 0)
+
+
+def test_a_step_that_asks_for_too_little_is_named() -> None:
+    """Its line costs more, so it is no saving, and stands apart."""
+    run = fake_run(3)
+    attempts = [
+        replace(a, summary=a.summary and replace(a.summary, request_cpu=1.0, request_memory_mb=1000.0, vendor=None))
+        for a in run.attempts
+        if a.step == "join"
+    ]
+    found = build_review(replace(run, attempts=tuple(attempts)), catalog=CATALOG)
+    assert [change.step for change in found.needs] == ["join"] and "join" not in {c.step for c in found.changes}
+
+
+def test_without_a_known_machine_one_is_assumed_and_named() -> None:
+    """A local run is counted on the cheapest machine that fits what each step asks for, and says so."""
+    found = review(known_machines=False)
+    assert found.totals.usd is not None and found.totals.usd > 0
+    assert {offer.instance.vendor for offer in found.assumed} == {"aws"}
+    page = build_page(found)
+    assert "Assumed machines: it is not known where the steps ran" in page.assumed
+    assert build_page(review()).assumed == ""
+
+
+def test_steps_that_ask_for_nothing_are_counted_by_what_they_need() -> None:
+    """Nothing was allocated to them, so nothing of them stood idle; their lost attempts are lost all the same."""
+    run = without_requests(fake_run(3, known_machines=False))
+    found = build_review(run, catalog=CATALOG)
+    assert found.totals.usd is not None and found.totals.usd > 0 and found.assumed
+    assert found.waste.idle_usd == 0 and found.waste.lost_usd > 0
+    assert found.uncosted == 0
+
+
+def test_without_prices_times_and_amounts_remain() -> None:
+    """An empty catalog gives no dollars, and no claim about them."""
+    found = build_review(fake_run(3), catalog=Catalog(origin="none", instances={}, prices={}, sources=()))
+    assert found.totals.usd is None and found.changes == () and found.uncosted == found.attempts
+    assert found.totals.wall_s and found.waste.gib_hours > 0
+    page = build_page(found)
+    assert page.verdict == "What this run cost is not known" and page.spending == ()
+    render_review(found)
+
+
+def test_a_failed_run() -> None:
+    """Its last attempt is lost, its status said."""
+    found = review(fails=True)
+    assert found.totals.status == "failed" and found.steps[-1].lost == 1
+    assert build_page(found).badge.text == "Failed"
+
+
+def test_earlier_runs_stand_beside_it() -> None:
+    """Newest first; the page shows cost, waste, duration, lost attempts and steps."""
+    found = review(earlier=3)
+    assert [run.run_id for run in found.earlier] == ["1741732802", "1741732801", "1741732800"]
+    names = [metric.name for metric in build_page(found).metrics]
+    assert names[:4] == ["Cost", "Bought nothing", "Duration", "Lost attempts"] and "Cost of score" in names
+    alone = build_page(review(earlier=0))
+    assert alone.metrics == () and "nothing to compare with" in alone.comparison
+
+
+def test_untracked_steps_have_their_place_in_time_and_no_cost() -> None:
+    """They are named, and their money is not counted."""
+    facts = TaskFacts(step="plain", task_id="9", started={0: 1e9}, ended={0: (1e9 + 5, True)}, summaries={})
+    run = fake_run(3)
+    found = build_review(
+        replace(run, attempts=(*attempts_of("TrainFlow", run.run_id, [facts]).attempts, *run.attempts)), catalog=CATALOG
+    )
+    plain = found.steps[0]
+    assert (plain.name, plain.tracked, plain.usd, plain.busy_s) == ("plain", False, None, 5)
+    page = build_page(found)
+    assert page.steps[0].note == "not tracked" and page.steps[0].cost == "–"
+    assert "not counted in the costs: plain" in page.notes[0].text
+    assert found.uncosted == 0
+
+
+def test_unknown_vendors_are_refused() -> None:
+    """The message lists the valid ones."""
+    with pytest.raises(SettingError, match="aws"):
+        build_review(fake_run(3), catalog=CATALOG, vendor="nobody")
+
+
+def test_an_empty_run_is_a_review_of_nothing() -> None:
+    """A run whose first task has not begun."""
+    found = build_review(RunAttempts(flow="F", run_id="1", attempts=()), catalog=CATALOG)
+    assert (found.totals.usd, found.totals.status, found.tasks) == (None, "unknown", 0)
+    render_review(found)
+
+
+# --- the page --------------------------------------------------------------------------------------
+
+
+def test_a_cheap_run_is_shown_a_thousand_times() -> None:
+    """Below a cent per run, dollars are those of a thousand."""
+    run = fake_run(3)
+    short = [replace(a, summary=a.summary and replace(a.summary, duration_s=1.0)) for a in run.attempts]
+    page = build_page(build_review(replace(run, attempts=tuple(short)), catalog=CATALOG))
+    assert page.verdict.startswith("1000\u00a0runs like this one cost $") and page.money[0].label == "1000\u00a0runs"
+
+
+def test_of_many_siblings_the_dearest_are_listed() -> None:
+    """A thousand tasks are drawn, a dozen listed, and the others told in words."""
+    page = build_page(review(1000, earlier=0))
+    score = next(step for step in page.steps if step.name == "score")
+    assert len(score.tasks) == LISTED_TASKS and "more attempts not listed" in score.more and "95 % up to" in score.more
+    drawn = sum(shape.path.count("M") for shape in score.lane.shapes)
+    assert drawn == 1034
+    assert score.lane.height <= 112
+    assert len(render_review(review(1000, earlier=0))) < 100_000
+
+
+def test_hostile_names_are_text() -> None:
+    """A step's name can hold anything; the page has no element of it, and no other page is loaded."""
+    html = render_review(review(step=HOSTILE))
+    assert "<img" not in html and HOSTILE not in html and "&lt;img src=x" in html
+    assert html.count("<script>") == 2
+    assert not re.search(r"""(src|href)=["']?(?!data:,)[a-z]*:?//""", html)
+
+
+def test_parts_of_a_bar_are_the_whole() -> None:
+    """The dearest step's bar is full, each other's as long as its cost."""
+    found = review(12)
+    rows = build_page(found).spending
+    assert sum(part.share for part in rows[0].parts) == pytest.approx(100, abs=0.1)
+    dearest = max(step.usd or 0 for step in found.steps)
+    by_name = {step.name: step.usd or 0 for step in found.steps}
+    for row in rows:
+        assert sum(part.share for part in row.parts) == pytest.approx(100 * by_name[row.name] / dearest, abs=0.1)
+
+
+@given(st.floats(1e-3, 1e8))
+def test_ticks_are_few_and_within_the_picture(length_s: float) -> None:
+    """From the start on, at even distances, never more than there is room for."""
+    found = ticks(length_s)
+    assert found[0] == (0.0, "0") and 1 <= len(found) <= 8
+    assert all(0 <= tick.at <= 100 for tick in found)
+    assert len({tick.text for tick in found}) == len(found)
+
+
+def test_bars_do_not_lie_on_each_other() -> None:
+    """Siblings share a line only one after the other, and none leaves the picture."""
+    found = review(200)
+    step = found.steps[2]
+    began, length = found.totals.started_at or 0, found.totals.wall_s or 1
+    drawn = lane(step, began, length)
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for shape in drawn.shapes:
+        for x, y, width in re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)", shape.path):
+            lines.setdefault(y, []).append((float(x), float(x) + float(width)))
+    assert len(lines) <= 64
+    for bars in lines.values():
+        bars.sort()
+        assert bars[0][0] >= 0 and bars[-1][1] <= WIDTH + 0.1
+        assert all(one[1] <= other[0] + 3.1 for one, other in itertools.pairwise(bars))
+
+
+# --- JSON and terminal -----------------------------------------------------------------------------
+
+
+def test_json_holds_every_attempt() -> None:
+    """All figures, in one run's dollars, as plain JSON."""
+    found = review(12)
+    data = json.loads(json.dumps(review_data(found), allow_nan=False))
+    assert data["usd"] == found.totals.usd and data["wasted"]["usd"] == pytest.approx(found.waste.usd)
+    attempts = [attempt for step in data["steps"] for attempt in step["attempts"]]
+    assert len(attempts) == data["attempts"] == 18
+    killed = next(attempt for attempt in attempts if not attempt["measured"])
+    assert killed["ended_at_latest"] and killed["lost"] and killed["memory_peak_kib"] is None
+    assert data["changes"][0]["text"].startswith("@resources(") and len(data["earlier_runs"]) == 2
+
+
+def test_the_line_over_time_shows_when_a_step_ran() -> None:
+    """Full where most of its attempts ran, empty where none did."""
+    found = review(12)
+    lines = [activity(step, found.totals.started_at, found.totals.wall_s, 20) for step in found.steps]
+    assert all(len(line) == 20 and "█" in line for line in lines)
+    assert lines[0].startswith("█") and lines[0].strip() == "█" and lines[-1][:-2].strip() == ""
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=4))
+def test_a_bar_of_characters_is_never_too_long(shares: list[float]) -> None:
+    """Rounded as a whole, so that parts add up."""
+    total = sum(shares) or 1
+    parts = tuple(Part("used", 100 * share / total) for share in shares if share)
+    assert len(stacked(parts, 16)) == (16 if parts else 0)
