@@ -272,7 +272,12 @@ def share_note(share: float, what: str) -> str:
     """How the cost of an attempt on a shared machine is counted."""
     if what == "machine":
         return "The machine is shared, and it is not known how much of it the step may use: all of it is counted."
-    return f"The machine is shared: the step's share is {share:.0%}, that of the {what} that it asked for or may use."
+    if share >= 1:
+        return (
+            f"The machine is shared, but the step asked for all of its {what}, or may use them: all of it is counted."
+        )
+    part = f"{share * 100:.0f} %, that of the {what} that it asked for or may use"
+    return f"The machine is shared: the step's share is {part}."
 
 
 def _work_of(task: TaskSummary, machine: InstanceType | None) -> Work:

@@ -81,3 +81,7 @@ def ticks_to_seconds(ticks: float, ticks_per_s: float) -> float:
 
 def seconds_to_hours(seconds: float) -> float:
     return seconds / 3600
+
+
+def hours_to_seconds(hours: float) -> float:
+    return hours * 3600

@@ -233,7 +233,7 @@ def test_share_of_a_shared_machine():
     task = replace(TASK, allocation="shared", request_cpu=4.0, request_memory_mb=2048.0)
     cost = cost_of_attempt(CATALOG, task, None)
     assert (cost.basis, cost.share, cost.usd) == ("share of own machine", 0.25, pytest.approx(0.24))
-    assert "25%, that of the vCPUs" in cost.note and cost.advised_usd is None and cost.spot_usd is None
+    assert "25 %, that of the vCPUs" in cost.note and cost.advised_usd is None and cost.spot_usd is None
 
 
 def test_limits_stand_in_for_a_request():

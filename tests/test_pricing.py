@@ -271,7 +271,7 @@ def test_a_shared_machine_costs_its_share():
     request = ResourceRequest(cpu=4.0, memory_mb=1000.0)
     result = price(CATALOG, ADVICE, HOUR, HOME, shared, request=request)
     assert (result.own_share, result.run_cost_usd) == (0.25, pytest.approx(0.225))
-    assert result.own.run_cost_usd == result.run_cost_usd and "share is 25%, that of the vCPUs" in result.note
+    assert result.own.run_cost_usd == result.run_cost_usd and "share is 25 %, that of the vCPUs" in result.note
     assert result.saving_usd == pytest.approx(0.225 - 0.12)
 
 

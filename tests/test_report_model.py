@@ -213,7 +213,7 @@ def test_costs_below_a_cent_are_those_of_a_thousand_runs():
 def test_vendors_are_named_as_in_the_rest_of_the_page():
     """The note of the price lookup has the catalog's short names, the page the vendors' own."""
     note = "The catalog has no prices for hcloud: prices of aws us-east-1 are shown instead. See aws-prices."
-    pricing = replace(fake_record("hour").pricing, note=note)
+    pricing = replace(fake_record("hour").pricing, note=note, spot_usd=None)
     assert build_card(fake_record("hour", pricing=pricing)).offers.note == (
         "The catalog has no prices for Hetzner: prices of AWS us-east-1 are shown instead. See aws-prices."
     )
@@ -350,6 +350,32 @@ def test_offers_start_with_the_machine_it_ran_on():
     assert table.rows[0].bar == 100 and all(row.bar < 100 for row in table.rows[1:])
     assert table.caption == "AWS us-east-1, on-demand prices, a catalog, as of 2026-11-01"
     assert not table.with_gpu and build_card(fake_record("gpu")).offers.with_gpu
+
+
+def test_machines_elsewhere_stand_apart():
+    """Those of any place that are not in the list already, each with its place; nothing where there are none."""
+    pricing = fake_record("hour").pricing
+    table = build_card(fake_record("hour")).offers
+    assert [row.name for row in table.anywhere] == [offer.instance.name for offer in pricing.offers_anywhere]
+    assert all(row.elsewhere and row.where.startswith("AWS ") and not row.own for row in table.anywhere)
+    same = replace(pricing, offers_anywhere=pricing.offers[:2])
+    assert build_card(fake_record("hour", pricing=same)).offers.anywhere == ()
+
+
+def test_another_time_and_a_share_are_said_in_the_row():
+    """A machine on which the step takes twice as long says so; of a shared one, how much of it counts."""
+    pricing = fake_record("hour").pricing
+    slow = replace(pricing.offers[0], run_hours=2.0)
+    table = build_card(fake_record("hour", pricing=replace(pricing, offers=(slow,), own_share=0.25))).offers
+    assert [tuple(plain(tag) for tag in row.tags) for row in table.rows] == [("25 % of it",), ("in 2 h",)]
+
+
+def test_spot_is_called_an_estimate():
+    """Its figure goes with those of the table, of one run or of a thousand."""
+    pricing = replace(fake_record("hour").pricing, note=None, spot_usd=0.0712)
+    assert build_card(fake_record("hour", pricing=pricing)).offers.note.startswith("On spot, about $0.07 on the cheap")
+    short = build_card(fake_record("short")).offers.note
+    assert "On spot, 1000 runs would cost about $" in plain(short) and "estimate" in short
 
 
 def test_failed_sources_are_listed_with_their_reason():

@@ -10,7 +10,7 @@ from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.comparison import comparison
 from resource_tracker.report.headline import advice, badge, money
-from resource_tracker.report.offers import offer_table
+from resource_tracker.report.offers import OfferRow, OfferTable, offer_table
 from resource_tracker.report.scales import scales
 
 _MARKS = {
@@ -38,6 +38,9 @@ _TASK_COLUMNS = (
     "GPU advised",
     "cost",
 )
+
+_OFFER_COLUMNS = ("machine", "where", "vCPUs", "memory", "GPU", "per hour", "this run", " ")
+_OFFER_NUMBERS = frozenset(("vCPUs", "memory", "per hour", "this run"))
 
 
 def show_record(terminal: Terminal, record: TaskRecord) -> None:
@@ -177,25 +180,26 @@ def _show_money(terminal: Terminal, record: TaskRecord) -> None:
     if table.rows:
         terminal.line()
         terminal.heading(f"Cheapest machines that would do: {table.caption}")
-        columns = ("machine", "where", "vCPUs", "memory", "GPU", "per hour", "this run", " ")
-        rows = [
-            [
-                row.name,
-                row.where if table.with_where else "",
-                row.vcpus,
-                row.memory,
-                row.gpu if table.with_gpu else "",
-                row.per_hour,
-                row.run_cost if table.with_cost else "",
-                "where it ran" if row.own else ", ".join(row.tags),
-            ]
-            for row in table.rows
-        ]
-        numbers = frozenset(("vCPUs", "memory", "per hour", "this run"))
-        terminal.table(Table(columns=columns, rows=rows, numbers=numbers))
+        rows = [_offer_cells(row, table) for row in (*table.rows, *table.anywhere)]
+        if table.anywhere:
+            rows.insert(len(table.rows), ["Cheapest elsewhere:", *[""] * (len(_OFFER_COLUMNS) - 1)])
+        terminal.table(Table(columns=_OFFER_COLUMNS, rows=rows, numbers=_OFFER_NUMBERS))
     spent = money(record)
     for line in spent.lines if spent else ():
         if line.label == "Saving":
             terminal.line(f"  {line.label} {line.value}: {line.detail}")
     if table.note:
         terminal.line(f"  {said_of(record, table.note)}")
+
+
+def _offer_cells(row: OfferRow, table: OfferTable) -> list[str]:
+    return [
+        row.name,
+        row.where if table.with_where or row.elsewhere else "",
+        row.vcpus,
+        row.memory,
+        row.gpu if table.with_gpu else "",
+        row.per_hour,
+        row.run_cost if table.with_cost else "",
+        ", ".join((*(("where it ran",) if row.own else ()), *row.tags)),
+    ]

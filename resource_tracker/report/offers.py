@@ -1,4 +1,4 @@
-"""The table of instance types: the machine it ran on, then the cheapest that would have been enough."""
+"""The table of instance types: the machine it ran on, the cheapest that would have been enough there, and anywhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import NamedTuple
 from resource_tracker.records import InstanceType, Offer, Pricing
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs, costs_of, vendor_name, with_vendor_names
+from resource_tracker.units import hours_to_seconds
+
+_SAME_TIME = 0.01
+"""Times that differ by less are the same."""
 
 
 class OfferRow(NamedTuple):
@@ -24,12 +28,17 @@ class OfferRow(NamedTuple):
     cost: str
     bar: float
     own: bool
+    elsewhere: bool
 
 
 class OfferTable(NamedTuple):
-    """`caption` names place and catalog; `note` what a reader must know besides; `cost_label` what costs are of."""
+    """`caption` names place and catalog; `note` what a reader must know besides; `cost_label` what costs are of.
+
+    `anywhere` are the cheapest of all places, without those that stand in `rows` already.
+    """
 
     rows: tuple[OfferRow, ...]
+    anywhere: tuple[OfferRow, ...]
     caption: str
     assumed: bool
     note: str | None
@@ -41,28 +50,47 @@ class OfferTable(NamedTuple):
 
 def offer_table(pricing: Pricing) -> OfferTable:
     offers = ([pricing.own] if pricing.own else []) + list(pricing.offers)
+    anywhere = _not_yet_shown(pricing)
+    shown = [*offers, *anywhere]
     places = {(offer.instance.vendor, offer.region) for offer in offers}
-    dearest = max((offer.price_usd_per_hour for offer in offers), default=0.0) or 1.0
+    dearest = max((offer.price_usd_per_hour for offer in shown), default=0.0) or 1.0
     costs = costs_of(pricing)
-    decimals = fmt.usd_decimals(offer.run_cost_usd for offer in offers)
-    rows = tuple(_row(offer, dearest, decimals, costs, own=offer is pricing.own) for offer in offers)
+    decimals = fmt.usd_decimals(offer.run_cost_usd for offer in shown)
+    hours = _usual_hours(pricing)
+    rows = [_row(offer, dearest, decimals, costs, hours) for offer in shown]
+    if pricing.own:
+        share = (f"{fmt.percent(pricing.own_share)} of it",) if (pricing.own_share or 1.0) < 1.0 else ()
+        rows[0] = rows[0]._replace(own=True, tags=(*rows[0].tags, *share))
     return OfferTable(
-        rows=rows,
+        rows=tuple(rows[: len(offers)]),
+        anywhere=tuple(row._replace(elsewhere=True) for row in rows[len(offers) :]),
         caption=_caption(pricing),
         assumed=pricing.assumed,
-        note=with_vendor_names(pricing.note),
-        with_gpu=any(offer.instance.gpu_count for offer in offers),
+        note=_note(pricing, costs),
+        with_gpu=any(offer.instance.gpu_count for offer in shown),
         with_where=len(places) > 1,
-        with_cost=any(offer.run_cost_usd is not None for offer in offers),
+        with_cost=any(offer.run_cost_usd is not None for offer in shown),
         cost_label=costs.label,
     )
 
 
-def _row(offer: Offer, dearest: float, decimals: int, costs: Costs, *, own: bool) -> OfferRow:
+def _not_yet_shown(pricing: Pricing) -> list[Offer]:
+    known = {(offer.instance.vendor, offer.instance.name, offer.region) for offer in pricing.offers}
+    return [o for o in pricing.offers_anywhere if (o.instance.vendor, o.instance.name, o.region) not in known]
+
+
+def _usual_hours(pricing: Pricing) -> float | None:
+    """The shortest time: that on the own machine, or on those with cores enough."""
+    offers = ([pricing.own] if pricing.own else []) + list(pricing.offers)
+    known = [offer.run_hours for offer in offers if offer.run_hours is not None]
+    return pricing.own.run_hours if pricing.own else min(known, default=None)
+
+
+def _row(offer: Offer, dearest: float, decimals: int, costs: Costs, hours: float | None) -> OfferRow:
     instance = offer.instance
     return OfferRow(
         name=instance.name,
-        tags=_tags(instance),
+        tags=(*_tags(instance), *_time_tag(offer, hours)),
         where=f"{vendor_name(instance.vendor)} {offer.region}",
         vcpus=fmt.whole(instance.vcpus),
         memory=fmt.machine_memory(instance.memory_mib),
@@ -72,13 +100,33 @@ def _row(offer: Offer, dearest: float, decimals: int, costs: Costs, *, own: bool
         run_cost=fmt.usd(offer.run_cost_usd, decimals),
         cost=costs.text(offer.run_cost_usd),
         bar=round(max(offer.price_usd_per_hour / dearest * 100, 1.0), 1),
-        own=own,
+        own=False,
+        elsewhere=False,
     )
 
 
 def _tags(instance: InstanceType) -> tuple[str, ...]:
     tags = ("Arm",) if instance.architecture in ("arm64", "aarch64") else ()
     return (*tags, "burstable") if instance.burstable else tags
+
+
+def _time_tag(offer: Offer, usual_hours: float | None) -> tuple[str, ...]:
+    """How long it would take, where that is not as long as it did."""
+    if offer.run_hours is None or not usual_hours or abs(offer.run_hours / usual_hours - 1) < _SAME_TIME:
+        return ()
+    return (f"in {fmt.duration(hours_to_seconds(offer.run_hours))}",)
+
+
+def _note(pricing: Pricing, costs: Costs) -> str | None:
+    """What the lookup says, and what spot machines would cost."""
+    sentences = [pricing.note] if pricing.note else []
+    if pricing.spot_usd is not None:
+        of = "" if costs.runs == 1 else f"{costs.label} would cost "
+        sentences.append(
+            f"On spot, {of}about {costs.text(pricing.spot_usd)} on the cheapest: an estimate from usual discounts, "
+            "interruptions and repetitions."
+        )
+    return with_vendor_names(" ".join(sentences)) or None
 
 
 def _gpu(instance: InstanceType) -> str:

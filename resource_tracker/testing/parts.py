@@ -62,14 +62,19 @@ def with_advice(record: TaskRecord) -> TaskRecord:
     advice = recommend(
         record.usage, record.history, record.request, record.outcome, record.limits, server=record.server
     )
-    pricing = price(_catalog(), advice, record.usage, record.cloud, record.server)
+    pricing = price(
+        _catalog(), advice, record.usage, record.cloud, record.server, request=record.request, limits=record.limits
+    )
     return replace(record, recommendation=advice, pricing=pricing)
 
 
 def run_cost_usd(record: TaskRecord) -> float | None:
     """What the attempt cost on its own machine."""
     nothing = NoRecommendation(reason="only the cost is wanted")
-    return price(_catalog(), nothing, record.usage, record.cloud, record.server).run_cost_usd
+    pricing = price(
+        _catalog(), nothing, record.usage, record.cloud, record.server, request=record.request, limits=record.limits
+    )
+    return pricing.run_cost_usd
 
 
 def fake_history(record: TaskRecord, *, runs: int = 5, tasks_per_run: int = 1) -> History:
