@@ -105,7 +105,9 @@ def test_any_value_is_taken_or_refused(value: object) -> None:
 
 
 def test_every_builtin_is_one() -> None:
-    """The documented names are functions of Python."""
+    """The names that the page on the decorator lists are functions of Python, and all that there are."""
+    page = (Path(__file__).parent.parent / "docs" / "decorator.md").read_text(encoding="utf-8")
+    assert f"of Python's own functions {', '.join(f'`{name}`' for name in BUILTINS)} |" in page
     assert told_by(f"len([{', '.join(BUILTINS)}])") == len(BUILTINS)
 
 
