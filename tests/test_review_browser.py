@@ -89,6 +89,18 @@ def test_nothing_is_wider_than_the_page(show, situation, width):
     assert page.evaluate(cut) == []
 
 
+@pytest.mark.parametrize("width", [360, 810])
+def test_parts_of_a_bar_are_all_seen(show, width):
+    """Used, idle and unused parts add up to the dearest task's whole bar."""
+    page = show(page_of("three"), width=width)
+    page.evaluate(OPEN_ALL)
+    share = """
+    [...document.querySelectorAll('.tasks')].map(table => Math.max(...[...table.querySelectorAll('.stack')].map(bar =>
+      [...bar.children].reduce((sum, part) => sum + part.getBoundingClientRect().width, 0) / bar.clientWidth)))
+    """
+    assert page.evaluate(share) == pytest.approx([1] * 5, abs=0.02)
+
+
 def test_a_step_opens_to_its_tasks(show):
     """By keyboard as by mouse: it is a disclosure of the browser's own."""
     page = show(page_of("failed"))
