@@ -161,7 +161,16 @@ class Rude(BaseException):
     """What no `except Exception` catches."""
 
 
-@pytest.mark.parametrize("error", [ValueError("of the user"), SystemExit(3), RecursionError(), MemoryError(), Rude()])
+class Mute(Exception):
+    """One that cannot even say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("not even this")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("of the user"), SystemExit(3), RecursionError(), MemoryError(), Rude(), Mute()]
+)
 def test_whatever_it_raises_stays_here(error: BaseException) -> None:
     """Also what would end the process; the name of the error is told."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resource_tracker.dataclass import dataclass
-from resource_tracker.records import InputSize
+
+if TYPE_CHECKING:
+    from resource_tracker.records import InputSize
 
 HANDOVER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_HANDOVER"
 MARKER_VARIABLE = "METAFLOW_RESOURCE_TRACKER_MARKER"

@@ -31,12 +31,10 @@ def evaluated(option: InputSizeOption, flow: Any, inputs: Iterable[Any]) -> Inpu
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or _raised_by_a_signal_handler(error):
             raise
-        kind = type(error).__name__
-        say(
-            f"[track_resources] input_size={name_of(option)!r} gave no size: {kind}: {error} (the step is not affected)"
-        )
+        what = f"{name_of(option)} gave no size: {type(error).__name__}"
+        say(f"[track_resources] input_size={what}{_first_line(error)} (the step is not affected)")
         # The message may hold a secret: it stands in the step's log alone.
-        return InputSize(source=name_of(option), note=f"{name_of(option)} gave no size: {kind} (see the step's log)")
+        return InputSize(source=name_of(option), note=f"{what} (see the step's log)")
 
 
 def size_of(value: object) -> float:
@@ -100,6 +98,14 @@ def _size_on_disk(path: str | bytes) -> float:
                 else:
                     total += entry.stat(follow_symlinks=False).st_size
     return float(total)
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        lines = str(error).splitlines()
+    except Exception:  # noqa: BLE001 (the user's own class)
+        return ""
+    return f": {lines[0][:200]}" if lines else ""
 
 
 def _raised_by_a_signal_handler(error: BaseException) -> bool:
