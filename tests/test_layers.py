@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "recommend",
                 "review",
                 "run_attempts",
+                "savings",
                 "settings",
                 "size_expression",
                 "sizing",

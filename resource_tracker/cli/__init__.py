@@ -65,6 +65,10 @@ def _dispatch(arguments: list[str]) -> int:
         from resource_tracker.cli.review import main as review
 
         return review(options)
+    if options.verb == "recommend":
+        from resource_tracker.cli.recommend import main as recommend
+
+        return recommend(options)
     build_parser().print_help(sys.stderr)
     return WRONG_USAGE
 

@@ -14,6 +14,7 @@ examples:
   resource-tracker run -- python train.py
   resource-tracker show TrainFlow
   resource-tracker review TrainFlow
+  resource-tracker recommend TrainFlow --diff flow.py
 """
 _RUN_EXAMPLES = """\
 examples:
@@ -38,6 +39,13 @@ examples:
   resource-tracker review TrainFlow                   the latest tracked run
   resource-tracker review TrainFlow/1234 --tasks      with the tasks that cost most
   resource-tracker review TrainFlow/1234 --html review.html
+"""
+_RECOMMEND_EXAMPLES = """\
+examples:
+  resource-tracker recommend TrainFlow
+  resource-tracker recommend TrainFlow --step train --verbose
+  resource-tracker recommend TrainFlow --policy lean --runs 30
+  resource-tracker recommend TrainFlow --diff flow.py | git apply -p0
 """
 
 
@@ -92,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_show(verbs)
     _add_review(verbs)
+    _add_recommend(verbs)
     return parser
 
 
@@ -173,3 +182,34 @@ def _add_review(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--vendor", help="look for machines of this vendor, rather than where the steps ran")
     parser.add_argument("--region", help="look for machines in this region, rather than where the steps ran")
+
+
+def _add_recommend(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser(
+        "recommend",
+        help="what each step of a flow should ask for, what that saves, and the diff that does it",
+        description="What each step of a flow should ask for, by its latest tracked runs, and what that saves.",
+        epilog=_RECOMMEND_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("flow", metavar="FLOW", help="name of the flow")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument(
+        "--diff", metavar="FILE", type=Path, help="print the advice as a diff of the flow's file, which is not written"
+    )
+    formats.add_argument("--json", action="store_true", help="print everything as JSON")
+    formats.add_argument("--verbose", action="store_true", help="print the reason for each number")
+    parser.add_argument("--runs", metavar="N", default="10", help="tracked runs to go by, 1 to 100 (default: 10)")
+    parser.add_argument("--step", metavar="STEP", action="append", default=[], help="only this step; repeatable")
+    parser.add_argument(
+        "--policy",
+        choices=("safe", "lean"),
+        default="safe",
+        help="safe: practically never too little; lean: least expected cost, retries counted (default: safe)",
+    )
+    parser.add_argument(
+        "--input-bytes", metavar="SIZE", help="size of the next run's largest input, such as 10GB, where known"
+    )
+    parser.add_argument("--vendor", help="look for machines and prices at this vendor, such as aws")
+    parser.add_argument("--region", help="look for machines and prices in this region, such as eu-west-1")

@@ -8,7 +8,7 @@ from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.earlier_runs import runs_before
 from resource_tracker.flows.run_reading import read_run
-from resource_tracker.flows.runs import HOW_TO_TRACK, latest_tracked_run, run_of
+from resource_tracker.flows.runs import HOW_TO_TRACK, client_provider, latest_tracked_run, run_of
 from resource_tracker.review import RunReview, build_review
 from resource_tracker.run_attempts import RunAttempts
 from resource_tracker.sizing import Policy
@@ -43,15 +43,6 @@ def find_run(pathspec: str) -> FoundRun:
     flow = parts[0]
     latest = latest_tracked_run(flow, lambda run: bool(read_run(provider, flow, str(run.id)).summaries))
     return FoundRun(provider, flow, str(latest.run.id), latest.note)
-
-
-def client_provider() -> Any:
-    """The metadata provider of Metaflow's client in this process."""
-    import metaflow
-    from metaflow.client import core
-
-    metaflow.get_metadata()  # chooses one, where nobody has yet
-    return core.current_metadata
 
 
 def review_run(

@@ -10,7 +10,8 @@ from resource_tracker.bundled import use_bundled
 from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.flows.attempt import TaskContext
 from resource_tracker.flows.handover import read_runs
-from resource_tracker.flows.review import client_provider, review_run
+from resource_tracker.flows.review import review_run
+from resource_tracker.flows.runs import client_provider
 from resource_tracker.settings import Settings
 from resource_tracker.sizing import Policy
 

@@ -38,7 +38,7 @@ def latest_tracked_run(flow_name: str, is_tracked: Callable[[Any], bool]) -> Lat
     NotTrackedError
         There is no such flow, or none of its latest runs was tracked.
     """
-    runs, where = _newest_runs(flow_name)
+    runs, where = newest_runs(flow_name)
     newest = next(runs, None)
     if newest is None:
         raise NotTrackedError(f"{flow_name} has no runs")
@@ -135,7 +135,16 @@ def _namespace() -> str | None:
     return own
 
 
-def _newest_runs(flow_name: str) -> tuple[Iterator[Any], str]:
+def client_provider() -> Any:
+    """The metadata provider of Metaflow's client in this process."""
+    import metaflow
+    from metaflow.client import core
+
+    metaflow.get_metadata()  # chooses one, where nobody has yet
+    return core.current_metadata
+
+
+def newest_runs(flow_name: str) -> tuple[Iterator[Any], str]:
     """The flow's runs, newest first, and in which namespace they are."""
     import metaflow
     from metaflow.exception import MetaflowNamespaceMismatch

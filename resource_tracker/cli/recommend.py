@@ -1,0 +1,68 @@
+"""``resource-tracker recommend FLOW``: what each step should ask for, what that saves, and the diff that does it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from resource_tracker.cli.amounts import size_in_bytes, whole_number
+
+if TYPE_CHECKING:
+    from resource_tracker.cli.recommendations import Recommendations
+    from resource_tracker.flows.recent_runs import RecentRuns
+
+MOST_RUNS = 100
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print what was asked for; returns the exit code."""
+    runs = whole_number(options.runs, "--runs", 1, MOST_RUNS)
+    input_bytes = None if options.input_bytes is None else size_in_bytes(options.input_bytes, "--input-bytes")
+    source = None
+    if options.diff is not None:
+        from resource_tracker.cli.recommend_diff import read_source
+
+        source = read_source(options.diff, options.flow)  # a file that does not fit is known before anything is read
+    found = _recommendations(options, runs, input_bytes)
+    if options.json:
+        print(json.dumps(found.as_plain(), indent=2, ensure_ascii=False, allow_nan=False))
+    elif source is not None:
+        from resource_tracker.cli.recommend_diff import print_diff
+
+        print_diff(source, options.diff, found)
+    else:
+        from resource_tracker.cli.recommend_view import show_recommendations
+        from resource_tracker.cli.terminal import Terminal
+
+        show_recommendations(Terminal(sys.stdout), found, verbose=options.verbose)
+    return 0
+
+
+def _recommendations(options: argparse.Namespace, runs: int, input_bytes: float | None) -> Recommendations:
+    from resource_tracker.catalog import load_bundled
+    from resource_tracker.cli.recommendations import recommendations
+    from resource_tracker.costs import Costing
+    from resource_tracker.sizing import Policy
+
+    costing = Costing(load_bundled(), vendor=options.vendor, region=options.region)
+    return recommendations(
+        _read(options.flow, runs),
+        steps=tuple(options.step),
+        policy=Policy(options.policy),
+        input_bytes=input_bytes,
+        costing=costing,
+        now=time.time(),
+    )
+
+
+def _read(flow_name: str, runs: int) -> RecentRuns:
+    from resource_tracker.cli.progress import Progress
+    from resource_tracker.flows.runs import errors_as_ours
+
+    with errors_as_ours(), Progress(sys.stderr) as progress:
+        from resource_tracker.flows.recent_runs import recent_runs
+
+        return recent_runs(flow_name, runs, progress.update)

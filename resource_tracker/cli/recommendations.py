@@ -1,0 +1,176 @@
+"""What each step of a flow should ask for, with what that saves, from its latest runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resource_tracker.costs import Costing, runs_per_month
+from resource_tracker.damping import asked_for
+from resource_tracker.decorator_edits import Amount
+from resource_tracker.errors import NotTrackedError
+from resource_tracker.flows.recent_runs import RecentRuns
+from resource_tracker.plain import to_plain
+from resource_tracker.records import Recommendation, TaskSummary
+from resource_tracker.savings import Saving, saving_of_step
+from resource_tracker.sizing import Policy
+from resource_tracker.step_advice import StepAdvice, advise_step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecommendation:
+    """A step's advice, and what it saves. ``tasks_per_run`` is the most in any run."""
+
+    name: str
+    advice: StepAdvice
+    saving: Saving
+    tasks_per_run: int
+
+    @property
+    def advised(self) -> Recommendation | None:
+        return self.advice.advice if isinstance(self.advice.advice, Recommendation) else None
+
+    @property
+    def asked(self) -> dict[str, float]:
+        """What is in force, by the names of the decorator's arguments; empty where the step has no decorator."""
+        return asked_for(self.advice.request)
+
+    def amounts(self) -> dict[str, Amount]:
+        """Each number of the advice beside what was asked for; 0 for a GPU that is to be given up."""
+        if self.advised is None:
+            return {}
+        asked = self.asked
+        wanted = ({"gpu": 0} if asked.get("gpu") else {}) | self.advised.arguments()
+        return {
+            name: Amount(advised=number, needed=self.advised.estimate.get(name, number), asked=asked.get(name))
+            for name, number in wanted.items()
+        }
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the step may stay as it is."""
+        amounts = self.amounts().values()
+        return bool(self.asked) and all(amount.asked == amount.advised for amount in amounts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendations:
+    """The advice for a flow's steps, in the order in which they ran."""
+
+    recent: RecentRuns
+    policy: Policy
+    runs_per_month: float | None
+    steps: tuple[StepRecommendation, ...]
+    steps_of_latest_run: frozenset[str]
+
+    def per_month(self, amount: float | None) -> float | None:
+        """Of an amount in each run, that in a month."""
+        return None if amount is None or self.runs_per_month is None else amount * self.runs_per_month
+
+    def as_plain(self) -> dict[str, Any]:
+        """Everything, as builtins."""
+        return {
+            "flow": self.recent.flow,
+            "namespace": self.recent.where,
+            "runs": [run.run_id for run in self.recent.runs],
+            "runs_per_month": self.runs_per_month,
+            "policy": self.policy.value,
+            "steps": [_finite(self._step_as_plain(step)) for step in self.steps],
+        }
+
+    def _step_as_plain(self, step: StepRecommendation) -> dict[str, Any]:
+        saving = step.saving
+        return {
+            "step": step.name,
+            "runs": step.advice.runs,
+            "tasks": step.advice.tasks,
+            "tasks_per_run": step.tasks_per_run,
+            "asked": step.asked,
+            "used": to_plain(step.advice.used),
+            "advised": step.advised.arguments() if step.advised else None,
+            "text": step.advised.as_text() if step.advised else None,
+            "suffices": step.suffices,
+            "bound": to_plain(step.advice.bound),
+            "notes": list(step.advice.notes),
+            "advice": to_plain(step.advice.advice),
+            "estimate": to_plain(step.advice.estimate),
+            "usd_per_run": saving.usd_per_run,
+            "advised_usd_per_run": saving.advised_usd_per_run,
+            "saved_usd_per_run": saving.saved_per_run,
+            "saved_usd_per_month": self.per_month(saving.saved_per_run),
+            "assumed_machines": [to_plain(offer) for offer in saving.assumed],
+            "cost_notes": list(saving.notes),
+        }
+
+
+def recommendations(
+    recent: RecentRuns,
+    *,
+    steps: tuple[str, ...],
+    policy: Policy,
+    input_bytes: float | None,
+    costing: Costing,
+    now: float,
+) -> Recommendations:
+    """Advice for the steps of a flow's latest runs.
+
+    Parameters
+    ----------
+    steps : tuple of str
+        Only these; empty for all.
+    now : float
+        Unix time.
+
+    Raises
+    ------
+    NotTrackedError
+        A step is not among those that were tracked; the message names these.
+    """
+    measured = _by_step([summary for run in reversed(recent.runs) for summary in run.summaries])
+    paid = _by_step([a.summary for run in recent.runs for a in run.attempts if a.summary is not None])
+    unknown = [name for name in steps if name not in measured]
+    if unknown:
+        raise NotTrackedError(f"{recent.flow} has no tracked step {unknown[0]!r}; there are: {', '.join(measured)}")
+    found = []
+    for name in steps or measured:
+        advice = advise_step(measured[name], policy=policy, input_bytes=input_bytes)
+        found.append(
+            StepRecommendation(
+                name=name,
+                advice=advice,
+                saving=saving_of_step(costing, paid[name], advice.advice),
+                tasks_per_run=_tasks_per_run(measured[name]),
+            )
+        )
+    return Recommendations(
+        recent=recent,
+        policy=policy,
+        runs_per_month=runs_per_month(recent.started_at, now),
+        steps=tuple(found),
+        steps_of_latest_run=frozenset(attempt.step for attempt in recent.runs[0].attempts),
+    )
+
+
+def _by_step(summaries: list[TaskSummary]) -> dict[str, list[TaskSummary]]:
+    found: dict[str, list[TaskSummary]] = {}
+    for summary in summaries:
+        found.setdefault(summary.step, []).append(summary)
+    return found
+
+
+def _tasks_per_run(summaries: list[TaskSummary]) -> int:
+    tasks: dict[str, set[str]] = {}
+    for summary in summaries:
+        tasks.setdefault(summary.run_id, set()).add(summary.task_id)
+    return max(len(found) for found in tasks.values())
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: unknown."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
