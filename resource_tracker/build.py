@@ -88,7 +88,7 @@ def build_record(
             limits,
             server=server,
             policy=policy,
-            instances=gpu_machines(catalog, server),
+            instances=gpu_machines(catalog, server, cloud),
         )
     pricing = Pricing(note=catalog_note or "No price catalog could be read.")
     if catalog is not None:
@@ -128,12 +128,13 @@ def build_record(
     )
 
 
-def gpu_machines(catalog: Catalog | None, server: ServerInfo) -> Iterable[InstanceType]:
-    """Machines with GPUs, for an attempt that had one; where the catalog cannot be read, that is said elsewhere."""
+def gpu_machines(catalog: Catalog | None, server: ServerInfo, cloud: CloudInfo) -> Iterable[InstanceType]:
+    """For an attempt that had a GPU: machines with GPUs, at its own vendor where that is known."""
     if catalog is None or not server.gpu_count:
         return ()
     try:
-        return tuple(machine for machine in catalog.instances.values() if machine.gpu_count)
+        machines = catalog.instances.values()
+        return tuple(m for m in machines if m.gpu_count and (not cloud.known or m.vendor == cloud.vendor))
     except CatalogError:
         return ()
 

@@ -47,7 +47,7 @@ def memory_need(
     advice = recommend_memory(observations, input_bytes, max(refused, default=None), policy)
     if isinstance(advice, NoRecommendation):
         return None
-    highest_kib = max(mib_to_kib(seen.peak_mib) for seen in observations)
+    highest_kib = max(peak_kib(task) for task in tasks)
     needed_kib = mib_to_kib(advice.memory_mib)
     if policy is Policy.SAFE:
         needed_kib = max(needed_kib, highest_kib)

@@ -72,7 +72,7 @@ def cpu_need(tasks: Sequence[TaskSummary], policy: Policy) -> Amount | None:
         return None
     rank = max(0, math.ceil(len(busy) * CPU_PERCENTILE[policy] / 100) - 1)
     basis, index = busy[rank]
-    reason = f"{_which(len(busy), rank, policy)} used {basis:.2f} cores"
+    reason = f"{_which(len(busy), rank)} used {basis:.2f} cores"
     reason += " in its busiest moments." if tasks[index].cpu_p95_cores is None else " or less for 95 % of its time."
     amount = max(1, math.ceil(basis - CPU_TOLERANCE))
     full = _used_up(tasks[index], basis)
@@ -84,12 +84,10 @@ def cpu_need(tasks: Sequence[TaskSummary], policy: Policy) -> Amount | None:
     return Amount(amount, basis, reason)
 
 
-def _which(count: int, rank: int, policy: Policy) -> str:
+def _which(count: int, rank: int) -> str:
     if count == 1:
         return "The attempt"
-    if rank == count - 1:
-        return f"The busiest of {count} attempts"
-    return f"The {'middle one' if policy is Policy.LEAN else 'busiest but one in 20'} of {count} attempts"
+    return f"The {'busiest' if rank == count - 1 else f'attempt busier than {rank}'} of {count} attempts"
 
 
 def _used_up(task: TaskSummary, cores: float) -> float | None:

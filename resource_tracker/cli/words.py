@@ -8,6 +8,7 @@ from resource_tracker.recommend import LEAST_MB, round_up_mb
 from resource_tracker.records import NoRecommendation, Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.facts import totals
+from resource_tracker.report.findings import findings
 from resource_tracker.sizing import FIRST_HEADROOM
 from resource_tracker.units import kib_to_mb_ceil
 
@@ -18,6 +19,8 @@ _OF_A_COMMAND = (
     ("the step", "the command"),
     ("The step", "The command"),
 )
+_EXTRA = ("disk", "shared_memory")
+_LABELLED = ("Bound by", "Policy")
 _NOT_ZERO = {fmt.duration(0.0): "<1 ms"}
 """Nothing takes no time at all."""
 
@@ -47,10 +50,16 @@ def advice_lines(record: TaskRecord) -> list[str]:
     ]
     if advised.gpu or record.request.gpu:
         parts.append((f"gpu={advised.gpu}", advised.reasons.get("gpu")))
+    parts += [
+        (f"{name}={amount}", advised.reasons.get(name))
+        for name, amount in advised.arguments().items()
+        if name in _EXTRA
+    ]
     width = max(len(number) for number, _ in parts)
     earlier = advised.based_on_runs - 1
     basis = f"this and {fmt.plural(earlier, 'earlier run')}" if earlier > 0 else "this run alone"
-    return [*(f"{number:{width}}  {reason}" for number, reason in parts if reason), f"Based on {basis}."]
+    lines = [*(f"{number:{width}}  {reason}" for number, reason in parts if reason), f"Based on {basis}."]
+    return lines + [f"{fact.label}: {fact.text}" if fact.label in _LABELLED else fact.text for fact in findings(record)]
 
 
 def totals_line(record: TaskRecord) -> str:
@@ -74,9 +83,16 @@ def lines_to_paste(advice: Iterable[tuple[str, Recommendation]]) -> list[str]:
             cpu=max(known.cpu, advised.cpu),
             memory_mb=max(known.memory_mb, advised.memory_mb),
             gpu=max(known.gpu, advised.gpu),
+            disk_mb=_larger(known.disk_mb, advised.disk_mb),
+            shared_memory_mb=_larger(known.shared_memory_mb, advised.shared_memory_mb),
+            decorator=advised.decorator,
         )
     width = max((len(step) for step in steps), default=0)
     return [f"{step:{width}}  {advised.as_text()}" for step, advised in steps.items()]
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((amount for amount in (one, other) if amount is not None), default=None)
 
 
 def _memory_reason(record: TaskRecord, advised: Recommendation) -> str | None:

@@ -166,7 +166,7 @@ def _final(record: TaskRecord, summary: TaskSummary) -> TaskRecord:
         record.limits,
         server=record.server,
         policy=policy_of(record.recommendation),
-        instances=gpu_machines(catalog, record.server),
+        instances=gpu_machines(catalog, record.server, record.cloud),
     )
     if advice == record.recommendation or catalog is None:
         return replace(record, outcome=outcome, usage=usage, recommendation=advice)

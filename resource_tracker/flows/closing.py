@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from resource_tracker.damping import halved
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.units import kib_to_mb_ceil
 
@@ -16,12 +17,20 @@ def closing_line(record: TaskRecord, how_to_open: str | None) -> str:
     """
     parts = [_used(record)]
     if isinstance(record.recommendation, Recommendation):
-        parts.append(f"next time {record.recommendation.as_text()}")
+        parts.append(f"next time {record.recommendation.as_text()}{_stops_short(record)}")
     else:
         parts.append(record.recommendation.reason)
     if how_to_open:
         parts.append(how_to_open)
     return "[track_resources] " + " | ".join(parts)
+
+
+def _stops_short(record: TaskRecord) -> str:
+    """Where the advice cuts the request by half, what was estimated."""
+    assert isinstance(record.recommendation, Recommendation)
+    estimated = halved(record.recommendation, record.request)
+    numbers = ", ".join(f"{name}={number}" for name, number in estimated.items())
+    return f" (half of what was asked for; the estimate is {numbers})" if numbers else ""
 
 
 def _used(record: TaskRecord) -> str:

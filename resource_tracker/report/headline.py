@@ -75,10 +75,12 @@ def advice(record: TaskRecord) -> Advice:
 def _verdict(record: TaskRecord, recommendation: Recommendation) -> str:
     """The advice against what was asked for, in a few words."""
     request, peak = record.request, record.usage.overall_memory_peak_kib
+    needs = {"memory": recommendation.memory_mb, "cpu": recommendation.cpu, "gpu": recommendation.gpu}
+    needs |= {name: need for name, need in recommendation.estimate.items() if name in needs}
     pairs = [
-        ("memory", request.memory_mb, recommendation.memory_mb),
-        ("CPUs", request.cpu, recommendation.cpu),
-        ("GPUs", request.gpu, recommendation.gpu),
+        ("memory", request.memory_mb, needs["memory"]),
+        ("CPUs", request.cpu, needs["cpu"]),
+        ("GPUs", request.gpu, needs["gpu"]),
     ]
     asked = [(name, have, need) for name, have, need in pairs if have]
     if not asked:

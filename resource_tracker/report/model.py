@@ -13,6 +13,7 @@ from resource_tracker.report import format as fmt
 from resource_tracker.report.charts import chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
 from resource_tracker.report.facts import Fact, machine, method, missing, totals
+from resource_tracker.report.findings import findings
 from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
 from resource_tracker.report.offers import OfferTable, offer_table
 from resource_tracker.report.scales import Scale, scales
@@ -31,6 +32,7 @@ class CardModel(NamedTuple):
     started_iso: str
     duration: str
     advice: Advice
+    findings: tuple[Fact, ...]
     money: Money | None
     scales: tuple[Scale, ...]
     totals: tuple[Fact, ...]
@@ -68,6 +70,7 @@ def build_card(record: TaskRecord) -> CardModel:
         started_iso=fmt.iso_moment(record.started_at),
         duration=fmt.duration(record.usage.duration_s),
         advice=advice(record),
+        findings=findings(record),
         money=money(record),
         scales=scales(record) if measured else (),
         totals=totals(record) if measured else (),

@@ -6,6 +6,8 @@ import random
 from dataclasses import replace
 from functools import lru_cache
 
+from resource_tracker.bounds import bound_of
+from resource_tracker.build import gpu_machines
 from resource_tracker.catalog import load_bundled
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.history import build_history
@@ -59,13 +61,22 @@ def _catalog() -> Catalog:
 
 def with_advice(record: TaskRecord) -> TaskRecord:
     """The record with the advice and the prices that the product itself gives, from the bundled catalog."""
+    catalog = _catalog()
+    bound = bound_of(
+        record.usage, record.process_metrics, record.system_metrics, record.limits, record.server, record.outcome
+    )
+    usage = replace(record.usage, bound=bound.word, bound_evidence=bound.evidence) if bound else record.usage
     advice = recommend(
-        record.usage, record.history, record.request, record.outcome, record.limits, server=record.server
+        usage,
+        record.history,
+        record.request,
+        record.outcome,
+        record.limits,
+        server=record.server,
+        instances=gpu_machines(catalog, record.server, record.cloud),
     )
-    pricing = price(
-        _catalog(), advice, record.usage, record.cloud, record.server, request=record.request, limits=record.limits
-    )
-    return replace(record, recommendation=advice, pricing=pricing)
+    pricing = price(catalog, advice, usage, record.cloud, record.server, request=record.request, limits=record.limits)
+    return replace(record, usage=usage, recommendation=advice, pricing=pricing)
 
 
 def run_cost_usd(record: TaskRecord) -> float | None:
@@ -77,13 +88,17 @@ def run_cost_usd(record: TaskRecord) -> float | None:
     return pricing.run_cost_usd
 
 
-def fake_history(record: TaskRecord, *, runs: int = 5, tasks_per_run: int = 1) -> History:
-    """Earlier runs that used a little less, as the product itself sums them up."""
+def fake_history(record: TaskRecord, *, runs: int = 5, tasks_per_run: int = 1, outlier: float = 1.0) -> History:
+    """Earlier runs that used a little less, as the product itself sums them up.
+
+    The last task of each run used `outlier` times as much memory.
+    """
     usage, cost = record.usage, run_cost_usd(record)
     noise = random.Random(11)  # noqa: S311
     tasks: list[TaskSummary] = []
     for run in range(runs):
         for task in range(tasks_per_run):
+            times = outlier if task == tasks_per_run - 1 else 1.0
             factor = 0.9 + 0.05 * run / runs + 0.1 * noise.random()
             tasks.append(
                 TaskSummary(
@@ -96,7 +111,14 @@ def fake_history(record: TaskRecord, *, runs: int = 5, tasks_per_run: int = 1) -
                     duration_s=usage.duration_s * factor,
                     cpu_mean_cores=(usage.cpu_mean_cores or 0) * (0.95 + 0.1 * noise.random()),
                     cpu_max_cores=usage.cpu_max_cores,
-                    memory_peak_kib=(usage.memory_peak_kib or 0) * (0.8 + 0.18 * noise.random()),
+                    cpu_p95_cores=usage.cpu_p95_cores,
+                    cpu_limit=record.limits.cpus,
+                    vcpus=record.server.vcpus,
+                    architecture=record.server.architecture,
+                    vendor=record.cloud.vendor,
+                    gpu_count=record.server.gpu_count,
+                    gpu_memory_mib=record.server.gpu_memory_mb / max(record.server.gpu_count, 1) or None,
+                    memory_peak_kib=(usage.memory_peak_kib or 0) * (0.8 + 0.18 * noise.random()) * times,
                     gpu_usage_mean=usage.gpu_usage_mean,
                     gpu_vram_max_mib=usage.gpu_vram_max_mib,
                     gpu_utilized_max=usage.gpu_utilized_max,

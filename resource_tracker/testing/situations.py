@@ -149,6 +149,11 @@ def _foreach() -> TaskRecord:
     return with_advice(replace(record, history=fake_history(record, runs=5, tasks_per_run=20)))
 
 
+def _outlier() -> TaskRecord:
+    record = fake_measured(185.0, 185)
+    return with_advice(replace(record, history=fake_history(record, runs=5, tasks_per_run=20, outlier=3.9)))
+
+
 def _assumed() -> TaskRecord:
     unknown = CloudInfo(reason="no metadata service answered within 1 s")
     record = replace(fake_measured(185.0, 185), cloud=unknown)
@@ -227,6 +232,7 @@ SITUATIONS: dict[str, Callable[[], TaskRecord]] = {
     "no_history": _no_history,
     "first_run": _first_run,
     "foreach": _foreach,
+    "outlier": _outlier,
     "assumed_region": _assumed,
     "no_request": _no_request,
     "standalone": _standalone,
