@@ -95,11 +95,15 @@ class CloudInfo:
         return self.vendor != "unknown"
 
 
+ARTIFACTS = "artifacts"
+"""Source of an input size: the artifacts that the step began with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSize:
     """How large an attempt's input is, told without looking at what the step does with it.
 
-    ``source`` is ``"artifacts"``, or the user's own ``input_size``; sizes of different sources do not compare.
+    ``source`` is :data:`ARTIFACTS`, or the user's own ``input_size``; sizes of different sources do not compare.
     ``note`` says why there is none, or what the size leaves out.
     """
 

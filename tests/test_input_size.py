@@ -157,11 +157,11 @@ def test_a_folder_of_too_many_files(files: Path, monkeypatch: pytest.MonkeyPatch
     assert MAX_ENTRIES > 1000
 
 
-class Rude(BaseException):
+class RudeError(BaseException):
     """What no `except Exception` catches."""
 
 
-class Mute(Exception):
+class MuteError(Exception):
     """One that cannot even say what it is."""
 
     def __str__(self) -> str:
@@ -169,7 +169,7 @@ class Mute(Exception):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("of the user"), SystemExit(3), RecursionError(), MemoryError(), Rude(), Mute()]
+    "error", [ValueError("of the user"), SystemExit(3), RecursionError(), MemoryError(), RudeError(), MuteError()]
 )
 def test_whatever_it_raises_stays_here(error: BaseException) -> None:
     """Also what would end the process; the name of the error is told."""

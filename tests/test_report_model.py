@@ -417,6 +417,20 @@ def test_growth_of_disk_and_shared_memory_is_told():
     assert build_card(replace(record, usage=little)).totals == build_card(record).totals
 
 
+@pytest.mark.parametrize(
+    ("size", "source", "shown"),
+    [(5e9, "artifacts", "5.00 GB"), (440, "artifacts", None), (440, "self.n", "440 B"), (None, "self.n", None)],
+)
+def test_the_input_is_told(size, source, shown):
+    """Its size and where that is from; some parameters are not worth a word, what the user told is."""
+    record = fake_record("hour")
+    card = build_card(replace(record, usage=replace(record.usage, input_bytes=size, input_source=source)))
+    assert [plain(fact.text) for fact in card.totals if fact.label == "Input"] == ([shown] if shown else [])
+    assert [fact.text for fact in card.method if fact.label == "Input size from"] == (
+        [] if shown is None else ["the artifacts that the step began with" if source == "artifacts" else source]
+    )
+
+
 def test_the_cpu_scale_says_what_its_peak_is():
     """The busiest row: a second in a short attempt, longer where rows were merged. Memory's needs no such word."""
     assert [scale.hint for scale in scales(fake_record("short"))] == ["peak: busiest second", ""]

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from resource_tracker.records import InputSize
+from resource_tracker.records import ARTIFACTS, InputSize
 
-ARTIFACTS = "artifacts"
 _OF_METAFLOW = ("name", "script_name")
 """Artifacts of Metaflow's own that have no underscore."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resource_tracker.records import TaskRecord, Tracking, UsageSummary
+from resource_tracker.records import ARTIFACTS, TaskRecord, Tracking, UsageSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import vendor_name
 from resource_tracker.units import gb_to_bytes, kib_to_bytes
@@ -42,7 +42,7 @@ def totals(record: TaskRecord) -> tuple[Fact, ...]:
         _amount("received", None, usage.net_recv_bytes),
         _amount("sent", None, usage.net_sent_bytes),
         *_growth(usage),
-        *([Fact(label="Input", text=fmt.data_size(usage.input_bytes), key="input")] if usage.input_bytes else []),
+        *_input(usage),
     )
 
 
@@ -57,6 +57,13 @@ def _growth(usage: UsageSummary) -> tuple[Fact, ...]:
         for label, key, size in known
         if size >= _WORTH_A_WORD_BYTES
     )
+
+
+def _input(usage: UsageSummary) -> tuple[Fact, ...]:
+    """As the user told it; of artifacts, where they are more than a few parameters."""
+    size = usage.input_bytes or 0.0
+    least = _WORTH_A_WORD_BYTES if usage.input_source == ARTIFACTS else 1
+    return (Fact(label="Input", text=fmt.data_size(size), key="input"),) if size >= least else ()
 
 
 def _amount(name: str, own: float | None, machine: float | None) -> Fact:
@@ -132,7 +139,7 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
         bound = ", a lower bound: processes that left the tree may be missing" if usage.cpu_is_lower_bound else ""
         facts.append(Fact(label="CPU from", text=(usage.cpu_source or fmt.UNKNOWN) + bound))
         facts.append(Fact(label="Memory peak from", text=usage.memory_peak_source or fmt.UNKNOWN))
-        if usage.input_bytes:
+        if _input(usage):
             facts.append(Fact(label="Input size from", text=_input_source(usage)))
         facts.append(Fact(label="The tracker's own cost", text=_cost(record), key="own_cost"))
     if record.pathspec:
@@ -144,7 +151,7 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
 
 
 def _input_source(usage: UsageSummary) -> str:
-    return "the artifacts that the step began with" if usage.input_source == "artifacts" else f"{usage.input_source}"
+    return "the artifacts that the step began with" if usage.input_source == ARTIFACTS else f"{usage.input_source}"
 
 
 def missing(record: TaskRecord) -> tuple[Fact, ...]:
