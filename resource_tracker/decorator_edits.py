@@ -14,8 +14,12 @@ ENOUGH = 1.10
 """A request up to so many times the advice is left alone: it suffices, and a change would save next to nothing."""
 LEAST_KEPT = 0.5
 """No request is cut to less than this share of itself at once."""
-_DEFAULTS: Mapping[str, float] = {"cpu": 1, "memory": 4096}
-"""What Metaflow takes for an argument that is not there. Source: ``ResourcesDecorator.defaults``."""
+_DEFAULTS: Mapping[str, Mapping[str, float]] = {
+    "resources": {"cpu": 1, "memory": 4096},
+    "batch": {"cpu": 1, "memory": 4096},
+    "kubernetes": {"cpu": 1, "memory": 4096, "disk": 10240},
+}
+"""What Metaflow takes for an argument that is not there. Source: ``defaults`` of its decorators."""
 _QUOTES = "'\""
 _UNTIL_COMMA = re.compile(r"(?:\s|\\\r?\n|#[^\r\n]*)*,?")
 _END_OF_LINE = re.compile(r"[ \t\f]*(?:#[^\r\n]*)?(?=\r|\n)")
@@ -80,8 +84,8 @@ def rewrite(flow: FlowSource, wanted: Mapping[str, Mapping[str, Amount]]) -> Rew
 class _StepChange:
     """Changes to the decorators of one step.
 
-    Metaflow asks for the larger of ``@resources`` and ``@kubernetes`` or ``@batch``, and in the first a missing
-    argument counts with its default: so each may have to be cut, and it is enough to raise one.
+    Metaflow asks for the larger of ``@resources`` and ``@kubernetes`` or ``@batch``, and a missing argument counts with
+    its default, but in ``@batch`` below ``@resources``: so each may have to be cut, and it is enough to raise one.
     """
 
     def __init__(self, source: SourceText, step: StepSource) -> None:
@@ -142,7 +146,8 @@ class _StepChange:
             return argument.number
         if argument is None and decorator.open_ended:
             return None
-        return _DEFAULTS.get(name) if decorator is self._first else None
+        counts = decorator is self._first or decorator.name != "batch"
+        return _DEFAULTS[decorator.name].get(name) if counts else None
 
     def _raise(self, name: str, amount: Amount, asked: Mapping[int, float]) -> None:
         largest = max(self._decorators, key=lambda decorator: asked.get(decorator.name_end, -1.0))

@@ -104,6 +104,21 @@ def test_default_of_metaflow_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
+    [
+        ("@resources\n@kubernetes(image='x')", "@resources(memory=2048)\n@kubernetes(image='x', memory=2048)"),
+        ("@resources\n@batch", "@resources(memory=2048)\n@batch"),
+        ("@batch", "@batch(memory=2048)"),
+        ("@kubernetes(memory=2048)\n@resources", "@kubernetes(memory=2048)\n@resources(memory=2048)"),
+    ],
+)
+def test_defaults_of_several_decorators(before: str, after: str) -> None:
+    """Metaflow takes the larger of two: a default that is too large hides a number of the other decorator."""
+    content, _ = rewritten(flow_of(before), {"memory": Amount(advised=2048, needed=300, asked=4096)})
+    assert content.decode() == flow_of(after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
     [("@kubernetes(gpu=1)", "@kubernetes(gpu=0)"), ("@resources(gpu=2, cpu=1)", "@resources(gpu=0, cpu=1)")],
 )
 def test_gpu_that_is_not_needed(before: str, after: str) -> None:

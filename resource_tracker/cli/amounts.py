@@ -7,7 +7,7 @@ import re
 
 from resource_tracker.errors import SettingError
 
-_SIZE = re.compile(r"(\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*([kKMGTP]?)(i?)[bB]?", re.ASCII)
+_SIZE = re.compile(r"(\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*([kKmMgGtTpP]?)(i?)[bB]?", re.ASCII)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 

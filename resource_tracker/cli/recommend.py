@@ -44,16 +44,17 @@ def main(options: argparse.Namespace) -> int:
 def _recommendations(options: argparse.Namespace, runs: int, input_bytes: float | None) -> Recommendations:
     from resource_tracker.catalog import load_bundled
     from resource_tracker.cli.recommendations import recommendations
-    from resource_tracker.costs import Costing
     from resource_tracker.sizing import Policy
 
-    costing = Costing(load_bundled(), vendor=options.vendor, region=options.region)
+    catalog = load_bundled()
     return recommendations(
         _read(options.flow, runs),
         steps=tuple(options.step),
         policy=Policy(options.policy),
         input_bytes=input_bytes,
-        costing=costing,
+        catalog=catalog,
+        vendor=options.vendor,
+        region=options.region,
         now=time.time(),
     )
 

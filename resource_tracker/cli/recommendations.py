@@ -12,8 +12,9 @@ from resource_tracker.damping import asked_for
 from resource_tracker.decorator_edits import Amount
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.recent_runs import RecentRuns
+from resource_tracker.machines import Catalog
 from resource_tracker.plain import to_plain
-from resource_tracker.records import Recommendation, TaskSummary
+from resource_tracker.records import InstanceType, Recommendation, TaskSummary
 from resource_tracker.savings import Saving, saving_of_step
 from resource_tracker.sizing import Policy
 from resource_tracker.step_advice import StepAdvice, advise_step
@@ -111,7 +112,9 @@ def recommendations(
     steps: tuple[str, ...],
     policy: Policy,
     input_bytes: float | None,
-    costing: Costing,
+    catalog: Catalog,
+    vendor: str | None = None,
+    region: str | None = None,
     now: float,
 ) -> Recommendations:
     """Advice for the steps of a flow's latest runs.
@@ -120,6 +123,8 @@ def recommendations(
     ----------
     steps : tuple of str
         Only these; empty for all.
+    catalog : Catalog
+        Prices; those of `vendor` and `region` where given, else of where the steps ran.
     now : float
         Unix time.
 
@@ -128,20 +133,22 @@ def recommendations(
     NotTrackedError
         A step is not among those that were tracked; the message names these.
     """
-    measured = _by_step([summary for run in reversed(recent.runs) for summary in run.summaries])
-    paid = _by_step([a.summary for run in recent.runs for a in run.attempts if a.summary is not None])
-    unknown = [name for name in steps if name not in measured]
+    attempts = _by_step(recent)
+    unknown = [name for name in steps if name not in attempts]
     if unknown:
-        raise NotTrackedError(f"{recent.flow} has no tracked step {unknown[0]!r}; there are: {', '.join(measured)}")
+        raise NotTrackedError(f"{recent.flow} has no tracked step {unknown[0]!r}; there are: {', '.join(attempts)}")
+    costing = Costing(catalog, vendor=vendor, region=region)
     found = []
-    for name in steps or measured:
-        advice = advise_step(measured[name], policy=policy, input_bytes=input_bytes)
+    for name in dict.fromkeys(steps or attempts):
+        tasks = attempts[name]
+        instances = _machines_with_gpus(catalog) if any(task.request_gpu for task in tasks) else ()
+        advice = advise_step(tasks, policy=policy, input_bytes=input_bytes, instances=instances)
         found.append(
             StepRecommendation(
                 name=name,
                 advice=advice,
-                saving=saving_of_step(costing, paid[name], advice.advice),
-                tasks_per_run=_tasks_per_run(measured[name]),
+                saving=saving_of_step(costing, tasks, advice.advice),
+                tasks_per_run=_tasks_per_run(tasks),
             )
         )
     return Recommendations(
@@ -153,11 +160,18 @@ def recommendations(
     )
 
 
-def _by_step(summaries: list[TaskSummary]) -> dict[str, list[TaskSummary]]:
+def _by_step(recent: RecentRuns) -> dict[str, list[TaskSummary]]:
+    """All attempts of each tracked step, also killed ones; steps in the order of the newest run."""
     found: dict[str, list[TaskSummary]] = {}
-    for summary in summaries:
-        found.setdefault(summary.step, []).append(summary)
+    for run in recent.runs:
+        for attempt in run.attempts:
+            if attempt.summary is not None:
+                found.setdefault(attempt.step, []).append(attempt.summary)
     return found
+
+
+def _machines_with_gpus(catalog: Catalog) -> tuple[InstanceType, ...]:
+    return tuple(machine for machine in catalog.instances.values() if machine.gpu_count)
 
 
 def _tasks_per_run(summaries: list[TaskSummary]) -> int:

@@ -1,0 +1,229 @@
+"""What ``recommend`` makes of runs: amounts, savings, and the words around them. The runs are made up."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli_harness import Cli
+
+from resource_tracker.catalog import load_bundled
+from resource_tracker.cli.amounts import size_in_bytes, whole_number
+from resource_tracker.cli.recommend_diff import print_diff
+from resource_tracker.cli.recommend_view import show_recommendations
+from resource_tracker.cli.recommendations import Recommendations, recommendations
+from resource_tracker.cli.terminal import Table, Terminal, plain_table
+from resource_tracker.errors import NotTrackedError, SettingError
+from resource_tracker.flow_source import read_flow
+from resource_tracker.flows.recent_runs import RecentRuns
+from resource_tracker.run_attempts import Attempt, RunAttempts
+from resource_tracker.sizing import Policy
+from resource_tracker.source_text import SourceText
+from resource_tracker.testing import fake_run
+
+DAY_S = 86400.0
+
+
+def with_decorators(run: RunAttempts, *names: str, **changes: object) -> RunAttempts:
+    """The run with its requests made by these decorators; `changes` are made to every summary."""
+
+    made = {"request_decorators": names, "request_written_in": names}
+
+    def changed(attempt: Attempt) -> Attempt:
+        if attempt.summary is None:
+            return attempt
+        return replace(attempt, summary=replace(attempt.summary, **made, **changes))
+
+    return replace(run, attempts=tuple(changed(attempt) for attempt in run.attempts))
+
+
+def recent(*runs: RunAttempts, untracked: int = 0) -> RecentRuns:
+    """The runs as if they had been found, one a day."""
+    began = tuple(1e9 - number * DAY_S for number in range(len(runs)))
+    where = "in namespace user:alice"
+    return RecentRuns(flow="TrainFlow", where=where, runs=runs, untracked=untracked, started_at=began)
+
+
+def advised(found: RecentRuns, *steps: str, policy: Policy = Policy.SAFE, **place: str) -> Recommendations:
+    return recommendations(
+        found, steps=steps, policy=policy, input_bytes=None, catalog=load_bundled(), now=1e9, **place
+    )
+
+
+def week(*names: str, **options: object) -> RecentRuns:
+    return recent(*(with_decorators(fake_run(4, days_ago=day, **options), *names) for day in range(7)))  # type: ignore[arg-type]
+
+
+def shown(found: Recommendations, *, verbose: bool = False) -> str:
+    stream = io.StringIO()
+    show_recommendations(Terminal(stream), found, verbose=verbose)
+    return stream.getvalue().replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_savings_add_up() -> None:
+    """Each step's saving is its cost less that of the advice; the sum stands below; a month is the flow's rate."""
+    found = advised(week("resources"))
+    assert found.runs_per_month == pytest.approx(365.25 / 12)
+    saved = [step.saving.saved_per_run for step in found.steps]
+    assert all(amount is not None and amount > 0 for amount in saved if amount), saved
+    load = next(step for step in found.steps if step.name == "load")
+    assert load.saving.usd_per_run is not None and load.saving.advised_usd_per_run is not None
+    # m5.xlarge for 360 s: the attempt that was killed half-way was paid for as well
+    assert load.saving.usd_per_run == pytest.approx(0.192 * 360 / 3600, rel=0.01)
+    assert load.saving.assumed == ()
+    lines = shown(found).splitlines()
+    (whole,) = (line for line in lines if line.startswith("all steps"))
+    per_run, per_month = (float(text.lstrip("$")) for text in whole.split()[2:])
+    assert per_run == pytest.approx(sum(amount for amount in saved if amount), abs=0.01)
+    assert per_month == pytest.approx(sum(amount for amount in saved if amount) * 365.25 / 12, rel=0.02)
+    assert "A month is 30 runs, as often as the flow runs at present (by its latest 7 runs)." in lines
+
+
+def test_assumed_machines_are_labelled() -> None:
+    """Where no machine is known, the amounts are called an estimate, and the machines are named by place."""
+    text = shown(advised(week("resources", known_machines=False)))
+    assert "Savings are an estimate and no bill: where it ran is not known" in text
+    assert "in AWS us-east-1." in text
+    assert "Savings are an estimate" not in shown(advised(week("resources")))
+
+
+def test_another_vendor() -> None:
+    """``--vendor`` and ``--region`` say where the machines for the advice are looked for; unknown ones are refused."""
+    here, there = advised(week("resources")), advised(week("resources"), vendor="gcp", region="europe-west1")
+    assert here.steps[0].saving.advised_usd_per_run != there.steps[0].saving.advised_usd_per_run
+    with pytest.raises(SettingError, match="mars"):
+        advised(week("resources"), region="mars")
+
+
+def test_decorators_that_the_step_has() -> None:
+    """The lines to paste are for the decorator that the step has."""
+    lines = shown(advised(week("kubernetes"))).split("What to request next time")[1].splitlines()
+    written = [line.split()[1] for line in lines if "(cpu=" in line]
+    assert written == [
+        "@kubernetes(cpu=1,",
+        "@kubernetes(cpu=2,",
+        "@kubernetes(cpu=2,",
+        "@kubernetes(cpu=4,",
+        written[4],
+    ]
+
+
+def test_killed_attempts_are_told() -> None:
+    """An attempt that was killed left nothing to measure: it is said, and it is no task of its own."""
+    load = advised(recent(with_decorators(fake_run(2), "resources")), "load").steps[0]
+    assert load.advice.tasks == 1
+    assert any("1 attempt" in note for note in load.advice.notes), load.advice.notes
+    assert load.advice.notes[-1] in shown(advised(recent(fake_run(2)), "load"))
+
+
+def test_steps_stand_in_the_order_of_the_newest_run() -> None:
+    """Steps of older runs only come last; none is lost."""
+    found = advised(recent(fake_run(2, fails=True), fake_run(2, days_ago=1, step="rank")))
+    assert [step.name for step in found.steps] == ["start", "load", "score", "join", "rank", "end"]
+    assert found.steps_of_latest_run == {"start", "load", "score", "join"}
+
+
+def test_unknown_step() -> None:
+    """The message names the steps there are."""
+    with pytest.raises(NotTrackedError, match="no tracked step 'train'; there are: start, load, score, join, end"):
+        advised(recent(fake_run(2)), "train")
+
+
+def test_gpu_columns() -> None:
+    """A GPU that is not needed stands there as asked for and 0 advised; without any GPU there are no such columns."""
+    idle = with_decorators(fake_run(2), "resources", request_gpu=1, gpu_utilized_max=0.0, gpu_vram_max_mib=0.0)
+    found = advised(recent(idle), "join")
+    head, row = shown(found).splitlines()[2:5:2]
+    assert head.split().count("GPU") == 3
+    assert found.steps[0].amounts()["gpu"].advised in (0, 1)
+    assert row.split()[0] == "join"
+    assert "GPU" not in shown(advised(recent(with_decorators(fake_run(2), "resources")), "join")).split("What")[0]
+
+
+def test_verbose_gives_reasons() -> None:
+    """Beside each number its reason, and how many tasks and runs it rests on."""
+    text = shown(advised(week("resources"), "score"), verbose=True)
+    assert "    cpu=" in text
+    assert "    memory=" in text
+    assert "Based on 28 tasks of 7 runs. Expected to need more memory: at most " in text
+
+
+def test_json_is_finite() -> None:
+    """Numbers that nobody knows are null, never an infinity, which JSON has not."""
+    found = advised(recent(with_decorators(fake_run(2), "resources", cpu_p95_cores=float("inf"))))
+    text = json.dumps(found.as_plain(), allow_nan=False)
+    assert [step["step"] for step in json.loads(text)["steps"]] == [step.name for step in found.steps]
+
+
+def test_a_step_that_has_gone(capfd: pytest.CaptureFixture[str]) -> None:
+    """A step that only older runs had is passed over in a diff, and said; a name cannot drive the terminal."""
+    found = advised(recent(with_decorators(fake_run(2), "resources"), fake_run(2, days_ago=1, step="ra\x1b[2Jnk")))
+    steps = "".join(
+        f"    @resources(cpu=64, memory=99999)\n    def {name}(self): pass\n" for name in found.steps_of_latest_run
+    )
+    text = f"from metaflow import resources\nclass TrainFlow:\n{steps}"
+    print_diff(read_flow(SourceText("flow.py", text.encode()), "TrainFlow"), Path("flow.py"), found)
+    output = capfd.readouterr()
+    assert "no longer a step of TrainFlow" in output.err
+    assert "\x1b" not in output.err
+    assert "left alone until it has run so" in output.err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("10GB", 10e9),
+        ("10 gb", 10e9),
+        ("512MiB", 512 * 2**20),
+        ("1.5G", 1.5e9),
+        ("1_000k", 1e6),
+        ("1e9", 1e9),
+        ("7", 7),
+        ("2TiB", 2 * 2**40),
+    ],
+)
+def test_sizes(text: str, size: float) -> None:
+    """Sizes as people write them, with and without an i."""
+    assert size_in_bytes(text, "--input-bytes") == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "GB", "-1GB", "1 iB", "1ib", "nan", "inf", "1e999", "10XB", "1GBs", "1.2.3", "٣GB"]
+)
+def test_no_sizes(text: str) -> None:
+    """Anything else is refused by its option's name."""
+    with pytest.raises(SettingError, match=r"--input-bytes .* is no size"):
+        size_in_bytes(text, "--input-bytes")
+
+
+@pytest.mark.parametrize("text", ["0", "101", "1.5", "-1", "", "ten", "1" * 5000])
+def test_no_whole_numbers(text: str) -> None:
+    """Whole numbers within bounds only."""
+    with pytest.raises(SettingError, match="--runs"):
+        whole_number(text, "--runs", 1, 100)
+
+
+def test_names_of_columns_in_several_lines() -> None:
+    """They end at the same line, and columns are as wide as the widest line."""
+    table = Table(columns=("step", "CPU\nasked"), rows=[["a", "4"]], numbers=frozenset({"CPU\nasked"}))
+    assert plain_table(table) == "        CPU\nstep  asked\na         4\n"
+
+
+def test_what_only_a_terminal_shows(tmp_path: Path) -> None:
+    """On a terminal, long text is wrapped at words, and the status of reading is gone when the table stands."""
+    cli = Cli(tmp_path)
+    program = (
+        "import sys; from resource_tracker.cli.progress import Progress; from resource_tracker.cli.terminal import *\n"
+        "with Progress(sys.stderr) as progress: progress.update('reading TrainFlow/1')\n"
+        "Terminal(sys.stdout).paragraph('word ' * 40, indent=4, hanging=2)"
+    )
+    terminal = cli.on_terminal(sys.executable, "-c", program)
+    assert terminal.wait() == 0
+    assert "\r\x1b[K" in terminal.raw.split("reading TrainFlow/1")[1].split("word")[0]
+    lines = [line for line in terminal.text.split("\r\n") if "word" in line]
+    assert [len(line) - len(line.lstrip("\r ")) for line in lines][1:] == [6] * (len(lines) - 1)
+    assert all(len(line) <= 100 for line in lines[1:])
