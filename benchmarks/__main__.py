@@ -21,6 +21,7 @@ SUBJECTS = {
     "card": "size of cards and artifacts, time of the final card",
     "accuracy": "spot checks of the figures against what is known to be true",
     "history": "whether a thousand earlier runs slow a step down",
+    "review": "how long the cost review of a run of a thousand tasks takes",
 }
 DESCRIPTION = """\
 Measures what tracking costs, each time beside a run without it and beside the resource-tracker

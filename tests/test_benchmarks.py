@@ -132,3 +132,24 @@ def test_help_teaches_and_unknown_subjects_are_named():
         [sys.executable, "-m", "benchmarks", "stepz"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert wrong.returncode == 2 and "unknown subject stepz: there are steps, imports" in wrong.stderr
+
+
+def test_made_up_runs_are_read_as_they_were_made(tmp_path):
+    """What is written as a whole run is what Metaflow's provider finds: attempts, the killed one, summaries."""
+    from benchmarks.made_up_runs import write_run
+    from resource_tracker.testing import fake_run
+
+    write_run(tmp_path, fake_run(40))
+    script = (
+        "from metaflow.plugins.metadata_providers.local import LocalMetadataProvider as Provider;"
+        "from resource_tracker.flows.run_reading import read_run; from resource_tracker.testing import fake_run;"
+        "made, found = fake_run(40), read_run(Provider, 'TrainFlow', '1741732803');"
+        "key = lambda a: (a.step, a.task_id, a.attempt, a.status, a.lost, a.measured, a.ended_at_latest);"
+        "print(sorted(map(key, made.attempts)) == sorted(map(key, found.attempts)), len(found.attempts));"
+        "print(set(made.summaries) == set(found.summaries))"
+    )
+    environment = clean_environment(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["True", "47", "True"], done.stderr + done.stdout

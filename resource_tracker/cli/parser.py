@@ -175,7 +175,10 @@ def _add_review(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     formats.add_argument("--json", action="store_true", help="print every figure, as JSON")
     parser.add_argument("--tasks", action="store_true", help="also the tasks of each step that cost most")
     parser.add_argument(
-        "--runs", metavar="N", type=int, default=5, help="earlier runs to compare with (default: %(default)s)"
+        "--runs",
+        metavar="N",
+        type=int,
+        help="earlier runs to compare with (default: 5, or as many as are read in a second)",
     )
     parser.add_argument(
         "--policy", choices=("safe", "lean"), default="safe", help="of the advice (default: %(default)s)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ def main(options: argparse.Namespace) -> int:
     """Print or write what was asked for; returns the exit code."""
     if options.html is not None:
         check_html(options.html)
-    if options.runs < 0:
+    if options.runs is not None and options.runs < 0:
         raise SettingError(f"--runs {options.runs}: give the number of earlier runs to compare with, 0 or more")
     from resource_tracker.flows.runs import errors_as_ours
 
@@ -51,7 +52,8 @@ def _review(options: argparse.Namespace) -> RunReview:
         target.provider,
         target.flow,
         target.run_id,
-        earlier_runs=options.runs,
+        earlier_runs=review.EARLIER_RUNS if options.runs is None else options.runs,
+        earlier_s=review.EARLIER_TIME_S if options.runs is None else math.inf,
         policy=Policy(options.policy),
         vendor=options.vendor,
         region=options.region,

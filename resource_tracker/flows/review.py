@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any, NamedTuple
 
 from resource_tracker.catalog import load_bundled
@@ -14,6 +16,8 @@ from resource_tracker.run_attempts import RunAttempts
 from resource_tracker.sizing import Policy
 
 EARLIER_RUNS = 5
+EARLIER_TIME_S = 0.8
+"""For which earlier runs are read, where nobody asked for a certain number of them: somebody waits."""
 _RUNS_SCANNED = 20
 
 
@@ -51,6 +55,7 @@ def review_run(
     run_id: str,
     *,
     earlier_runs: int = EARLIER_RUNS,
+    earlier_s: float = math.inf,
     before: list[tuple[str, float | None]] | None = None,
     policy: Policy = Policy.SAFE,
     vendor: str | None = None,
@@ -61,7 +66,9 @@ def review_run(
     Parameters
     ----------
     earlier_runs : int
-        How many of them to read.
+        How many of them to read at most.
+    earlier_s : float
+        No further one is begun after so many seconds.
     before : list of (str, float or None), optional
         Ids of earlier runs and when they began, newest first, where they are known already.
 
@@ -77,7 +84,7 @@ def review_run(
     return build_review(
         run,
         catalog=load_bundled(),
-        earlier=_tracked(provider, flow_name, [other for other, _ in runs], earlier_runs),
+        earlier=_tracked(provider, flow_name, [other for other, _ in runs], earlier_runs, earlier_s),
         run_starts=[*(at for _, at in runs if at is not None), *_began(run)],
         policy=policy,
         vendor=vendor,
@@ -85,10 +92,11 @@ def review_run(
     )
 
 
-def _tracked(provider: Any, flow_name: str, run_ids: list[str], most: int) -> list[RunAttempts]:
+def _tracked(provider: Any, flow_name: str, run_ids: list[str], most: int, seconds: float) -> list[RunAttempts]:
     found: list[RunAttempts] = []
+    begun = time.monotonic()
     for run_id in run_ids[:_RUNS_SCANNED]:
-        if len(found) >= most:
+        if len(found) >= most or time.monotonic() - begun > seconds:
             break
         run = read_run(provider, flow_name, run_id)
         if run.summaries:

@@ -10,7 +10,7 @@ from resource_tracker.bundled import use_bundled
 from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.flows.attempt import TaskContext
 from resource_tracker.flows.handover import read_runs
-from resource_tracker.flows.review import review_run
+from resource_tracker.flows.review import EARLIER_TIME_S, review_run
 from resource_tracker.flows.runs import client_provider
 from resource_tracker.settings import Settings
 from resource_tracker.sizing import Policy
@@ -31,6 +31,7 @@ def page_of_run(context: TaskContext, settings: Settings, handover_folder: str |
             flow,
             run_id,
             earlier_runs=settings.history,
+            earlier_s=EARLIER_TIME_S,
             policy=Policy(settings.policy),
             before=read_runs(handover_folder),
         )

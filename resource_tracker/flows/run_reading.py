@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -20,7 +19,7 @@ from resource_tracker.summary import decode_summary
 SUMMARY_FIELD = "resource-tracker-summary"
 _BEGAN, _ENDED, _CLONED = "attempt", "attempt_ok", "origin-task-id"
 _FIELDS = frozenset({SUMMARY_FIELD, _BEGAN, _ENDED, _CLONED})
-_FILE = re.compile(r"sysmeta_(.+)_(\d+)\.json", re.ASCII)
+_FILE_PREFIX = "sysmeta_"
 _ATTEMPT_TAG = "attempt_id:"
 
 Datum = Mapping[str, Any]
@@ -91,23 +90,18 @@ def _facts_of_folder(path: str, step: str, summaries_only: bool = False) -> Task
     files = defaultdict(list)
     meta = os.path.join(path, "_meta")
     try:
-        names = sorted(os.listdir(meta), key=_stamp)
+        names = os.listdir(meta)
     except OSError:
         names = []
     for name in names:
-        found = _FILE.fullmatch(name)
-        if found and found[1] in _FIELDS:
-            files[found[1]].append(os.path.join(meta, name))
+        field = name.removeprefix(_FILE_PREFIX).rpartition("_")[0]  # sysmeta_FIELD_MILLISECONDS.json
+        if field in _FIELDS:
+            files[field].append(f"{meta}/{name}")
     wanted = files[SUMMARY_FIELD]
     if not summaries_only and len(files[_BEGAN]) > len(wanted):  # an attempt that could not write its own
         wanted = wanted + files[_BEGAN] + files[_ENDED]
     data = [datum for file in wanted for datum in _datum(file)]
     return _facts_of_task(step, os.path.basename(path), data, cloned=bool(files[_CLONED]))
-
-
-def _stamp(name: str) -> int:
-    found = _FILE.fullmatch(name)
-    return int(found[2]) if found else 0
 
 
 def _datum(path: str) -> Iterator[Datum]:
