@@ -1,7 +1,7 @@
-"""What the next attempt's peak may be, from those of earlier attempts: weighted outcomes, and a tail beyond the highest.
+"""What the next attempt's peak may be, from those of earlier ones: weighted outcomes, and a tail beyond the highest.
 
-Pure. Three ways to read the same history give an outlook each; :mod:`resource_tracker.sizing` takes the one that promises
-to cost least. The reasoning is explained in ``docs/sizing.md``.
+Pure. Three ways to read the same history give an outlook each; :mod:`resource_tracker.sizing` takes the one that
+promises to cost least. The reasoning is explained in ``docs/sizing.md``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Literal
 from resource_tracker.dataclass import dataclass
 
 TAIL_SHARE = 0.10
-"""Before anything is known, a peak is taken to exceed the highest so far by 10 % of it on average, if it does at all."""
+"""Before anything is known, a peak is taken to exceed the highest so far by 10 % of it on average, if at all."""
 SEEN_INPUT_FACTOR = 1 / 3
 """Of that, what remains where an attempt with an input at least as large has been seen."""
 TAIL_LEAST_MIB = 16.0
-"""The least average excess: allocators, libraries and the kernel's accounting vary by that much between any two runs."""
+"""The least average excess: allocators, libraries and the kernel's accounting vary that much between any two runs."""
+LARGER_INPUT_FACTOR = 2.0
+"""For a larger input than any before, it grows by twice the share by which the input is larger."""
 LEAST_FOR_LINE, LEAST_FOR_NEIGHBOURS = 3, 12
 NEIGHBOUR_SHARE = 0.5
 """Share of the attempts that count as neighbours of an input size, those nearer to it more than those further away."""
@@ -133,7 +135,7 @@ def outlooks(peaks: Sequence[Peak], input_bytes: float | None) -> Iterator[Outlo
     if input_bytes <= largest:
         prior *= SEEN_INPUT_FACTOR
     elif largest > 0:
-        prior *= 1 + math.log(input_bytes / largest)
+        prior *= 1 + LARGER_INPUT_FACTOR * (input_bytes / largest - 1)
     yield _outlook("all", peaks, [peak.mib for peak in peaks], prior)
     if len(sized) >= LEAST_FOR_LINE:
         line = _line(sized, input_bytes, prior)
@@ -184,7 +186,9 @@ def _neighbours(sized: Sequence[tuple[Peak, float]], input_bytes: float, prior: 
     return _outlook("neighbours", near, [peak.mib for peak in near], prior)
 
 
-def _outlook(method: Literal["all", "line", "neighbours"], peaks: Sequence[Peak], outcomes: Sequence[float], prior: float) -> Outlook:
+def _outlook(
+    method: Literal["all", "line", "neighbours"], peaks: Sequence[Peak], outcomes: Sequence[float], prior: float
+) -> Outlook:
     order = sorted(range(len(peaks)), key=outcomes.__getitem__)
     return Outlook(
         method,

@@ -6,31 +6,31 @@ thresholds are explained in ``docs/sizing.md``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from typing import Literal
+from typing import TypeGuard
 
 from resource_tracker.dataclass import dataclass
+from resource_tracker.observation import AttemptOutcome, Observation, concerns, is_measurement, was_repeated
 from resource_tracker.outlook import Outlook, Peak, Tail, outlooks
 from resource_tracker.records import NoRecommendation
+
+__all__ = ["AttemptOutcome", "MemoryAdvice", "Observation", "Policy", "is_measurement", "recommend_memory"]
 
 OOM_FACTOR = 2.0
 """An attempt that ran out of memory shows only that more is needed: double, as a search from below does."""
 FAILED_FACTOR = 1.25
 """Above the peak of an attempt that failed for another reason: it had not come to its end."""
-LARGEST = 2.0**50
-"""A reading beyond this, in whatever unit, is an error of the source: as KiB it is an exbibyte."""
 SAFE_CHANCE, LEAN_CHANCE = 0.0075, 0.01
 """Most that the estimated chance of needing more may be. Where a request failed, it costs a whole attempt."""
+OUTLIER_CHANCE, OUTLIER_SHARE = 0.05, 0.5
+"""LEAN takes a chance of up to 5 % where that at least halves the size: it leaves gross outliers to the retry."""
+UNKNOWN_CHANCE = 0.5
+"""Where no attempt has succeeded, the chance of needing still more is anybody's guess."""
 KEEP_SHARE = 1.1
 """A request that sufficed for every attempt is not exceeded as long as it is this much above their highest peak."""
-ALIKE = 0.99
-"""Input sizes that differ by 1 % are alike."""
 TAIL_STEPS = (0.5, 1.0, 2.0, 3.0)
 """Distances beyond the highest peak, in mean excesses, among which LEAN looks for the cheapest size."""
-
-AttemptOutcome = Literal["ok", "oom", "failed"]
 
 
 class Policy(Enum):
@@ -45,31 +45,6 @@ LEAST_HEADROOM_MIB = {Policy.SAFE: 64.0, Policy.LEAN: 16.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What one attempt used.
-
-    Parameters
-    ----------
-    peak_mib : float
-        Highest memory. For an attempt that did not end well it is a lower bound.
-    duration_s : float
-        How long it ran.
-    input_bytes : float, optional
-        Size of its input, where known.
-    outcome : {"ok", "oom", "failed"}
-        ``oom``: killed for memory, or stopped at its limit. ``failed``: for any other reason.
-    finished_at : float, optional
-        Unix time of its end.
-    """
-
-    peak_mib: float
-    duration_s: float
-    input_bytes: float | None = None
-    outcome: AttemptOutcome = "ok"
-    finished_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class MemoryAdvice:
     """The estimate. ``expected_failure_rate`` is the chance that the next attempt needs more (0 to 1)."""
 
@@ -80,11 +55,6 @@ class MemoryAdvice:
     @property
     def available(self) -> bool:
         return True
-
-
-def is_measurement(value: float | None) -> bool:
-    """Whether a reading can be reckoned with: known, finite, not negative, not absurd."""
-    return value is not None and math.isfinite(value) and 0 <= value <= LARGEST
 
 
 def recommend_memory(
@@ -118,25 +88,25 @@ def recommend_memory(
     if not seen:
         return NoRecommendation(reason="no attempt of this step has been measured yet")
     exact = [o for o in seen if o.outcome == "ok"]
-    known_input = input_bytes if is_measurement(input_bytes) else None
-    cut_off = [o for o in seen if o.outcome != "ok" and _concerns(o, known_input) and not _was_repeated(o, exact)]
-    highest = max((o.peak_mib for o in exact), default=0.0)
-    floor, floor_reason = _lower_bound(cut_off, highest, requested_mib)
     if not exact:
-        return MemoryAdvice(floor, 0.5, f"No attempt has succeeded yet. {floor_reason}")
-    ways = list(outlooks(_peaks(seen), known_input))
-    if any(o.outcome == "oom" for o in cut_off):
+        floor, floor_reason = _lower_bound(seen, 0.0, requested_mib)
+        return MemoryAdvice(floor, UNKNOWN_CHANCE, f"No attempt has succeeded yet. {floor_reason}")
+    highest = max(o.peak_mib for o in exact)
+    next_input = input_bytes if is_measurement(input_bytes) else None
+    cut_off = [o for o in seen if o.outcome != "ok" and concerns(o, next_input) and not was_repeated(o, exact)]
+    ways = list(outlooks(_peaks(seen), next_input))
+    if any(o.outcome == "oom" for o in cut_off):  # the next may well be its repetition
         policy, ways = Policy.SAFE, ways[:1]
     choices = [_choice(outlook, policy) for outlook in ways]
-    choice = (max if _is_larger(known_input, exact) else min)(choices, key=lambda choice: choice.cost)
+    choice = (max if _is_larger(next_input, exact) else min)(choices, key=lambda choice: choice.cost)
     size, reason = choice.size, _reason(choice, exact)
     least = highest + LEAST_HEADROOM_MIB[Policy.SAFE]
     if policy is Policy.SAFE and size < least:
-        size = least
-        reason = f"{percent_above(size / highest)} above the highest of {_count(exact)}, {highest:,.0f} MiB."
-    if requested_mib is not None and _is_enough(requested_mib, seen, highest) and size > requested_mib:
+        size, reason = least, _above(least, highest, exact)
+    if _is_enough(requested_mib, seen, highest) and requested_mib < size:
         size = requested_mib
         reason = f"As asked for: it was enough for {_count(exact)}, the highest of which took {highest:,.0f} MiB."
+    floor, floor_reason = _lower_bound(cut_off, highest, requested_mib)
     if floor > size:
         size, reason = floor, floor_reason
     return MemoryAdvice(size, choice.outlook.chance_above(size), reason)
@@ -165,7 +135,8 @@ def _choice(outlook: Outlook, policy: Policy) -> _Choice:
     if policy is Policy.LEAN:
         for size, chance, share_of_time in _smaller_sizes(outlook, tail):
             cost = size + headroom + enough * share_of_time
-            if chance <= limit and cost < best.cost:
+            bearable = OUTLIER_CHANCE if size + headroom <= OUTLIER_SHARE * enough else limit
+            if chance <= bearable and cost < best.cost:
                 best = _Choice(outlook, size + headroom, cost)
     return best
 
@@ -184,7 +155,7 @@ def _smaller_sizes(outlook: Outlook, tail: Tail) -> Iterator[tuple[float, float,
 
 def _is_larger(input_bytes: float | None, exact: Sequence[Observation]) -> bool:
     """Whether an input is larger than any that is known: then the outlook that expects most is the one to believe."""
-    sizes = [o.input_bytes for o in exact if is_measurement(o.input_bytes)]
+    sizes = [o.input_bytes for o in exact if o.input_bytes is not None and is_measurement(o.input_bytes)]
     return input_bytes is not None and bool(sizes) and input_bytes > max(sizes)
 
 
@@ -203,7 +174,11 @@ def _reason(choice: _Choice, exact: Sequence[Observation]) -> str:
         return f"{above} above what {_count(exact)} make expect at most for an input of this size, {expected:,.0f} MiB."
     if choice.outlook.method == "neighbours":
         return f"{above} above the highest of the attempts with an input of similar size, {expected:,.0f} MiB."
-    return f"{above} above the highest of {_count(exact)}, {highest:,.0f} MiB."
+    return _above(choice.size, highest, exact)
+
+
+def _above(size: float, highest: float, exact: Sequence[Observation]) -> str:
+    return f"{percent_above(size / highest)} above the highest of {_count(exact)}, {highest:,.0f} MiB."
 
 
 def _count(observations: Sequence[Observation]) -> str:
@@ -224,39 +199,27 @@ def _peaks(seen: Sequence[Observation]) -> list[Peak]:
         for i in above:
             weights[i] += 1 / len(above)
     return [
-        Peak(o.peak_mib, o.input_bytes if is_measurement(o.input_bytes) else None, max(o.duration_s, 0.001), weight)
+        Peak(
+            mib=o.peak_mib,
+            input_bytes=o.input_bytes if is_measurement(o.input_bytes) else None,
+            duration_s=o.duration_s if is_measurement(o.duration_s) and o.duration_s > 0 else 1.0,
+            weight=weight,
+        )
         for o, weight in zip(exact, weights, strict=True)
     ]
 
 
-def _is_enough(requested_mib: float, seen: Sequence[Observation], highest: float) -> bool:
+def _is_enough(requested_mib: float | None, seen: Sequence[Observation], highest: float) -> TypeGuard[float]:
     """Whether no attempt has shown that the request is too small, or only just large enough."""
     return (
-        is_measurement(requested_mib)
+        requested_mib is not None
+        and is_measurement(requested_mib)
         and requested_mib >= highest * KEEP_SHARE
         and all(o.outcome == "ok" for o in seen)
     )
 
 
-def _concerns(attempt: Observation, input_bytes: float | None) -> bool:
-    """Whether an attempt that did not end well says something about an input of this size: it was no larger."""
-    return input_bytes is None or attempt.input_bytes is None or attempt.input_bytes * ALIKE <= input_bytes
-
-
-def _was_repeated(attempt: Observation, exact: Sequence[Observation]) -> bool:
-    """Whether a later attempt with such an input went further and succeeded: that one shows what it really takes."""
-    return attempt.finished_at is not None and any(
-        o.peak_mib > attempt.peak_mib
-        and o.finished_at is not None
-        and o.finished_at >= attempt.finished_at
-        and _concerns(attempt, o.input_bytes)
-        for o in exact
-    )
-
-
-def _lower_bound(
-    cut_off: Sequence[Observation], highest_ok: float, requested_mib: float | None
-) -> tuple[float, str]:
+def _lower_bound(cut_off: Sequence[Observation], highest_ok: float, requested_mib: float | None) -> tuple[float, str]:
     """Least that the attempts which did not end well call for: (MiB, reason); 0 where others went further."""
     allowed = requested_mib if requested_mib is not None and is_measurement(requested_mib) else 0.0
     floor, reason = 0.0, ""

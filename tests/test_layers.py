@@ -41,6 +41,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "savings",
                 "settings",
                 "size_expression",
+                "observation",
+                "outlook",
                 "sizing",
             }
             | {"source_diff", "source_text", "step_advice", "summary", "usage", "waste"}

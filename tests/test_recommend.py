@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker.needs import CPU_TOLERANCE
-from resource_tracker.recommend import Observation, Policy, recommend, recommend_memory, round_up_mb
+from resource_tracker.recommend import Observation, recommend, recommend_memory, round_up_mb
 from resource_tracker.records import (
     History,
     Limits,
@@ -18,7 +18,6 @@ from resource_tracker.records import (
     TaskSummary,
     UsageSummary,
 )
-from resource_tracker.sizing import FIRST_HEADROOM, MIN_HEADROOM, headroom
 
 OK = Outcome(status="ok")
 FAILED = Outcome(status="failed", exception_type="ValueError")
@@ -333,102 +332,3 @@ def test_rounding_is_upwards_and_friendly(memory_mb):
     """Up by less than one step, to a multiple of 64."""
     rounded = round_up_mb(memory_mb)
     assert memory_mb <= rounded < memory_mb + 512 and rounded % 64 == 0
-
-
-# --- the pure estimate ------------------------------------------------------------------------------
-
-
-def seen(*peaks, **more):
-    return [Observation(peak, 10.0, **more) for peak in peaks]
-
-
-def test_no_observation_gives_no_estimate():
-    """Nothing to go by: a reason, not a number."""
-    assert isinstance(recommend_memory([]), NoRecommendation)
-    assert isinstance(recommend_memory(seen(math.nan, 0.0)), NoRecommendation)
-
-
-def test_headroom_shrinks_with_agreement():
-    """From 25 % for one attempt towards 10 % for many that agree."""
-    assert headroom(1) == FIRST_HEADROOM
-    assert [round(headroom(n), 3) for n in (2, 5, 15)] == [1.175, 1.13, 1.11]
-    one, many = recommend_memory(seen(1000)), recommend_memory(seen(*[1000] * 15))
-    assert (round(one.memory_mib), round(many.memory_mib)) == (1250, 1110)
-    assert many.expected_failure_rate < one.expected_failure_rate
-
-
-def test_a_lone_highest_peak_keeps_the_full_headroom():
-    """Attempts far below the highest say nothing for it."""
-    assert recommend_memory(seen(100, 100, 100, 1000)).memory_mib == pytest.approx(1250)
-
-
-def test_out_of_memory_without_success_doubles():
-    """An OOM at 1000 with 2000 asked for: that was not enough, so twice 2000."""
-    advice = recommend_memory(seen(1000, outcome="oom"), requested_mib=2000)
-    assert advice.memory_mib == 4000 and "lower bound" in advice.reason
-
-
-def test_success_above_an_old_failure_settles_it():
-    """Once an attempt has succeeded with more, the earlier failure does not count."""
-    assert recommend_memory([*seen(1000, outcome="oom"), *seen(1500)]).memory_mib == pytest.approx(1875)
-
-
-def test_failed_attempt_is_a_lower_bound():
-    """A failure for another reason above every success asks for a quarter more than it had reached."""
-    assert recommend_memory([*seen(2000, outcome="failed"), *seen(1000)]).memory_mib == pytest.approx(2500)
-
-
-def test_larger_input_gets_proportionally_more():
-    """Peaks that grow with the input are followed beyond the largest seen; smaller inputs change nothing."""
-    sized = [Observation(100.0 + 10 * size, 1.0, input_bytes=size) for size in (10.0, 20.0, 30.0)]
-    known = recommend_memory(sized, input_bytes=20.0).memory_mib
-    larger = recommend_memory(sized, input_bytes=70.0)
-    assert known == recommend_memory(sized).memory_mib
-    assert larger.memory_mib == pytest.approx(known * 800 / 400) and "larger" in larger.reason
-
-
-def test_larger_input_never_gets_more_than_its_proportion():
-    """A slope steeper than proportional, or of inputs that hardly differ, is not extrapolated."""
-    steep = [Observation(peak, 1.0, input_bytes=size) for peak, size in ((100.0, 20.0), (400.0, 30.0))]
-    alike = [Observation(peak, 1.0, input_bytes=size) for peak, size in ((100.0, 29.999), (400.0, 30.0))]
-    assert recommend_memory(steep, input_bytes=60.0).memory_mib == pytest.approx(1000)
-    assert recommend_memory(alike, input_bytes=60.0).memory_mib == pytest.approx(500)
-
-
-def test_lean_gives_up_a_rare_outlier():
-    """One attempt in fifty ten times as large is cheaper to retry than to provide for."""
-    peaks = seen(*[100] * 49, 1000)
-    lean, safe = recommend_memory(peaks, policy=Policy.LEAN), recommend_memory(peaks)
-    assert lean.memory_mib < 200 < 1000 < safe.memory_mib
-    assert lean.expected_failure_rate == pytest.approx(2 / 51)
-
-
-observations = st.lists(
-    st.builds(
-        Observation,
-        peak_mib=st.floats(0.1, 1e7),
-        duration_s=st.floats(0, 1e6),
-        input_bytes=st.one_of(st.none(), st.floats(0, 1e13)),
-        outcome=st.sampled_from(["ok", "oom", "failed"]),
-    ),
-    min_size=1,
-    max_size=12,
-)
-
-
-@given(observations, st.one_of(st.none(), st.floats(0, 1e13)), st.one_of(st.none(), st.floats(0, 1e7)))
-def test_safe_is_never_below_a_successful_peak(attempts, input_bytes, requested):
-    """The contract of SAFE, and a rate between 0 and 1 whatever the policy."""
-    for policy in Policy:
-        advice = recommend_memory(attempts, input_bytes, requested, policy)
-        assert 0 <= advice.expected_failure_rate <= 1 and advice.reason and math.isfinite(advice.memory_mib)
-        if policy is Policy.SAFE:
-            highest = max((o.peak_mib for o in attempts if o.outcome == "ok"), default=0.0)
-            assert advice.memory_mib >= highest * MIN_HEADROOM * (1 - 1e-12)
-
-
-@given(observations, st.floats(), st.floats())
-def test_estimate_never_raises(attempts, input_bytes, requested):
-    """Not even for nan and infinities."""
-    for policy in Policy:
-        recommend_memory([*attempts, Observation(input_bytes, requested)], input_bytes, requested, policy)

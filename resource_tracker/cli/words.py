@@ -9,7 +9,6 @@ from resource_tracker.records import NoRecommendation, Recommendation, TaskRecor
 from resource_tracker.report import format as fmt
 from resource_tracker.report.facts import totals
 from resource_tracker.report.findings import findings
-from resource_tracker.sizing import FIRST_HEADROOM
 from resource_tracker.units import kib_to_mb_ceil
 
 _OF_A_COMMAND = (
@@ -21,6 +20,8 @@ _OF_A_COMMAND = (
 )
 _EXTRA = ("disk", "shared_memory")
 _LABELLED = ("Bound by", "Policy")
+_USUAL_HEADROOM = 1.25
+"""With less above the peak, it is the least that is ever advised which decides."""
 _NOT_ZERO = {fmt.duration(0.0): "<1 ms"}
 """Nothing takes no time at all."""
 
@@ -100,7 +101,7 @@ def _memory_reason(record: TaskRecord, advised: Recommendation) -> str | None:
     basis = advised.basis_memory_kib
     if basis is None or advised.memory_mb != LEAST_MB or record.outcome.status != "ok":
         return advised.reasons.get("memory")
-    if round_up_mb(kib_to_mb_ceil(basis * FIRST_HEADROOM)) >= LEAST_MB:
+    if round_up_mb(kib_to_mb_ceil(basis * _USUAL_HEADROOM)) >= LEAST_MB:
         return advised.reasons.get("memory")
     peak = record.usage.overall_memory_peak_kib
     return f"{LEAST_MB} MB is the least that is advised" + (f"; the peak was {fmt.memory_kib(peak)}." if peak else ".")
