@@ -39,18 +39,18 @@ def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs) -> None:
     of = "" if costs.runs == 1 else f" in {costs.label}"
     for change in page.changes[:SHOWN_CHANGES]:
         month = f", {change.per_month}" if change.per_month else ""
-        terminal.line(f"  {change.step}  {change.code}  saves {change.saving}{of}{month}")
-        if change.asked:
-            terminal.line(f"    instead of {change.asked}")
+        asked = f" instead of {change.asked}" if change.asked else ""
+        terminal.line(f"  {change.step} saves {change.saving}{of}{month}")
+        terminal.line(f"    {change.code}{asked}")
     if page.changes_aside:
         terminal.line(f"  {page.changes_aside}")
     if page.needs:
         terminal.line()
         terminal.heading("Asks for less than it needs")
         for change in page.needs:
-            terminal.line(f"  {change.step}  {change.code}")
-            if change.asked:
-                terminal.line(f"    instead of {change.asked}")
+            asked = f" instead of {change.asked}" if change.asked else ""
+            terminal.line(f"  {change.step}")
+            terminal.line(f"    {change.code}{asked}")
 
 
 def _show_steps(terminal: Terminal, review: RunReview, page: ReviewPage, with_tasks: bool) -> None:

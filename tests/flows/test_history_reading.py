@@ -9,7 +9,8 @@ import sys
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from resource_tracker.flows.attempt import HANDOVER_VARIABLE, MARKER_VARIABLE
 from resource_tracker.flows.handover import (
     RuntimeHandover,
     read_handover,
+    read_runs,
     sweep_dead_handovers,
 )
+from resource_tracker.flows.run_reading import read_run
 from resource_tracker.flows.summaries import SUMMARY_FIELD, read_summaries
 from resource_tracker.records import CloudInfo, TaskSummary
 from resource_tracker.summary import encode_summary
@@ -244,3 +247,89 @@ def test_the_folder_of_a_killed_runtime_is_swept(private_tmp: Path) -> None:
     sweep_dead_handovers()
     assert len(list(private_tmp.glob("metaflow-resource-tracker-handover-*"))) == 1
     handover.close()
+
+
+def test_a_whole_run_is_one_request_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All steps, by Metaflow's own provider; a service that refuses is asked task by task."""
+    from metaflow.plugins.metadata_providers import service
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), ServiceHandler) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(service.ServiceMetadataProvider, "_INFO", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(service, "SERVICE_RETRY_COUNT", 1)
+        run = read_run(service.ServiceMetadataProvider, "Flow", "1")
+        server.shutdown()
+    assert len(run.summaries) == 301 and {a.step for a in run.attempts} == {"train", "other"}
+    assert server.asked == ["/flows/Flow/runs/1/metadata"]  # type: ignore[attr-defined]
+
+
+def test_a_local_store_reads_only_files_that_count(tmp_path: Path) -> None:
+    """Files of Metaflow's own, half-written ones and folders of no task neither disturb nor are opened."""
+    meta = tmp_path / "1" / "train" / "7" / "_meta"
+    meta.mkdir(parents=True)
+    (tmp_path / "1" / "_parameters" / "1" / "_meta").mkdir(parents=True)
+    (tmp_path / "1" / "train" / "8").mkdir()
+    for name, value in (("5", stored("1")), ("9", stored("1", duration_s=7.0))):
+        datum = {"field_name": SUMMARY_FIELD, "value": value, "ts_epoch": int(name), "tags": ["attempt_id:0"]}
+        (meta / f"sysmeta_{SUMMARY_FIELD}_{name}.json").write_text(json.dumps(datum))
+    (meta / f"sysmeta_{SUMMARY_FIELD}_11.json").write_text('{"field_name"')
+    (meta / "sysmeta_runtime_1.json").mkdir()
+
+    class Local(Provider):
+        @staticmethod
+        def _make_path(flow: str, run: str, create_on_absent: bool) -> str:
+            return str(tmp_path / run)
+
+    run = read_run(Local({}), "Flow", "1")
+    assert [(a.task_id, a.summary and a.summary.duration_s) for a in run.attempts] == [("7", 7.0)]
+
+
+class Blocked(Provider):
+    """A provider that does not answer until it is let go. Synthetic."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.let_go = Event()
+
+    def get_object(self, *_: Any) -> Any:
+        self.let_go.wait(60)
+        return None
+
+
+def test_the_last_step_does_not_wait_for_slow_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card then says why there is no review, and how to make it later."""
+    from resource_tracker.flows import review_card
+
+    monkeypatch.setattr(review_card, "TIME_LIMIT_S", 0.05)
+    provider = Blocked()
+    context = SimpleNamespace(flow=SimpleNamespace(name="Flow"), run_id="1", metadata=provider)
+    settings = SimpleNamespace(history=5, policy="safe")
+    page = review_card.page_of_run(context, settings, None)  # type: ignore[arg-type]
+    provider.let_go.set()
+    assert "has no cost review yet" in page and "resource-tracker review Flow/1 --html" in page
+
+
+def test_what_goes_wrong_in_time_is_raised() -> None:
+    """So that the step's log says what it was."""
+    from resource_tracker.flows.review_card import within
+
+    with pytest.raises(ZeroDivisionError):
+        within(60, lambda: 1 / 0)
+    assert within(60, lambda: 7) == 7
+
+
+def test_earlier_runs_are_handed_over_by_file(private_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that the last step compares with: of the same owner, older, newest first; only where they are asked for."""
+    monkeypatch.setattr("resource_tracker.cloud.cached_discover", lambda: CloudInfo())
+    monkeypatch.setattr("metaflow.util.resolve_identity", lambda: "user:me")
+    runs: dict[str, dict[str, list[str]]] = {str(run): {} for run in (1000, 2000, 3000, 9000)}
+    for asked in (False, True):
+        handover = RuntimeHandover("Flow", "3000", Provider(runs, {"1000": ["user:other"]}))
+        if asked:
+            handover.review_the_run()
+        handover.begin()
+        handover._thread.join(20)  # type: ignore[union-attr]
+        assert read_runs(handover._folder) == ([("2000", 2.0)] if asked else None)
+        handover.close()
+    assert read_runs(None) is None

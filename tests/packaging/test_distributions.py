@@ -37,6 +37,8 @@ def test_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
         "resource_tracker/report/assets/card.js",
         "resource_tracker/report/assets/card.css",
         "resource_tracker/report/assets/card.js.LICENSES.txt",
+        "resource_tracker/report/assets/review.js",
+        "resource_tracker/report/assets/review.css",
         "metaflow_extensions/resource_tracker/plugins/cards/mfextinit_resource_tracker.py",
     }
     assert wanted - names == set()
