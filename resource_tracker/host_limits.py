@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from resource_tracker.records import Limits
+from resource_tracker.sampler.shared_memory import SHARED_MEMORY, shared_memory_bytes
 from resource_tracker.units import bytes_to_mib, kib_to_bytes
 
 V2 = ""
@@ -121,7 +122,13 @@ def limits(root: str = "/", pid: int | str = "self") -> Limits:
         cpus=round(cpu.value, 3) if cpu else None,
         memory_mib=round(bytes_to_mib(memory.value), 3) if memory else None,
         source=", ".join(sources),
+        shared_memory_mib=_shared_memory_mib(root),
     )
+
+
+def _shared_memory_mib(root: str) -> float | None:
+    size = shared_memory_bytes(os.path.join(root, SHARED_MEMORY.lstrip("/")))
+    return None if size is None else bytes_to_mib(size)
 
 
 def _lowest(bounds: Iterator[Bound], machine: float | None) -> Bound | None:

@@ -29,6 +29,8 @@ DISK_IMAGE_MB = 5120
 SHARED_MEMORY_HEADROOM = 1.25
 SHARED_MEMORY_STEP_MIB = 64
 SHARED_MEMORY_DEFAULT_MIB = 64
+SHARED_MEMORY_FULL = 0.95
+"""Share of ``/dev/shm`` from which on it was too small: what the step needed is not known."""
 """What Docker and Kubernetes give a container that asks for none."""
 
 
@@ -170,14 +172,26 @@ def disk_need(tasks: Sequence[TaskSummary], request: ResourceRequest) -> Amount:
 def shared_memory_need(tasks: Sequence[TaskSummary], request: ResourceRequest) -> Amount:
     """Size of ``/dev/shm`` in MiB, for back ends that take it; nothing where a container's own 64 MiB suffice."""
     peaks = [kib for task in tasks for kib in known(task.shared_memory_peak_kib)]
+    full = any(_filled_shared_memory(task) for task in tasks if task.shared_memory_peak_kib == max(peaks, default=None))
     asked = next(known(request.shared_memory_mb), None)
     if not {"kubernetes", "batch"} & set(request.decorators) and "shared_memory" not in request.chosen:
         return Amount(None, max(peaks, default=None), "")
     if not peaks:
         as_asked = math.ceil(asked) if asked and "shared_memory" in request.chosen else None
         return Amount(as_asked, None, "Shared memory was not measured: as asked for." if as_asked else "")
-    needed = kib_to_mib(max(peaks)) * SHARED_MEMORY_HEADROOM
+    needed = kib_to_mib(max(peaks)) * (2.0 if full else SHARED_MEMORY_HEADROOM)
     if needed <= SHARED_MEMORY_DEFAULT_MIB and "shared_memory" not in request.chosen:
         return Amount(None, max(peaks), "")
     amount = max(SHARED_MEMORY_STEP_MIB, math.ceil(needed / SHARED_MEMORY_STEP_MIB) * SHARED_MEMORY_STEP_MIB)
-    return Amount(amount, max(peaks), f"Shared memory held at most {kib_to_mib(max(peaks)):,.0f} MiB: 25 % above that.")
+    held = f"{kib_to_mib(max(peaks)):,.0f} MiB"
+    reason = (
+        f"Shared memory was full with {held}: twice that."
+        if full
+        else f"Shared memory held at most {held}: 25 % above that."
+    )
+    return Amount(amount, max(peaks), reason)
+
+
+def _filled_shared_memory(task: TaskSummary) -> bool:
+    peak_kib, limit_mib = task.shared_memory_peak_kib, task.shared_memory_limit_mib
+    return bool(peak_kib and limit_mib and kib_to_mib(peak_kib) >= SHARED_MEMORY_FULL * limit_mib)

@@ -57,11 +57,15 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the kernel lets the step use. ``source`` says where that was read."""
+    """What the kernel lets the step use. ``source`` says where CPUs and memory were read.
+
+    ``shared_memory_mib`` is the size of ``/dev/shm``.
+    """
 
     cpus: float | None = None
     memory_mib: float | None = None
     source: str = ""
+    shared_memory_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +222,7 @@ class TaskSummary:
     request_chosen: tuple[str, ...] | None = None
     request_decorators: tuple[str, ...] | None = None
     request_written_in: tuple[str, ...] | None = None
+    shared_memory_limit_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

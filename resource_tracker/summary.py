@@ -87,6 +87,7 @@ def summary_of_attempt(
         input_source=usage.input_source,
         shared_memory_peak_kib=usage.shared_memory_peak_kib,
         disk_growth_gb=usage.disk_growth_gb,
+        shared_memory_limit_mib=limits.shared_memory_mib,
         bound=usage.bound,
         ran_out_of_memory=ran_out_of_memory(usage.overall_memory_peak_kib, outcome, limits),
         request_disk_mb=request.disk_mb,

@@ -383,8 +383,8 @@ def must(result):
         os._exit(0)
 must(libc.unshare(0x00020000))  # CLONE_NEWNS
 must(libc.mount(b"none", b"/", None, 0x44000, None))  # MS_REC | MS_PRIVATE
-def file_system_at(path):
-    must(libc.mount(b"none", os.fsencode(path), b"tmpfs", 0, b"size=256m"))
+def file_system_at(path, size="256m"):
+    must(libc.mount(b"none", os.fsencode(path), b"tmpfs", 0, b"size=" + size.encode()))
 def write(path, size):
     with open(path, "wb") as file:
         file.write(bytes(size))
@@ -433,6 +433,25 @@ def test_shared_memory_that_shrinks(spools: Path) -> None:
         spools,
     )
     assert found["shm"] == 0
+
+
+@pytest.mark.parametrize(("size", "limit_mib", "used_kib"), [("64m", 64.0, 3 * MIB), ("0", None, None)])
+def test_size_of_shared_memory(spools: Path, size: str, limit_mib: float | None, used_kib: float | None) -> None:
+    """Its size is a limit of the step; of one without a size the kernel tells nothing, which is not 0."""
+    found = run_mounted(
+        f"""
+        from resource_tracker.host_limits import limits
+        file_system_at("/dev/shm", {size!r})
+        s = start()
+        write("/dev/shm/segment", 3 << 20)
+        s.mark("step_end", 10)
+        s.stop(10)
+        say(limit=limits().shared_memory_mib, used=s.measurements().shared_memory_peak_kib)
+        s.remove()
+        """,
+        spools,
+    )
+    assert (found["limit"], found["used"]) == (limit_mib, used_kib)
 
 
 def test_disk_growth_of_the_step(spools: Path, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from resource_tracker.sampler.collector import MAX_FAILURES, Collector, Failures, Guard, Row
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SharedMemoryCollector, SpaceCollector
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
 from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, SWEEP_BUDGET, SWEEP_S, Pace
+from resource_tracker.sampler.shared_memory import SharedMemoryCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 
 

@@ -1,13 +1,12 @@
-"""Collectors of the machine's figures: CPU, memory, disk space, shared memory."""
+"""Collectors of the machine's figures: CPU, memory, disk space."""
 
 import os
 
 from resource_tracker.sampler.collector import Collector, Row, growth
 from resource_tracker.sampler.procfs import cpu_stat, meminfo
 from resource_tracker.sampler.procfs.files import KernelFile
-from resource_tracker.units import bytes_to_gb, bytes_to_kib, ticks_to_seconds
-
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 (looked at, not written to)
+from resource_tracker.sampler.shared_memory import used_bytes
+from resource_tracker.units import bytes_to_gb, ticks_to_seconds
 
 
 class CpuCollector(Collector):
@@ -85,7 +84,7 @@ class SpaceCollector(Collector):
         found = self._look()
         system = row.system
         system["disk_space_total_gb"] = bytes_to_gb(found.f_blocks * found.f_frsize)
-        system["disk_space_used_gb"] = bytes_to_gb(_used_bytes(found))
+        system["disk_space_used_gb"] = bytes_to_gb(used_bytes(found))
         system["disk_space_free_gb"] = bytes_to_gb(found.f_bfree * found.f_frsize)
         system["disk_space_used_peak_gb"], self._peak_gb = self._peak_gb, 0.0
 
@@ -97,39 +96,5 @@ class SpaceCollector(Collector):
                 raise
             self._directory = "/"
             found = os.statvfs("/")
-        self._peak_gb = max(self._peak_gb, bytes_to_gb(_used_bytes(found)))
+        self._peak_gb = max(self._peak_gb, bytes_to_gb(used_bytes(found)))
         return found
-
-
-class SharedMemoryCollector(Collector):
-    """What is in use of ``/dev/shm``, a file system in memory that containers have each of their own, often small.
-
-    Nothing is told where that is a folder of another file system, or does not exist.
-    """
-
-    source = "statvfs of /dev/shm"
-
-    def __init__(self, directory: str = SHARED_MEMORY) -> None:
-        self._directory = directory
-        self._there = _is_mounted(directory)
-        self._peak_kib = 0.0
-
-    def sub_sample(self, now_s: float) -> None:
-        if self._there:  # 1 us: it is never on a disk or a network
-            self._peak_kib = max(self._peak_kib, bytes_to_kib(_used_bytes(os.statvfs(self._directory))))
-
-    def read(self, row: Row, interval_s: float) -> None:
-        if self._there:
-            self.sub_sample(0.0)
-            row.system["shm_used_kib"], self._peak_kib = self._peak_kib, 0.0
-
-
-def _is_mounted(directory: str) -> bool:
-    try:
-        return os.stat(directory).st_dev != os.stat(os.path.dirname(directory)).st_dev
-    except OSError:
-        return False
-
-
-def _used_bytes(found: os.statvfs_result) -> int:
-    return (found.f_blocks - found.f_bfree) * found.f_frsize

@@ -5,8 +5,9 @@ import time
 
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
 from resource_tracker.sampler.gpu import gpu_collector
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SharedMemoryCollector, SpaceCollector
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
 from resource_tracker.sampler.process import ProcessCollector
+from resource_tracker.sampler.shared_memory import SharedMemoryCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 from resource_tracker.sampler.tree import Tree
 
