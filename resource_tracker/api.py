@@ -27,7 +27,7 @@ from resource_tracker.records import (
     TaskRecord,
 )
 from resource_tracker.report_file import Report
-from resource_tracker.settings import interval_of
+from resource_tracker.settings import PRICE_SOURCES, interval_of
 from resource_tracker.standalone import Surroundings
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.tracker import SamplerProcess, start_measuring
@@ -191,7 +191,9 @@ class ResourceTracker:
         """What to ask for next time; its ``str`` is the ``@resources`` line to paste, or why there is none."""
         return self._without_cloud().recommendation
 
-    def recommend_server(self, vendor: str | None = None, region: str | None = None, limit: int = 5) -> Pricing:
+    def recommend_server(
+        self, vendor: str | None = None, region: str | None = None, limit: int = 5, prices: str = "bundled"
+    ) -> Pricing:
         """The cheapest cloud machines that would have been enough, and what this run would have cost on them.
 
         Parameters
@@ -201,6 +203,9 @@ class ResourceTracker:
             is unknown in a default region (``assumed`` is then True).
         limit : int
             How many machines at most.
+        prices : {"bundled", "live"}
+            ``"live"`` asks the Spare Cores Keeper API, which takes up to 4 s; where it does not answer, the result's
+            note says so.
 
         Raises
         ------
@@ -211,9 +216,30 @@ class ResourceTracker:
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise SettingError(f"recommend_server: limit={limit!r} cannot be used: give a whole number above 0")
-        record = self.record
+        if prices not in PRICE_SOURCES:
+            allowed = " or ".join(map(repr, PRICE_SOURCES))
+            raise SettingError(f"recommend_server: prices={prices!r} cannot be used: give {allowed}")
+        record, bundled = self.record, load_bundled()
+        if prices == "live":
+            from resource_tracker.keeper import Keeper
+            from resource_tracker.live_pricing import price_live
+            from resource_tracker.private_dir import default_places
+
+            return price_live(
+                record.recommendation,
+                record.usage,
+                record.cloud,
+                record.server,
+                keeper=Keeper(cache=tuple(default_places())),
+                bundled=bundled,
+                request=record.request,
+                limits=record.limits,
+                vendor=vendor,
+                region=region,
+                limit=limit,
+            )
         return price(
-            load_bundled(),
+            bundled,
             record.recommendation,
             record.usage,
             record.cloud,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,18 +21,6 @@ from resource_tracker.errors import CatalogError
 from resource_tracker.keeper_http import Fetch, http_get
 from resource_tracker.keeper_reply import Listed, listed_from, listed_to_plain, read_prices, region_id_in
 from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices
-from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR
-from resource_tracker.pricing import need_of, price
-from resource_tracker.records import (
-    CloudInfo,
-    Limits,
-    NoRecommendation,
-    Pricing,
-    Recommendation,
-    ResourceRequest,
-    ServerInfo,
-    UsageSummary,
-)
 from resource_tracker.units import mib_to_gib
 
 BASE_URL = "https://keeper.sparecores.net"
@@ -49,7 +38,11 @@ MOST_VCPUS = 256
 MOST_ROWS = 250
 """The API refuses a larger ``limit``."""
 CACHE_AT_MOST = 1024 * 1024
+MOST_PAGES = 40
+"""Of one region: 10,000 prices, three times what the largest has."""
+CACHED_NOTE = "Live prices could not be had: those are shown that were cached before."
 _CACHE_PREFIX = "prices-"
+_REGION_PREFIX = "prices-region-"
 _NUMBERED_REGIONS = frozenset({"gcp", "hcloud"})
 """Vendors whose regions the API knows by a number, to be looked up by name."""
 
@@ -83,14 +76,84 @@ class Keeper:
         CatalogError
             The API did not answer in time or not in the form that is known, and nothing usable is cached.
         """
+        whole = self._cached(self._region_name(vendor, region))
+        age_s = math.inf if whole is None else self.now() - whole.at
+        if whole is not None and 0 <= age_s <= FRESH_S:
+            return _catalog(vendor, region, [whole])
+        try:
+            return self._asked(vendor, region, need, instance_type)
+        except CatalogError:
+            if whole is not None and 0 <= age_s <= STALE_S:
+                return _catalog(vendor, region, [replace(whole, note=CACHED_NOTE)])
+            raise
+
+    def update(self, vendor: str, region: str, progress: Callable[[int], None] = lambda _: None) -> Catalog:
+        """Fetch all prices of one region and keep them: until they are a day old nobody asks the API for others.
+
+        Parameters
+        ----------
+        progress : callable
+            Is told after each page how many prices there are by now.
+
+        Raises
+        ------
+        CatalogError
+            The API did not answer in time or not in the form that is known; or what it gave could not be kept. What was
+            kept before stays as it was.
+        """
         deadline = time.monotonic() + self.timeout_s
-        region_id = self._region_id(vendor, region, deadline) if vendor in _NUMBERED_REGIONS else region
-        place = {"vendor_regions": f"{vendor}~{region_id}", "allocation": "ondemand", "currency": "USD"}
+        best: dict[str, Listed] = {}
+        unknown = 0
+        query = {**self._place(vendor, region, deadline), "order_by": "price", "order_dir": "asc"}
+        for page in range(1, MOST_PAGES + 1):
+            paged = {**query, "limit": str(MOST_ROWS), "page": str(page)}
+            content = self._ask("/server_prices", paged, deadline)
+            listed, left_out = read_prices(content, vendor)
+            unknown += left_out
+            for row in listed:
+                name = row.instance.name
+                if name not in best or row.price_usd_per_hour < best[name].price_usd_per_hour:
+                    best[name] = row
+            progress(len(best))
+            if len(content) < MOST_ROWS:
+                break
+        if not best:
+            raise CatalogError(f"{self.base_url}/server_prices: no prices for {vendor} {region}")
+        reply = _Reply(at=self.now(), listed=tuple(best.values()), note=_left_out_note(unknown))
+        if not self._keep(self._region_name(vendor, region), reply, {"vendor": vendor, "region": region}):
+            raise CatalogError(
+                f"the prices could not be kept: none of {', '.join(self.cache) or 'no folder'} is usable"
+            )
+        return _catalog(vendor, region, [reply])
+
+    def kept(self) -> list[tuple[str, str, int, float]]:
+        """What :meth:`update` has kept: vendor, region, number of prices, Unix time."""
+        found = []
+        for place in self.cache:
+            with suppress(OSError), private_dir.open_private(place, create=False) as directory:
+                for name in sorted(os.listdir(directory)):
+                    if name.startswith(_REGION_PREFIX):
+                        with suppress(OSError, ValueError, KeyError, TypeError):
+                            content = json.loads(private_dir.read_small(directory, name, CACHE_AT_MOST))
+                            vendor, region = str(content["vendor"]), str(content["region"])
+                            found.append((vendor, region, len(content["listed"]), float(content["at"])))
+        return sorted(found)
+
+    def _asked(self, vendor: str, region: str, need: Need | None, instance_type: str | None) -> Catalog:
+        deadline = time.monotonic() + self.timeout_s
+        place = self._place(vendor, region, deadline)
         queries = [{**place, **_need_query(need)}] if need is not None else []
         if instance_type is not None:
             queries.append({**place, "partial_name_or_id": instance_type, "limit": str(MOST_ROWS)})
         replies = [self._prices(query, vendor, deadline) for query in queries]
         return _catalog(vendor, region, replies)
+
+    def _place(self, vendor: str, region: str, deadline: float) -> dict[str, str]:
+        region_id = self._region_id(vendor, region, deadline) if vendor in _NUMBERED_REGIONS else region
+        return {"vendor_regions": f"{vendor}~{region_id}", "allocation": "ondemand", "currency": "USD"}
+
+    def _region_name(self, vendor: str, region: str) -> str:
+        return _cache_name(self.base_url, {"vendor": vendor, "region": region}, _REGION_PREFIX)
 
     def _region_id(self, vendor: str, region: str, deadline: float) -> str:
         found = region_id_in(self._ask("/regions", {"vendor": vendor}, deadline), vendor, region)
@@ -109,10 +172,9 @@ class Keeper:
             listed, left_out = read_prices(self._ask("/server_prices", query, deadline), vendor)
         except CatalogError:
             if cached is not None and 0 <= age_s <= STALE_S:
-                return replace(cached, note="Live prices could not be had: those are shown that were cached before.")
+                return replace(cached, note=CACHED_NOTE)
             raise
-        note = f"{left_out} live prices of an unknown form were left out." if left_out else None
-        reply = _Reply(at=self.now(), listed=tuple(listed), note=note)
+        reply = _Reply(at=self.now(), listed=tuple(listed), note=_left_out_note(left_out))
         self._keep(name, reply)
         return reply
 
@@ -134,15 +196,17 @@ class Keeper:
                 return _Reply(at=float(content["at"]), listed=tuple(listed_from(row) for row in content["listed"]))
         return None
 
-    def _keep(self, name: str, reply: _Reply) -> None:
+    def _keep(self, name: str, reply: _Reply, more: Mapping[str, str] | None = None) -> bool:
         """Write a reply to the first place that can be written to; nowhere, and it is asked for again next time."""
-        text = json.dumps({"at": reply.at, "listed": [listed_to_plain(row) for row in reply.listed]})
+        listed = [listed_to_plain(row) for row in reply.listed]
+        text = json.dumps({**(more or {}), "at": reply.at, "listed": listed})
         for place in self.cache:
             with suppress(OSError):
                 with private_dir.open_private(place, create=True) as directory:
                     private_dir.remove_older(directory, _CACHE_PREFIX, self.now() - STALE_S)
                     private_dir.write_atomic(directory, name, text)
-                return
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,16 +218,21 @@ class _Reply:
     note: str | None = None
 
 
+def _left_out_note(count: int) -> str | None:
+    return f"{count} live prices of an unknown form were left out." if count else None
+
+
 def _need_query(need: Need) -> dict[str, str]:
     """Filters that leave out what is surely not enough; :func:`~resource_tracker.machines.is_enough` is exact."""
     query = {
         "vcpus_min": str(min(MOST_VCPUS, max(1, math.ceil(need.vcpus)))),
         "memory_min": str(math.floor(mib_to_gib(need.memory_mib) * 10) / 10),
-        "architecture": need.architecture,
         "order_by": "price",
         "order_dir": "asc",
         "limit": str(MOST_ROWS),
     }
+    if need.architecture is not None:
+        query["architecture"] = need.architecture
     if need.gpu_count:
         query["gpu_min"] = str(need.gpu_count)
         if need.gpu_memory_mib:
@@ -171,9 +240,9 @@ def _need_query(need: Need) -> dict[str, str]:
     return query
 
 
-def _cache_name(base_url: str, query: Mapping[str, str]) -> str:
+def _cache_name(base_url: str, query: Mapping[str, str], prefix: str = _CACHE_PREFIX) -> str:
     key = json.dumps([base_url, sorted(query.items())]).encode()
-    return f"{_CACHE_PREFIX}{hashlib.sha256(key).hexdigest()[:32]}.json"
+    return f"{prefix}{hashlib.sha256(key).hexdigest()[:32]}.json"
 
 
 def _catalog(vendor: str, region: str, replies: list[_Reply]) -> Catalog:
@@ -201,53 +270,3 @@ def _catalog(vendor: str, region: str, replies: list[_Reply]) -> Catalog:
 
 def _day(at: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(at))
-
-
-def price_live(
-    recommendation: Recommendation | NoRecommendation,
-    usage: UsageSummary,
-    cloud: CloudInfo,
-    server: ServerInfo,
-    *,
-    keeper: Keeper,
-    bundled: Catalog,
-    request: ResourceRequest | None = None,
-    limits: Limits | None = None,
-    vendor: str | None = None,
-    region: str | None = None,
-    limit: int = 5,
-    allow_burstable: bool = False,
-) -> Pricing:
-    """Like :func:`~resource_tracker.pricing.price` with live prices, or with bundled ones, which its note then says.
-
-    Raises
-    ------
-    SettingError
-        Live prices could not be had, and ``vendor`` or ``region`` is not in the bundled catalog.
-    """
-    where = vendor or (cloud.vendor if cloud.known else DEFAULT_VENDOR)
-    at_home = cloud.known and where == cloud.vendor
-    there = region or (cloud.region if at_home else DEFAULT_REGIONS.get(where, "unknown"))
-    need = need_of(recommendation, usage, server) if isinstance(recommendation, Recommendation) else None
-    own = cloud.instance_type if at_home and there == cloud.region else None
-    elsewhere = None
-    try:
-        catalog = keeper.catalog(where, there, need, own)
-        elsewhere = bundled if vendor is None or vendor in bundled.vendors() else None
-    except CatalogError as error:
-        note = f"Live prices could not be had ({error}): those of the bundled catalog are shown."
-        catalog = replace(bundled, notes=(*bundled.notes, note))
-    return price(
-        catalog,
-        recommendation,
-        usage,
-        cloud,
-        server,
-        request=request,
-        limits=limits,
-        vendor=vendor,
-        region=region,
-        limit=limit,
-        allow_burstable=allow_burstable,
-        elsewhere=elsewhere,
-    )

@@ -85,6 +85,11 @@ class Catalog:
         """Regions of a vendor with prices, sorted; empty for an unknown vendor."""
         return tuple(sorted(region for owner, region in self.prices if owner == vendor))
 
+    def names_of_regions(self, vendor: str) -> tuple[str, ...]:
+        """What a vendor's regions may be called: Hetzner's ``fsn1-dc14`` also by its location, ``fsn1``."""
+        known = self.open_regions.get(vendor, ())
+        return tuple(dict.fromkeys([*known, *(name.partition("-dc")[0] for name in known)]))
+
     def offers(self, vendor: str, region: str) -> Iterator[tuple[Offer, PriceSource]]:
         """Everything on offer in one region, in no particular order."""
         prices = self.prices.get((vendor, region))
@@ -108,13 +113,17 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What a machine must have left for the step. ``gpu_memory_mib`` is per GPU."""
+    """What a machine must have left for the step.
+
+    ``gpu_memory_mib`` is per GPU, ``gpu_model`` part of its name in either case; ``architecture`` ``None`` is any.
+    """
 
     vcpus: float
     memory_mib: float
     gpu_count: int = 0
     gpu_memory_mib: float | None = None
-    architecture: str = "x86_64"
+    gpu_model: str | None = None
+    architecture: str | None = "x86_64"
 
 
 def architecture_of(machine: str | None) -> str:
@@ -145,14 +154,21 @@ def reserved_memory_mib(memory_mib: float) -> float:
 
 def is_enough(instance: InstanceType, need: Need) -> bool:
     """Whether a machine has what is needed left, once its system has taken its own."""
-    gpus_do = instance.gpu_count >= need.gpu_count and (
-        need.gpu_count == 0 or need.gpu_memory_mib is None or (instance.gpu_memory_mib or 0) >= need.gpu_memory_mib
-    )
     return (
-        gpus_do
+        _gpus_do(instance, need)
         and instance.vcpus >= need.vcpus
-        and instance.architecture == need.architecture
+        and need.architecture in (None, instance.architecture)
         and instance.memory_mib - reserved_memory_mib(instance.memory_mib) >= need.memory_mib
+    )
+
+
+def _gpus_do(instance: InstanceType, need: Need) -> bool:
+    if need.gpu_count == 0:
+        return True
+    return (
+        instance.gpu_count >= need.gpu_count
+        and (need.gpu_memory_mib is None or (instance.gpu_memory_mib or 0) >= need.gpu_memory_mib)
+        and (need.gpu_model is None or need.gpu_model.lower() in (instance.gpu_model or "").lower())
     )
 
 
@@ -241,8 +257,32 @@ def check_place(catalog: Catalog, vendor: str | None, region: str | None, origin
     return sorted(places)
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
+def check_name(what: str, name: str, known: Sequence[str], origin: str = "", *, most: int | None = None) -> None:
+    """Refuse a name that is not among the known.
+
+    Parameters
+    ----------
+    origin : str
+        Where the name was given, for the message.
+    most : int, optional
+        List at most so many of the known, those that are closest.
+
+    Raises
+    ------
+    SettingError
+        The message lists those there are, and what may have been meant.
+    """
+    if name not in known:
+        before = f"{origin}: " if origin else ""
+        raise SettingError(f"{before}there is no {what} {name!r}{_meant(name, known, most)}")
+
+
+def _meant(name: str, known: Sequence[str], most: int | None = None) -> str:
     from difflib import get_close_matches  # only for a message
 
-    close = get_close_matches(name.lower(), known, n=1, cutoff=0.75)
-    return f": did you mean {close[0]!r}? There are {', '.join(known)}" if close else f": there are {', '.join(known)}"
+    by_lower = {other.lower(): other for other in known}
+    close = [by_lower[other] for other in get_close_matches(name.lower(), by_lower, n=most or 1, cutoff=0.65)]
+    if most is not None and len(known) > most:
+        return f": did you mean {' or '.join(close)}?" if close else f": {len(known)} are known"
+    there_are = f"there are {', '.join(known)}"
+    return f": did you mean {close[0]!r}? T{there_are[1:]}" if close else f": {there_are}"

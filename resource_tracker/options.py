@@ -8,6 +8,8 @@ DEFAULTS: dict[str, object] = {
     "create_card": True,
     "history": 5,
     "prices": "bundled",
+    "vendor": None,
+    "region": None,
     "policy": "safe",
     "enabled": True,
     "quiet": False,

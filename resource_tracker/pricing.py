@@ -74,7 +74,10 @@ def price(
     request, limits = request or ResourceRequest(), limits or Limits()
     place = place_of(catalog, cloud, vendor, region)
     hours = seconds_to_hours(usage.duration_s)
-    own, share, notes = _own_machine(catalog, cloud, server, request, limits, hours)
+    at_home = catalog.find(cloud.vendor, cloud.region, cloud.instance_type) is not None
+    own, share, notes = _own_machine(
+        catalog if at_home else elsewhere or catalog, cloud, server, request, limits, hours
+    )
     notes = [*catalog.notes, *([place.note] if place.note else []), *notes]
     offers: tuple[Offer, ...] = ()
     anywhere: tuple[Offer, ...] = ()

@@ -39,6 +39,8 @@ class Settings:
         Earlier runs to compare with; 0 for none.
     prices : {"bundled", "live"}
         Where prices come from.
+    vendor, region : str or None
+        Where machines are looked for; ``None``: where the step ran.
     policy : {"safe", "lean"}
         What the advice is for: practically no failure, or the least expected cost.
     enabled : bool
@@ -58,6 +60,8 @@ class Settings:
     enabled: bool
     quiet: bool
     input_size: InputSizeOption = None
+    vendor: str | None = None
+    region: str | None = None
 
 
 def resolve(attributes: Mapping[str, object], chosen: Collection[str], configured: Mapping[str, object]) -> Settings:
@@ -97,6 +101,8 @@ def resolve(attributes: Mapping[str, object], chosen: Collection[str], configure
         enabled=enabled,
         quiet=_bool("quiet", values["quiet"], origin["quiet"]),
         input_size=_input_size(values["input_size"], origin["input_size"]),
+        vendor=_name("vendor", values["vendor"], origin["vendor"], "aws"),
+        region=_name("region", values["region"], origin["region"], "eu-west-1"),
     )
 
 
@@ -158,6 +164,15 @@ def _input_size(value: object, origin: str) -> InputSizeOption:
 def _choice(name: str, value: object, allowed: tuple[str, ...], origin: str) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise _refuse(origin, name, value, " or ".join(repr(choice) for choice in allowed))
+    return value
+
+
+def _name(name: str, value: object, origin: str, example: str) -> str | None:
+    """A name, whether there is such a place or not; an empty one, as the environment can give, is none."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise _refuse(origin, name, value, f"a name such as {example!r}")
     return value
 
 

@@ -3,19 +3,17 @@
 The replies are synthetic: in the form of the API's published models, with invented machines.
 """
 
-import gzip
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keeper_api import Api, row, send
 
 from resource_tracker.errors import CatalogError
-from resource_tracker.keeper import FRESH_S, NAME, STALE_S, Keeper, price_live
+from resource_tracker.keeper import FRESH_S, MOST_ROWS, NAME, STALE_S, Keeper
 from resource_tracker.keeper_reply import listed_from, listed_to_plain, read_prices, region_id_in
+from resource_tracker.live_pricing import price_live
 from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices
 from resource_tracker.records import CloudInfo, InstanceType, NoRecommendation, Recommendation, ServerInfo, UsageSummary
 
@@ -25,92 +23,15 @@ ADVICE = Recommendation(cpu=2, memory_mb=4096)
 NOON = 1_790_000_000.0  # 2026-09-21
 
 
-def row(name="small", price=0.1, region="eu-west-1", vendor="aws", **server):
-    """One row of ``/server_prices``."""
-    return {
-        "vendor_id": vendor,
-        "region_id": region,
-        "zone_id": "zone-a",
-        "server_id": name,
-        "operating_system": "Linux",
-        "allocation": "ondemand",
-        "unit": "hour",
-        "price": price,
-        "price_upfront": 0.0,
-        "price_tiered": [],
-        "currency": "USD",
-        "status": "active",
-        "server": {
-            "vendor_id": vendor,
-            "server_id": name,
-            "api_reference": name,
-            "vcpus": 2,
-            "memory_amount": 8192,
-            "cpu_architecture": "x86_64",
-            "cpu_allocation": "Dedicated",
-            "gpu_count": 0,
-            "gpu_manufacturer": None,
-            "gpu_model": None,
-            "gpu_memory_min": None,
-            "storage_size": 0,
-            **server,
-        },
-    }
-
-
 GPU = {"gpu_count": 1, "gpu_manufacturer": "NVIDIA", "gpu_model": "T4", "gpu_memory_min": 15360}
 FIRST = [row(), row(price=0.11), row("mid", 0.2, memory_amount=16384)]
 OWN = [row("big", 0.8, vcpus=16, memory_amount=65536), row("bigger", 1.6, vcpus=32, memory_amount=131072)]
 
 
-class Api:
-    """A loopback server that answers as it is told, and remembers what it was asked."""
-
-    def __init__(self):
-        self.asked = []
-        self.answer = self.usual
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                parts = urlsplit(self.path)
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                api.asked.append((parts.path, query, dict(self.headers)))
-                api.answer(self, parts.path, query)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self.release = threading.Event()
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self):
-        self.release.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def usual(self, handler, path, query):
-        send(handler, OWN if "partial_name_or_id" in query else FIRST)
-
-
-def send(handler, content, status=200, encode=None):
-    body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    handler.send_response(status)
-    handler.send_header("Content-Type", "application/json")
-    if encode:
-        body = gzip.compress(body)
-        handler.send_header("Content-Encoding", "gzip")
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
 @pytest.fixture
 def api():
     server = Api()
+    server.first, server.own = FIRST, OWN
     yield server
     server.close()
 

@@ -67,6 +67,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "launch",
                 "keeper_http",
                 "keeper_reply",
+                "live_pricing",
                 "measured",
                 "metadata_service",
                 "private_dir",

@@ -69,6 +69,10 @@ def _dispatch(arguments: list[str]) -> int:
         from resource_tracker.cli.recommend import main as recommend
 
         return recommend(options)
+    if options.verb == "catalog":
+        from resource_tracker.cli.catalog import main as catalog
+
+        return catalog(options)
     build_parser().print_help(sys.stderr)
     return WRONG_USAGE
 

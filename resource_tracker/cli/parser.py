@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from resource_tracker.cli.catalog_parser import add_catalog
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 
 _EXAMPLES = """\
@@ -15,6 +16,7 @@ examples:
   resource-tracker show TrainFlow
   resource-tracker review TrainFlow
   resource-tracker recommend TrainFlow --diff flow.py
+  resource-tracker catalog search --vcpus 4 --memory 16GB
 """
 _RUN_EXAMPLES = """\
 examples:
@@ -62,6 +64,7 @@ def parse(arguments: Sequence[str], *, has_command: bool) -> argparse.Namespace:
     parser = build_parser()
     options, unknown = parser.parse_known_args(arguments)
     verb = _verbs(parser)[options.verb] if options.verb else parser
+    verb = _verbs(verb)[options.action] if options.verb == "catalog" else verb
     stray = getattr(options, "command", [])
     if stray and (has_command or not unknown or arguments.index(stray[0]) < arguments.index(unknown[0])):
         where = arguments.index(stray[0])
@@ -101,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_show(verbs)
     _add_review(verbs)
     _add_recommend(verbs)
+    add_catalog(verbs)
     return parser
 
 

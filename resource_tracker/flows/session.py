@@ -138,7 +138,8 @@ class TaskSession:
 
     def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
         """Asked only now: the step and its artifacts do not wait for the network."""
-        from resource_tracker.keeper import Keeper, price_live
+        from resource_tracker.keeper import Keeper
+        from resource_tracker.live_pricing import price_live
         from resource_tracker.private_dir import default_places
 
         keeper = Keeper(cache=tuple(default_places()))
@@ -146,7 +147,16 @@ class TaskSession:
         if bundled is None:
             return record
         pricing = price_live(
-            record.recommendation, record.usage, record.cloud, record.server, keeper=keeper, bundled=bundled
+            record.recommendation,
+            record.usage,
+            record.cloud,
+            record.server,
+            keeper=keeper,
+            bundled=bundled,
+            request=record.request,
+            limits=record.limits,
+            vendor=self._settings.vendor,
+            region=self._settings.region,
         )
         return replace(record, pricing=pricing)
 
@@ -193,6 +203,8 @@ class TaskSession:
             history=history_of(handed.summaries, max_runs=self._settings.history, reason=handed.reason),
             catalog=catalog,
             catalog_note=catalog_note,
+            vendor=self._settings.vendor,
+            region=self._settings.region,
             ticks_per_s=float(os.sysconf("SC_CLK_TCK")),
             versions=self._versions,
             input_size=self._input_size(),

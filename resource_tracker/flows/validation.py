@@ -41,6 +41,33 @@ def check_artifact_name(flow: Any, name: str) -> None:
         )
 
 
+def check_prices_of(vendor: str | None, region: str | None, *, live: bool) -> None:
+    """Refuse a vendor or region that there are no prices for; a catalog that cannot be read refuses nothing.
+
+    Raises
+    ------
+    SettingError
+        The message lists those there are.
+    """
+    from resource_tracker.catalog import load_bundled
+    from resource_tracker.errors import CatalogError
+    from resource_tracker.machines import check_name, check_place
+
+    try:
+        catalog = load_bundled()
+        if vendor is None or not live:
+            check_place(catalog, vendor, region, "@track_resources")
+            return
+    except CatalogError:
+        return  # the card will say so
+    check_name("vendor", vendor, list(catalog.open_regions), "@track_resources")
+    if region is not None:
+        check_name(f"{vendor} region", region, catalog.names_of_regions(vendor), "@track_resources")
+    elif vendor not in catalog.vendors():
+        known = ", ".join(catalog.open_regions[vendor])
+        raise SettingError(f"@track_resources: vendor={vendor!r} needs a region: there are {known}")
+
+
 def assigned_at(flow_class: type, name: str) -> int | None:
     """Line at which a file of the flow, or of a class that it is derived from, assigns ``self.NAME``; or ``None``.
 

@@ -29,6 +29,8 @@ class TrackResourcesDecorator(StepDecorator):
         Number of earlier runs to compare with; 0 for none.
     prices : str, default 'bundled'
         Where prices come from: 'bundled' (offline) or 'live' (Spare Cores Keeper API).
+    vendor, region : str, optional
+        Offer machines of this vendor and region, such as 'aws' and 'eu-west-1'; by default where the step ran.
     policy : str, default 'safe'
         What the advice is for: 'safe' practically never asks for too little, 'lean' costs least with retries counted.
     enabled : bool, default True
@@ -128,6 +130,10 @@ class TrackResourcesDecorator(StepDecorator):
                 from resource_tracker.flows.validation import check_artifact_name
 
                 check_artifact_name(flow, settings.artifact_name)
+            if settings.enabled and (settings.vendor or settings.region):
+                from resource_tracker.flows.validation import check_prices_of
+
+                check_prices_of(settings.vendor, settings.region, live=settings.prices == "live")
         except SettingError as error:
             raise TrackResourcesException(str(error)) from None
         return settings
