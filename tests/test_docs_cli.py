@@ -21,13 +21,23 @@ def verbs() -> dict[str, argparse.ArgumentParser]:
     return dict(action.choices)
 
 
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Its own, and those of its actions where it has some."""
+    found: set[str] = set()
+    for action in parser._actions:
+        found |= set(action.option_strings)
+        if isinstance(action, argparse._SubParsersAction):
+            found = found.union(*(options_of(inner) for inner in action.choices.values()))
+    return found
+
+
 @pytest.mark.parametrize("verb", verbs())
 def test_every_option_is_documented(verb: str) -> None:
     """Each verb has a section, and there each of its options a row, and no option that there is not."""
     section = CLI.split(f"\n## `resource-tracker {verb}`\n")[1].split("\n## ")[0]
     documented = re.findall(r"^\| `(--[a-z-]+)", section, flags=re.MULTILINE)
-    options = [option for action in verbs()[verb]._actions for option in action.option_strings]
-    assert sorted(documented) == sorted(set(options) - {"-h", "--help"})
+    options = options_of(verbs()[verb])
+    assert sorted(documented) == sorted(options - {"-h", "--help"})
 
 
 def test_every_passed_signal_is_documented() -> None:

@@ -361,3 +361,72 @@ def test_cache_round_trip(price, vcpus, model):
     """What is cached comes back as it was."""
     (listed,), _ = read_prices([row(price=price, vcpus=vcpus, **(GPU if model else {}))], "aws")
     assert listed_from(json.loads(json.dumps(listed_to_plain(listed)))) == listed
+
+
+# --- a whole region ---------------------------------------------------------------------------------------
+
+
+def test_a_whole_region_serves_every_need(api, tmp_path):
+    """What ``update`` has kept answers any question of that region, without asking, until it is a day old."""
+    keeper = keeper_for(api, cache=(str(tmp_path / "cache"),))
+    updated = keeper.update("aws", "eu-west-1")
+    assert updated.prices["aws", "eu-west-1"].names == ("small", "mid") and len(api.asked) == 1
+    assert keeper.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1), "any").prices == updated.prices
+    assert len(api.asked) == 1 and keeper.kept() == [("aws", "eu-west-1", 2, NOON)]
+
+
+def test_an_old_region_serves_only_where_the_api_does_not(api, tmp_path):
+    """After a day the API is asked; where it fails, the region is used for a week, and the note says so."""
+    cache = (str(tmp_path / "cache"),)
+    keeper_for(api, cache=cache).update("aws", "eu-west-1")
+    api.answer = lambda handler, path, query: send(handler, [], status=503)
+    later = Keeper(base_url=api.url, timeout_s=10.0, now=lambda: NOON + FRESH_S + 1, cache=cache)
+    catalog = later.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+    assert catalog.prices["aws", "eu-west-1"].names == ("small", "mid") and "cached" in catalog.notes[0]
+    assert len(api.asked) == 2
+    too_late = Keeper(base_url=api.url, timeout_s=10.0, now=lambda: NOON + STALE_S + 1, cache=cache)
+    with pytest.raises(CatalogError):
+        too_late.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+
+
+def test_pages_are_read_to_the_last(api, tmp_path):
+    """A full page is followed by another; of several prices of a type the lowest is kept."""
+    pages = {"1": [row(f"m{n}", 1.0) for n in range(MOST_ROWS)], "2": [row("m0", 0.5), row("last", 2.0)]}
+    api.answer = lambda handler, path, query: send(handler, pages[query["page"]])
+    told = []
+    catalog = keeper_for(api, cache=(str(tmp_path / "cache"),)).update("aws", "eu-west-1", told.append)
+    listed = catalog.prices["aws", "eu-west-1"]
+    assert told == [250, 251] and dict(zip(listed.names, listed.usd_per_hour, strict=True))["m0"] == 0.5
+
+
+@pytest.mark.parametrize("answer", [[], [{"odd": 1}], {"detail": "no"}])
+def test_a_wrong_region_is_not_kept(api, tmp_path, answer):
+    """Nothing, rows of another form, or no list: an error, and the cache stays as it was."""
+    keeper = keeper_for(api, cache=(str(tmp_path / "cache"),))
+    keeper.update("aws", "eu-west-1")
+    before = {path: path.read_bytes() for path in (tmp_path / "cache").iterdir()}
+    api.answer = lambda handler, path, query: send(handler, answer)
+    with pytest.raises(CatalogError):
+        keeper.update("aws", "eu-west-1")
+    assert {path: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == before
+
+
+def test_nowhere_to_keep_a_region(api):
+    """An update that cannot be kept is an error: it would have been for nothing."""
+    with pytest.raises(CatalogError, match="could not be kept"):
+        keeper_for(api, cache=()).update("aws", "eu-west-1")
+
+
+def test_hetzner_is_found_by_its_location():
+    """Its metadata service says ``fsn1``, the API ``fsn1-dc14``, numbered 4."""
+    reply = [{"vendor_id": "hcloud", "region_id": "4", "api_reference": "fsn1-dc14", "name": "fsn1-dc14"}]
+    assert {region_id_in(reply, "hcloud", name) for name in ("fsn1", "fsn1-dc14", "4")} == {"4"}
+
+
+def test_live_prices_of_another_place_keep_the_own_cost(api, bundled):
+    """The live prices are of the place that was asked for; the own machine has its bundled price."""
+    home = CloudInfo(vendor="aws", region="us-east-1", instance_type="small")
+    result = price_live(
+        ADVICE, HOUR, home, ServerInfo(), keeper=keeper_for(api), bundled=bundled, vendor="aws", region="eu-west-1"
+    )
+    assert result.run_cost_usd == pytest.approx(0.5) and result.offers[0].price_usd_per_hour == pytest.approx(0.1)

@@ -63,6 +63,8 @@ def test_disable_switches_off(value: object, enabled: bool) -> None:
         ("history", 101, "whole number"),
         ("history", 2.5, "whole number"),
         ("history", "many", "whole number"),
+        ("vendor", 7, "a name such as 'aws'"),
+        ("region", True, "a name such as 'eu-west-1'"),
         ("prices", "cheap", "'bundled' or 'live'"),
         ("policy", "brave", "'safe' or 'lean'"),
         ("create_card", "perhaps", "True or False"),
@@ -77,6 +79,12 @@ def test_an_unusable_value_is_named_with_what_is_allowed(name: str, value: objec
     message = str(caught.value)
     assert f"{name}={value!r}" in message
     assert told in message
+
+
+def test_an_empty_place_is_none() -> None:
+    """An environment variable that is set to nothing asks for no place."""
+    assert settings(vendor="", region="").vendor is None
+    assert settings({"vendor": "aws"}, vendor="gcp", region="eu-west-1").vendor == "aws"
 
 
 def test_the_message_says_where_the_value_came_from() -> None:

@@ -72,6 +72,9 @@ def _search(options: argparse.Namespace, bundled: Catalog) -> None:
     catalog, vendor, region = bundled, options.vendor, options.region
     if options.live:
         catalog, vendor, region = _live(options, bundled, need)
+    elif vendor in catalog.open_regions and vendor not in catalog.vendors():
+        how = f"--live --region {catalog.open_regions[vendor][0]}"
+        raise SettingError(f"the {catalog.origin} has no prices of {vendor}: ask for live ones with {how}")
     offers = cheapest(catalog, need, vendor=vendor, region=region, limit=limit, allow_burstable=options.allow_burstable)
     for note in catalog.notes:
         say(note)
