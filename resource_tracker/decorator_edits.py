@@ -60,14 +60,14 @@ def rewrite(flow: FlowSource, wanted: Mapping[str, Mapping[str, Amount]]) -> Rew
     ----------
     wanted : mapping
         For each step its amounts by the name of their argument: ``cpu``, ``memory``, ``gpu``, ... Steps that the file
-        does not have are passed over.
+        does not have, or has more than once, are passed over.
     """
     edits: list[Edit] = []
     steps: list[str] = []
     notes: dict[str, tuple[str, ...]] = {}
     for name, amounts in wanted.items():
         step = flow.steps.get(name)
-        if step is None or not step.decorators:
+        if step is None or step.again_in or not step.decorators:
             continue
         change = _StepChange(flow.source, step)
         for argument, amount in amounts.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import SourceError
@@ -12,7 +13,7 @@ from resource_tracker.source_text import SourceText
 
 DECORATORS = ("resources", "batch", "kubernetes")
 _QUOTED_NUMBER = re.compile(r"""(['"])[0-9][0-9_.]*\1""")
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_Method: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +57,32 @@ class Decorator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSource:
-    """A step's method. ``shared`` is the base class that it stands in, where other flows of the file inherit it too."""
+    """A step's method.
+
+    ``shared`` is the base class that it stands in, where other flows of the file inherit it too. ``again_in`` are the
+    lines of more methods of that name in its class, as in both branches of an ``if``: nobody can tell which one runs.
+    """
 
     name: str
     line: int
     decorators: tuple[Decorator, ...]
     shared: str | None = None
+    again_in: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSource:
-    """A flow's file. ``inherits`` names the base classes that stand in other files, which may hold more steps."""
+    """A flow's file.
+
+    ``inherits`` names the base classes that stand in other files, which may hold more steps; ``knows_resources`` tells
+    whether the file imports Metaflow's ``@resources``, by whatever name.
+    """
 
     source: SourceText
     flow: str
     steps: Mapping[str, StepSource]
     inherits: tuple[str, ...] = ()
+    knows_resources: bool = True
 
 
 def read_flow(source: SourceText, flow_name: str) -> FlowSource:
@@ -100,9 +111,15 @@ def read_flow(source: SourceText, flow_name: str) -> FlowSource:
     steps: dict[str, StepSource] = {}
     for node in reversed(family):  # what a class defines itself hides what it inherits
         shared = node.name if _is_shared(node, found[0], unique, names) else None
+        methods: dict[str, list[_Method]] = {}
         for method in _methods(node):
-            steps[method.name] = _step(source, method, names, shared)
-    return FlowSource(source=source, flow=flow_name, steps=steps, inherits=elsewhere)
+            methods.setdefault(method.name, []).append(method)
+        for found_methods in methods.values():
+            step = _step(source, found_methods, names, shared)
+            steps[step.name] = step
+    return FlowSource(
+        source=source, flow=flow_name, steps=steps, inherits=elsewhere, knows_resources=names.know_resources
+    )
 
 
 class _Names:
@@ -118,6 +135,10 @@ class _Names:
                 for alias in node.names:
                     names = (*DECORATORS, "FlowSpec") if alias.name == "*" else (alias.name,)
                     self._decorators |= {alias.asname or name: name for name in names}
+
+    @property
+    def know_resources(self) -> bool:
+        return bool(self._modules) or "resources" in self._decorators.values()
 
     def meant(self, node: ast.expr) -> str | None:
         """Metaflow's name of what an expression names; ``None`` where it is not Metaflow's."""
@@ -158,26 +179,31 @@ def _is_shared(node: ast.ClassDef, flow: ast.ClassDef, classes: Mapping[str, ast
     return any(node in _family(other, classes, names)[0] for other in others)
 
 
-def _methods(node: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+def _methods(node: ast.ClassDef) -> Iterator[_Method]:
     """Methods of a class, those under an ``if`` or ``try`` included; not those of classes in it."""
     waiting: list[ast.AST] = list(node.body)
     while waiting:
         current = waiting.pop(0)
-        if isinstance(current, _FUNCTIONS):
+        if isinstance(current, _Method):
             yield current
         elif not isinstance(current, ast.ClassDef):
             waiting.extend(ast.iter_child_nodes(current))
 
 
-def _step(
-    source: SourceText, method: ast.FunctionDef | ast.AsyncFunctionDef, names: _Names, shared: str | None
-) -> StepSource:
+def _step(source: SourceText, methods: list[_Method], names: _Names, shared: str | None) -> StepSource:
+    first, *more = sorted(methods, key=lambda method: method.lineno)
     decorators = tuple(
         _decorator(source, node, name)
-        for node in method.decorator_list
+        for node in first.decorator_list
         if (name := names.meant(node.func if isinstance(node, ast.Call) else node)) in DECORATORS
     )
-    return StepSource(name=method.name, line=method.lineno, decorators=decorators, shared=shared)
+    return StepSource(
+        name=first.name,
+        line=first.lineno,
+        decorators=decorators,
+        shared=shared,
+        again_in=tuple(method.lineno for method in more),
+    )
 
 
 def _decorator(source: SourceText, node: ast.expr, name: str) -> Decorator:

@@ -227,3 +227,16 @@ def test_what_only_a_terminal_shows(tmp_path: Path) -> None:
     lines = [line for line in terminal.text.split("\r\n") if "word" in line]
     assert [len(line) - len(line.lstrip("\r ")) for line in lines][1:] == [6] * (len(lines) - 1)
     assert all(len(line) <= 100 for line in lines[1:])
+
+
+def test_diff_in_colours(tmp_path: Path) -> None:
+    """On a terminal lines that come and go have colours, and nothing in the file drives the terminal."""
+    program = (
+        "from resource_tracker.cli.recommend_diff import _write\n"
+        "_write(b'--- flow.py\\n+++ flow.py\\n@@ -1,2 +1,2 @@\\n same\\r\\n-old\\r\\n+new \\x1b[2J\\r\\n')"
+    )
+    terminal = Cli(tmp_path).on_terminal(sys.executable, "-c", program)
+    assert terminal.wait() == 0
+    assert "\x1b[31m-old\x1b[0m\r\n" in terminal.raw
+    assert "\x1b[32m+new \N{REPLACEMENT CHARACTER}[2J\x1b[0m" in terminal.raw
+    assert "\r\n same\r\n" in terminal.raw

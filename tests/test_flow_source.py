@@ -172,6 +172,7 @@ def test_somebody_elses_decorator_is_left_alone() -> None:
     """A decorator of the same name from elsewhere is not Metaflow's."""
     text = flow_of("@resources(cpu=4, memory=8000)", "from metaflow import FlowSpec, step\nfrom mine import resources")
     assert rewritten(text)[0].decode() == text
+    assert not read_flow(SourceText("flow.py", text.encode()), "TrainFlow").knows_resources
 
 
 @pytest.mark.parametrize(
@@ -230,6 +231,15 @@ def test_inherited_steps() -> None:
     assert (
         read_flow(SourceText("flow.py", b"class TrainFlow(X): pass\nclass X(TrainFlow): pass"), "TrainFlow").steps == {}
     )
+
+
+def test_a_step_in_two_branches_is_left_alone() -> None:
+    """Nobody can tell from the file which of two methods of a name runs."""
+    method = "        @resources(memory=8000)\n        def work(self): pass\n"
+    text = f"from metaflow import resources\nclass TrainFlow:\n    if X:\n{method}    else:\n{method}"
+    assert rewritten(text)[0].decode() == text
+    flow = read_flow(SourceText("flow.py", text.encode()), "TrainFlow")
+    assert (flow.steps["work"].line, flow.steps["work"].again_in) == (5, (8,))
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def print_diff(flow: FlowSource, path: Path, found: Recommendations) -> None:
     name, folder = _place(path)
     _write(unified_diff(name, flow.source.content, after))
     for step in here.values():
-        for note in (*_without_decorator(flow, step), *changed.notes.get(step.name, ())):
+        for note in (*_untouched(flow, step), *changed.notes.get(step.name, ())):
             say(f"{step.name}: {note}")
         shared = flow.steps[step.name].shared
         if shared and step.name in changed.steps:
@@ -83,14 +83,21 @@ def _is_in_file(flow: FlowSource, step: StepRecommendation, found: Recommendatio
     return False
 
 
-def _without_decorator(flow: FlowSource, step: StepRecommendation) -> list[str]:
+def _untouched(flow: FlowSource, step: StepRecommendation) -> list[str]:
     """What to say of a step that asks for nothing in the file: a diff that adds decorators would do more than asked."""
     source = flow.steps[step.name]
-    if source.decorators or step.suffices:
+    if step.suffices:
         return []
-    if step.asked:
-        return [f"asks for its resources elsewhere, not above line {source.line}; there, {_to_write(step)}"]
-    return [f"has no @resources: above @step, near line {source.line}, {_to_write(step)}"]
+    if source.again_in:
+        lines = " and ".join(str(line) for line in (source.line, *source.again_in))
+        return [f"defined more than once, in lines {lines}, and left alone: {_to_write(step)}"]
+    if source.decorators:
+        return []
+    where = f"above @step, near line {source.line}"
+    if step.advice.request.chosen:
+        return [f"asks for its resources elsewhere, such as by --with, and not {where}: {_to_write(step)} there"]
+    imported = "" if flow.knows_resources else ", and `from metaflow import resources`"
+    return [f"has no @resources: {where}, {_to_write(step)}{imported}"]
 
 
 def _to_write(step: StepRecommendation) -> str:
@@ -101,7 +108,7 @@ def _place(path: Path) -> tuple[str, str | None]:
     """The file's name for the diff, and the folder to apply it in where that is not the current one."""
     relative = os.path.relpath(path)
     if relative.split(os.sep)[0] == os.pardir:  # no tool follows such a name
-        return path.name, str(path.absolute().parent)
+        return path.name, os.path.dirname(os.path.abspath(path))
     return relative.replace(os.sep, "/"), None
 
 
