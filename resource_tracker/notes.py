@@ -19,6 +19,8 @@ SPLIT = 3.0
 """Times the median, from which on splitting is proposed: two thirds of what the others ask for lies idle."""
 WORTH_SPLITTING_MIB = 512.0
 """Below it, no machine gets cheaper."""
+MAX_ATTEMPTS = 6
+"""Metaflow makes no more of a task."""
 KUBERNETES_LEAST_MB = 4096
 """Metaflow's default of ``@kubernetes(memory=)``, which wins over a smaller one of ``@resources``."""
 
@@ -81,7 +83,7 @@ def without_trace(tasks: Sequence[TaskSummary]) -> str | None:
         (task.run_id, task.task_id, number)
         for task in tasks
         if task.run_id
-        for number in range(task.attempt + (task.status == "failed"))
+        for number in range(min(task.attempt + (task.status == "failed"), MAX_ATTEMPTS))
         if (task.run_id, task.task_id, number) not in measured
     }
     if not lost:
