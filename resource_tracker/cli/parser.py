@@ -216,7 +216,9 @@ def _add_recommend(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="safe: practically never too little; lean: least expected cost, retries counted (default: safe)",
     )
     parser.add_argument(
-        "--input-bytes", metavar="SIZE", help="size of the next run's largest input, such as 10GB, where known"
+        "--input-bytes",
+        metavar="SIZE",
+        help="size of the step's largest input in the next run, such as 10GB; with --step",
     )
     parser.add_argument("--vendor", help="look for machines and prices at this vendor, such as aws")
     parser.add_argument("--region", help="look for machines and prices in this region, such as eu-west-1")

@@ -9,6 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from resource_tracker.cli.amounts import size_in_bytes, whole_number
+from resource_tracker.cli.messages import say
+from resource_tracker.errors import SettingError
 
 if TYPE_CHECKING:
     from resource_tracker.cli.recommendations import Recommendations
@@ -21,12 +23,16 @@ def main(options: argparse.Namespace) -> int:
     """Print what was asked for; returns the exit code."""
     runs = whole_number(options.runs, "--runs", 1, MOST_RUNS)
     input_bytes = None if options.input_bytes is None else size_in_bytes(options.input_bytes, "--input-bytes")
+    if input_bytes is not None and len(set(options.step)) != 1:
+        raise SettingError("--input-bytes is the input of one step: name it by --step")
     source = None
     if options.diff is not None:
         from resource_tracker.cli.recommend_diff import read_source
 
         source = read_source(options.diff, options.flow)  # a file that does not fit is known before anything is read
     found = _recommendations(options, runs, input_bytes)
+    if input_bytes is not None and not found.steps[0].input_known:
+        say(f"{found.steps[0].name}: no attempt's input was measured: --input-bytes changes nothing")
     if options.json:
         print(json.dumps(found.as_plain(), indent=2, ensure_ascii=False, allow_nan=False))
     elif source is not None:

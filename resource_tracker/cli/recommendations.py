@@ -22,12 +22,16 @@ from resource_tracker.step_advice import StepAdvice, advise_step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecommendation:
-    """A step's advice, and what it saves. ``tasks_per_run`` is the most in any run."""
+    """A step's advice, and what it saves.
+
+    ``tasks_per_run`` is the most in any run, ``input_known`` whether the size of any attempt's input is known.
+    """
 
     name: str
     advice: StepAdvice
     saving: Saving
     tasks_per_run: int
+    input_known: bool = False
 
     @property
     def advised(self) -> Recommendation | None:
@@ -149,6 +153,7 @@ def recommendations(
                 advice=advice,
                 saving=saving_of_step(costing, tasks, advice.advice),
                 tasks_per_run=_tasks_per_run(tasks),
+                input_known=any(task.input_bytes is not None for task in tasks),
             )
         )
     return Recommendations(

@@ -203,6 +203,7 @@ def test_diff_applies_and_runs(advised: Advised, tmp_path: Path) -> None:
         (["AdviceFlow", "--runs", "0"], "--runs '0' cannot be used: give a whole number from 1 to 100"),
         (["AdviceFlow", "--runs", "many"], "--runs 'many' cannot be used"),
         (["AdviceFlow", "--input-bytes", "big"], "--input-bytes 'big' is no size"),
+        (["AdviceFlow", "--input-bytes", "1GB"], "--input-bytes is the input of one step: name it by --step"),
         (["AdviceFlow", "--vendor", "nobody"], "nobody"),
         (["AdviceFlow", "--diff", "gone.py"], "gone.py cannot be read: No such file or directory"),
         (["AdviceFlow", "--diff", "."], ". cannot be read: Is a directory"),
