@@ -179,7 +179,7 @@ class TaskSession:
             return None
         task = "/".join(self._context.pathspec.split("/")[1:])
         opened = f"card: python {sys.argv[0]} card view {task} --id {self._cards.card_id}"
-        return f"{opened}, or --id {self._cards.review_id} for the whole run" if self._context.ends_the_run else opened
+        return f"{opened} | whole run: --id {self._cards.review_id}" if self._context.ends_the_run else opened
 
     def _task_is_exiting(self) -> None:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""

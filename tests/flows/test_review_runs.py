@@ -167,7 +167,7 @@ def test_the_last_step_has_the_card(reviewed: Reviewed) -> None:
         assert text in html
     assert "secret" not in html
     line = next(line for line in reviewed.first.our_lines if "/end/" in line)
-    assert "--id resources, or --id cost_review for the whole run" in line
+    assert line.endswith("--id resources | whole run: --id cost_review")
 
 
 def test_the_card_can_be_viewed_and_made_again(reviewed: Reviewed) -> None:
