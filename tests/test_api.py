@@ -317,6 +317,18 @@ def test_recommend_server(done: ResourceTracker) -> None:
     assert len(done.recommend_server().offers) == 5
 
 
+def test_recommend_server_at_live_prices(
+    done: ResourceTracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a network: bundled prices, and a note that says so; another source of prices is refused."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody answers there
+    pricing = done.recommend_server(vendor="aws", region="eu-west-1", prices="live")
+    assert "Live prices could not be had" in (pricing.note or "") and pricing.offers
+    with pytest.raises(SettingError, match="'bundled' or 'live'"):
+        done.recommend_server(prices="cheap")
+
+
 def test_recommend_server_refuses(done: ResourceTracker) -> None:
     """An unknown vendor or region, or a limit that is none, is refused with what there is."""
     with pytest.raises(SettingError, match=r"no prices for vendor 'nimbus': there are .*aws"):

@@ -93,6 +93,15 @@ def test_interval_sets_the_rows(tmp_path: Path) -> None:
     assert run.record("start")["tracking"]["interval_s"] == 0.2
 
 
+def test_vendor_and_region_say_where_machines_are_looked_for(tmp_path: Path) -> None:
+    """region= of the decorator and the environment's vendor: offers of that place, no longer of an assumed one."""
+    run = tracked(tmp_path, "region='westeurope'", METAFLOW_RESOURCE_TRACKER_VENDOR="azure")
+    pricing = run.record("start")["pricing"]
+    assert (pricing["vendor"], pricing["region"], pricing["assumed"]) == ("azure", "westeurope", False)
+    assert {offer["instance"]["vendor"] for offer in pricing["offers"]} == {"azure"}
+    assert {offer["region"] for offer in pricing["offers"]} == {"westeurope"}
+
+
 def test_artifact_name_names_the_artifact(tmp_path: Path) -> None:
     """artifact_name= is used instead of the default, by the card type too."""
     run = tracked(tmp_path, "artifact_name='usage_of_step'")
