@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import io
 import json
 import re
 from dataclasses import replace
@@ -12,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker.catalog import load_bundled
-from resource_tracker.cli.review_view import activity, stacked
+from resource_tracker.cli.review_view import activity, show_review, stacked
+from resource_tracker.cli.terminal import Terminal
 from resource_tracker.costs import cost_of_attempt
 from resource_tracker.errors import SettingError
 from resource_tracker.machines import Catalog
 from resource_tracker.report.render import render_review
 from resource_tracker.report.review_data import review_data
-from resource_tracker.report.review_model import LISTED_TASKS, Part, build_page
+from resource_tracker.report.review_model import build_page
+from resource_tracker.report.review_steps import LISTED_TASKS, Part
 from resource_tracker.report.review_timeline import WIDTH, lane, ticks
 from resource_tracker.review import RunReview, build_review
 from resource_tracker.run_attempts import RunAttempts, TaskFacts, attempts_of
@@ -256,6 +259,20 @@ def test_the_line_over_time_shows_when_a_step_ran() -> None:
     lines = [activity(step, found.totals.started_at, found.totals.wall_s, 20) for step in found.steps]
     assert all(len(line) == 20 and "█" in line for line in lines)
     assert lines[0].startswith("█") and lines[0].strip() == "█" and lines[-1][:-2].strip() == ""
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120, 160])
+def test_the_table_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars shrink, then the last column goes, before a row would be wrapped."""
+    rich = pytest.importorskip("rich.console")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal, stream = Terminal(io.StringIO()), io.StringIO()
+    terminal._console = rich.Console(file=stream, width=columns, force_terminal=True)
+    show_review(terminal, review(40), with_tasks=True)
+    rows = [line for line in stream.getvalue().splitlines() if line.startswith(("start ", "score ", "  1 ", "end "))]
+    assert len(rows) >= 3 and max(map(len, stream.getvalue().splitlines())) <= columns
+    assert all(" ms" in row or " s" in row or "min" in row for row in rows)
+    assert ("bought nothing" in stream.getvalue()) is (columns >= 120)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=4))

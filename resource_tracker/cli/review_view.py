@@ -5,29 +5,25 @@ from __future__ import annotations
 from resource_tracker.cli.terminal import Table, Terminal
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs
-from resource_tracker.report.review_model import (
-    SHOWN_CHANGES,
-    Part,
-    ReviewPage,
-    StepRow,
-    build_page,
-    costs_of_review,
-)
+from resource_tracker.report.review_model import ReviewPage, build_page, costs_of_review
+from resource_tracker.report.review_steps import Part, StepRow, TaskRow
+from resource_tracker.report.review_words import SHOWN_CHANGES
 from resource_tracker.review import RunReview, StepReview
 
 _LINE_WIDTH, _BAR_WIDTH = 30, 16
 _LEVELS = "▁▂▃▄▅▆▇█"
 _PARTS = {"used": "█", "cpu": "▒", "memory": "░", "gpu": "▓", "lost": "×"}
-_COLUMNS = ("step", "tasks", "lost", "start to end of the run", "time", "cost", "share", "", "bought nothing")
+_LINE, _BAR, _WASTED = "over the run", "", "bought nothing"
+_COLUMNS = ("step", "tasks", "lost", _LINE, "time", "cost", "share", _BAR, _WASTED)
+_GAP, _LEAST_ROOM = 3, 24
 
 
 def show_review(terminal: Terminal, review: RunReview, *, with_tasks: bool = False) -> None:
     """What the run cost and wasted, what to change, its steps over time, and the runs before."""
     page, costs = build_page(review), costs_of_review(review)
     terminal.heading(f"{page.pathspec}: {page.badge.text} after {page.duration}")
-    terminal.line(f"{page.verdict}.")
-    for sentence in (*page.sentences, *([page.assumed] if page.assumed else [])):
-        terminal.line(sentence)
+    for sentence in (f"{page.verdict}.", *page.sentences, *([page.assumed] if page.assumed else [])):
+        terminal.paragraph(sentence)
     _show_changes(terminal, page, costs)
     _show_steps(terminal, review, page, with_tasks)
     _show_comparison(terminal, page)
@@ -54,49 +50,71 @@ def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs) -> None:
 
 
 def _show_steps(terminal: Terminal, review: RunReview, page: ReviewPage, with_tasks: bool) -> None:
-    spending = {row.name: row for row in page.spending}
+    texts = [_texts(step, shown, page) for step, shown in zip(review.steps, page.steps, strict=True)]
+    line_width, bar_width, columns = _layout(terminal.width, texts)
     rows = []
-    for step, shown in zip(review.steps, page.steps, strict=True):
-        paid = spending.get(step.name)
-        rows.append(
-            [
-                step.name if step.tracked else f"{step.name} (not tracked)",
-                fmt.count(step.tasks),
-                fmt.count(step.lost) if step.lost else "",
-                activity(step, review.totals.started_at, review.totals.wall_s),
-                shown.duration,
-                shown.cost if step.tracked else "",
-                paid.share if paid else "",
-                stacked(paid.parts) if paid else "",
-                paid.wasted if paid else "",
-            ]
-        )
+    for step, shown, text in zip(review.steps, page.steps, texts, strict=True):
+        text[_LINE] = activity(step, review.totals.started_at, review.totals.wall_s, line_width)
+        text[_BAR] = stacked(_parts_of(step, page), bar_width)
+        rows.append(text)
         if with_tasks and len(step.attempts) > 1:
-            rows.extend(_task_rows(shown))
+            rows.extend(_task_texts(task, line_width, bar_width) for task in shown.tasks)
     terminal.line()
-    numbers = frozenset(_COLUMNS) - {"step", "start to end of the run", ""}
-    terminal.table(Table(columns=_COLUMNS, rows=rows, numbers=numbers))
+    cells = [[row[name] for name in columns] for row in rows]
+    terminal.table(Table(columns=columns, rows=cells, numbers=frozenset(columns) - {"step", _LINE, _BAR}))
     used = {part.kind for row in page.spending for part in row.parts}
     names = [f"{_PARTS[part.key]} {part.label} {part.text}" for part in page.legend if part.key in used]
     if names:
         terminal.line("  ".join(names))
 
 
-def _task_rows(step: StepRow) -> list[list[str]]:
-    return [
-        [
-            f"  {task.task}",
-            "",
-            "" if task.outcome == "ok" else task.outcome,
-            _placed(task.left, task.width),
-            task.duration,
-            "" if task.cost == fmt.UNKNOWN else task.cost,
-            "",
-            stacked(task.parts),
-            "" if task.wasted == fmt.UNKNOWN else task.wasted,
-        ]
-        for task in step.tasks
-    ]
+def _texts(step: StepReview, shown: StepRow, page: ReviewPage) -> dict[str, str]:
+    """A step's cells by column, those of its bars still empty."""
+    paid = next((row for row in page.spending if row.name == step.name), None)
+    return {
+        "step": step.name if step.tracked else f"{step.name} (not tracked)",
+        "tasks": fmt.count(step.tasks),
+        "lost": fmt.count(step.lost) if step.lost else "",
+        _LINE: "",
+        "time": shown.duration,
+        "cost": shown.cost if step.tracked else "",
+        "share": paid.share if paid else "",
+        _BAR: "",
+        _WASTED: paid.wasted if paid else "",
+    }
+
+
+def _task_texts(task: TaskRow, line_width: int, bar_width: int) -> dict[str, str]:
+    return {
+        "step": f"  {task.task}",
+        "tasks": "",
+        "lost": "" if task.outcome == "ok" else task.outcome,
+        _LINE: _placed(task.left, task.width, line_width),
+        "time": task.duration,
+        "cost": "" if task.cost == fmt.UNKNOWN else task.cost,
+        "share": "",
+        _BAR: stacked(task.parts, bar_width),
+        _WASTED: "" if task.wasted == fmt.UNKNOWN else task.wasted,
+    }
+
+
+def _parts_of(step: StepReview, page: ReviewPage) -> tuple[Part, ...]:
+    return next((row.parts for row in page.spending if row.name == step.name), ())
+
+
+def _layout(width: int | None, texts: list[dict[str, str]]) -> tuple[int, int, tuple[str, ...]]:
+    """How wide the line over time and the bar of the cost may be, and the columns that there is room for."""
+    columns: tuple[str, ...] = _COLUMNS
+    if width is None:
+        return _LINE_WIDTH, _BAR_WIDTH, columns
+    taken = {name: max([len(name), *(len(text[name]) for text in texts)]) + _GAP for name in columns}
+    taken[_LINE] = taken[_BAR] = _GAP
+    room = width - sum(taken.values())
+    if room < _LEAST_ROOM:
+        columns = tuple(name for name in columns if name != _WASTED)
+        room += taken[_WASTED]
+    line = max(len(_LINE), min(_LINE_WIDTH, room * 2 // 3))
+    return line, max(4, min(_BAR_WIDTH, room - line)), columns
 
 
 def _show_comparison(terminal: Terminal, page: ReviewPage) -> None:
@@ -126,9 +144,9 @@ def activity(step: StepReview, began: float | None, length_s: float | None, widt
     return "".join(_LEVELS[round(amount / most * (len(_LEVELS) - 1))] if amount else " " for amount in running)
 
 
-def _placed(left: float, width: float) -> str:
-    begin = min(_LINE_WIDTH - 1, int(left / 100 * _LINE_WIDTH))
-    return " " * begin + "─" * max(1, min(_LINE_WIDTH - begin, round(width / 100 * _LINE_WIDTH)))
+def _placed(left: float, width: float, columns: int) -> str:
+    begin = min(columns - 1, int(left / 100 * columns))
+    return " " * begin + "─" * max(1, min(columns - begin, round(width / 100 * columns)))
 
 
 def stacked(parts: tuple[Part, ...], width: int = _BAR_WIDTH) -> str:

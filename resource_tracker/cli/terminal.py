@@ -44,6 +44,11 @@ class Terminal:
         self._stream = stream
         self._console = _rich_console(stream)
 
+    @property
+    def width(self) -> int | None:
+        """Columns to write in; ``None`` where nothing is ever wrapped."""
+        return self._console.width if self._console else None
+
     def heading(self, text: str) -> None:
         """A line that begins a section."""
         self.line(text, "bold")
