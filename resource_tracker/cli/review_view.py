@@ -51,14 +51,15 @@ def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs) -> None:
 
 def _show_steps(terminal: Terminal, review: RunReview, page: ReviewPage, with_tasks: bool) -> None:
     texts = [_texts(step, shown, page) for step, shown in zip(review.steps, page.steps, strict=True)]
-    line_width, bar_width, columns = _layout(terminal.width, texts)
+    opened = [shown.tasks if with_tasks and len(shown.tasks) > 1 else () for shown in page.steps]
+    all_texts = [*texts, *(_task_texts(task, 0, 0) for tasks in opened for task in tasks)]
+    line_width, bar_width, columns = _layout(terminal.width, all_texts)
     rows = []
-    for step, shown, text in zip(review.steps, page.steps, texts, strict=True):
+    for step, tasks, text in zip(review.steps, opened, texts, strict=True):
         text[_LINE] = activity(step, review.totals.started_at, review.totals.wall_s, line_width)
         text[_BAR] = stacked(_parts_of(step, page), bar_width)
         rows.append(text)
-        if with_tasks and len(step.attempts) > 1:
-            rows.extend(_task_texts(task, line_width, bar_width) for task in shown.tasks)
+        rows.extend(_task_texts(task, line_width, bar_width) for task in tasks)
     terminal.line()
     cells = [[row[name] for name in columns] for row in rows]
     terminal.table(Table(columns=columns, rows=cells, numbers=frozenset(columns) - {"step", _LINE, _BAR}))
