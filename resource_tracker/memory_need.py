@@ -16,7 +16,7 @@ from resource_tracker.needs import Amount, known
 from resource_tracker.records import NoRecommendation, TaskSummary
 from resource_tracker.sizing import AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
 from resource_tracker.summary import AT_LIMIT
-from resource_tracker.units import kib_to_mb_ceil, kib_to_mib, mb_to_mib, mib_to_kib
+from resource_tracker.units import kib_to_mb, kib_to_mb_ceil, kib_to_mib, mb_to_mib, mib_to_kib
 
 LEAST_MB = 256
 """Never advise less: unpacking the code package and starting Python in a container is not part of the step."""
@@ -36,22 +36,28 @@ def round_up_mb(memory_mb: int) -> int:
 
 
 def memory_need(
-    tasks: Sequence[TaskSummary], policy: Policy, input_bytes: float | None = None
+    tasks: Sequence[TaskSummary], policy: Policy, input_bytes: float | None = None, requested_mb: float | None = None
 ) -> tuple[Amount, float] | None:
     """Memory in MB with its reason, and the chance that the next run needs more; ``None`` where none was measured.
 
-    ``SAFE`` is never below the highest peak of any attempt.
+    ``SAFE`` is never below the highest peak of any attempt. Rounding does not go beyond a request that suffices.
     """
     observations = observations_of(_of_one_input_source(tasks))
     refused = [mib for task in tasks if _outcome(task) == "oom" for mib in known(_allowed_mib(task))]
-    advice = recommend_memory(observations, input_bytes, max(refused, default=None), policy)
+    asked = next(known(requested_mb), None)
+    requested_mib = max(refused) if refused else mb_to_mib(asked) if asked else None
+    advice = recommend_memory(observations, input_bytes, requested_mib, policy)
     if isinstance(advice, NoRecommendation):
         return None
     highest_kib = max(peak_kib(task) for task in tasks)
     needed_kib = mib_to_kib(advice.memory_mib)
     if policy is Policy.SAFE:
         needed_kib = max(needed_kib, highest_kib)
-    amount = max(LEAST_MB, round_up_mb(kib_to_mb_ceil(needed_kib)))
+    exact = math.ceil(round(kib_to_mb(needed_kib), 6))
+    amount = round_up_mb(exact)
+    if asked and asked == int(asked) and exact <= asked < amount:
+        amount = int(asked)
+    amount = max(LEAST_MB, amount)
     reason = _with_whose(_in_mb(advice.reason, highest_kib), f"{kib_to_mb_ceil(highest_kib):,} MB", _whose_peak(tasks))
     if len({task.task_id for task in tasks}) > len(observations) > 0:
         reason += " Of a run with several tasks the largest counts, as one request is for all."

@@ -115,7 +115,7 @@ def estimate(
     input_bytes : float, optional
         Size of the next run's largest input, where known.
     """
-    sized = memory_need(tasks, policy, input_bytes)
+    sized = memory_need(tasks, policy, input_bytes, request.memory_mb if request.decorators else None)
     cpu = cpu_need(tasks, policy)
     if sized is None and cpu is None:
         return NoRecommendation(reason="neither memory nor CPU was measured in this attempt or an earlier one")

@@ -61,6 +61,10 @@ def kib_to_mb_ceil(kib: float) -> int:
     return math.ceil(kib * KIB / MB)
 
 
+def kib_to_mb(kib: float) -> float:
+    return kib * KIB / MB
+
+
 def gib_to_mib(gib: float) -> float:
     return gib * 1024
 

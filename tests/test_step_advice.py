@@ -323,3 +323,10 @@ def test_the_card_and_a_step_advise_the_same():
     step = advise_step([*earlier, this]).advice
     assert card.arguments() == step.arguments() and card.estimate == step.estimate
     assert (card.based_on_runs, step.based_on_runs) == (4, 4)
+
+
+def test_a_request_that_was_enough_is_not_raised():
+    """All went well with 1100 MB and 100 MB were left: no round number above it is asked for."""
+    enough = task(940, request_memory_mb=1_100.0, request_decorators=("resources",))
+    advice = advised(enough)
+    assert advice.memory_mb == 1_100 and "As asked for" in advice.reasons["memory"]

@@ -78,6 +78,29 @@ def test_the_closing_line_says_peak_advice_and_how_to_open_the_card(tmp_path: Pa
     assert "OptionFlow" in (tmp_path / "card.html").read_text()
 
 
+def test_printed_advice_is_never_less_than_half_of_the_request(tmp_path: Path) -> None:
+    """A small step that asked for 5000 MB and 3 CPUs: log, artifact and card print half, and tell the estimate."""
+    run = tracked(tmp_path, seconds=2.5)
+    advice = run.record("start")["recommendation"]
+    assert (advice["memory_mb"], advice["cpu"]) == (2500, 2)
+    assert advice["estimate"]["memory"] < 2500
+    assert advice["estimate"]["cpu"] == 1
+    (line,) = run.our_lines
+    assert "next time @resources(cpu=2, memory=2500) (half of what was asked for; the estimate is" in line
+    card = run.cards()[0].read_text()
+    assert "@resources(cpu=2, memory=2500)" in card
+    assert "Lower it again after the next run." in card
+    assert "Waiting. For" in card
+
+
+@pytest.mark.parametrize("how", ["policy='lean'", ""])
+def test_the_policy_reaches_advice_and_card(tmp_path: Path, how: str) -> None:
+    """From the decorator, or from the environment where the decorator says nothing."""
+    run = tracked(tmp_path, how, **({} if how else {"METAFLOW_RESOURCE_TRACKER_POLICY": "lean"}))
+    assert run.record("start")["recommendation"]["policy"] == "lean"
+    assert "Lean: the chance that the next run" in run.cards()[0].read_text()
+
+
 def test_quiet_removes_the_closing_line(tmp_path: Path) -> None:
     """quiet=True: nothing in the log, the card is there all the same."""
     run = tracked(tmp_path, "quiet=True")
