@@ -17,6 +17,7 @@ from resource_tracker.sizing import Policy
 
 TIME_LIMIT_S = 2.0
 """What the end of a run waits for its review at most: a metadata service may be slow, or not answer at all."""
+_NO_REVIEW = {"kind": "Cost review", "badge": "Not available"}
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ def page_of_run(context: TaskContext, settings: Settings, handover_folder: str |
             f"{flow}/{run_id} has no cost review yet",
             f"Reading the metadata of the run took longer than the {TIME_LIMIT_S:g} s that its last step waits. "
             f"Make it with: resource-tracker review {flow}/{run_id} --html review.html",
+            **_NO_REVIEW,
         )
     return render_review(found)
 
@@ -58,7 +60,7 @@ def page_of_task(task: Any) -> str:
     try:
         return render_review(review_run(client_provider(), flow, run_id))
     except ResourceTrackerError as error:
-        return render_error(f"{flow}/{run_id} has no cost review", str(error))
+        return render_error(f"{flow}/{run_id} has no cost review", str(error), **_NO_REVIEW)
 
 
 def within(seconds: float, action: Callable[[], T]) -> T | None:

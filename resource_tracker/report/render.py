@@ -53,10 +53,10 @@ def render_review(review: RunReview) -> str:
     return _storable(html)
 
 
-def render_error(title: str, message: str) -> str:
+def render_error(title: str, message: str, *, kind: str = "Resource card", badge: str = "Not readable") -> str:
     """A page in the card's looks that says why there is no card, such as for an artifact that cannot be read."""
     page = environment().get_template("error.html.j2")
-    return _storable(page.render(title=title, message=message, token=_json(FINAL), **_assets()))
+    return _storable(page.render(title=title, message=message, kind=kind, badge=badge, token=_json(FINAL), **_assets()))
 
 
 @cache
