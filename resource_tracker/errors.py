@@ -61,6 +61,10 @@ class NotTrackedError(ResourceTrackerError):
     """There is no such flow, run, step or task, or it was not tracked; the message says what there is."""
 
 
+class TraceError(ResourceTrackerError, ValueError):
+    """A trace cannot be replayed; the message names the file, the line and what is allowed."""
+
+
 class SourceError(ResourceTrackerError):
     """A flow's file cannot be read, or does not hold the flow; the message names the file and what it lacks."""
 

@@ -23,7 +23,7 @@ FAILED_FACTOR = 1.25
 """Above the peak of an attempt that failed for another reason: it had not come to its end."""
 SAFE_CHANCE, LEAN_CHANCE = 0.0075, 0.01
 """Most that the estimated chance of needing more may be. Where a request failed, it costs a whole attempt."""
-OUTLIER_CHANCE, OUTLIER_SHARE = 0.05, 0.5
+OUTLIER_CHANCE, OUTLIER_SHARE, OUTLIER_LEAST_MIB = 0.05, 0.5, 512.0
 """LEAN takes a chance of up to 5 % where that at least halves the size: it leaves gross outliers to the retry."""
 UNKNOWN_CHANCE = 0.5
 """Where no attempt has succeeded, the chance of needing still more is anybody's guess."""
@@ -134,10 +134,11 @@ def _choice(outlook: Outlook, policy: Policy) -> _Choice:
     best = _Choice(outlook, enough, enough + enough * tail.chance_above(enough))
     if policy is Policy.LEAN:
         for size, chance, share_of_time in _smaller_sizes(outlook, tail):
-            cost = size + headroom + enough * share_of_time
-            bearable = OUTLIER_CHANCE if size + headroom <= OUTLIER_SHARE * enough else limit
-            if chance <= bearable and cost < best.cost:
-                best = _Choice(outlook, size + headroom, cost)
+            size += headroom
+            cost = size + enough * share_of_time
+            is_gross = size <= min(OUTLIER_SHARE * enough, enough - OUTLIER_LEAST_MIB)
+            if chance <= (OUTLIER_CHANCE if is_gross else limit) and cost < best.cost:
+                best = _Choice(outlook, size, cost)
     return best
 
 
