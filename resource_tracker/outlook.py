@@ -22,6 +22,10 @@ TAIL_LEAST_MIB = 16.0
 """The least average excess: allocators, libraries and the kernel's accounting vary that much between any two runs."""
 LARGER_INPUT_FACTOR = 2.0
 """For a larger input than any before, it grows by twice the share by which the input is larger."""
+LARGEST_INPUT_RATIO = 10.0
+"""A next input is taken as at most ten times the largest seen: beyond, the attempts say nothing at all about it."""
+LEAST_INPUT_BYTES = 2.0**20
+"""Smaller inputs are taken as this: no step's memory comes from less."""
 LEAST_FOR_LINE, LEAST_FOR_NEIGHBOURS = 3, 12
 NEIGHBOUR_SHARE = 0.5
 """Share of the attempts that count as neighbours of an input size, those nearer to it more than those further away."""
@@ -127,14 +131,15 @@ def outlooks(peaks: Sequence[Peak], input_bytes: float | None) -> Iterator[Outlo
     """
     highest = max(peak.mib for peak in peaks)
     prior = TAIL_SHARE * highest
-    sized = [(peak, peak.input_bytes) for peak in peaks if peak.input_bytes is not None]
+    sized = [(p, max(p.input_bytes, LEAST_INPUT_BYTES)) for p in peaks if p.input_bytes is not None]
     if input_bytes is None or not sized:
         yield _outlook("all", peaks, [peak.mib for peak in peaks], prior)
         return
     largest = max(size for _, size in sized)
+    input_bytes = min(max(input_bytes, LEAST_INPUT_BYTES), LARGEST_INPUT_RATIO * largest)
     if input_bytes <= largest:
         prior *= SEEN_INPUT_FACTOR
-    elif largest > 0:
+    else:
         prior *= 1 + LARGER_INPUT_FACTOR * (input_bytes / largest - 1)
     yield _outlook("all", peaks, [peak.mib for peak in peaks], prior)
     if len(sized) >= LEAST_FOR_LINE:
@@ -142,7 +147,9 @@ def outlooks(peaks: Sequence[Peak], input_bytes: float | None) -> Iterator[Outlo
         if line is not None:
             yield line
     if len(sized) >= LEAST_FOR_NEIGHBOURS and input_bytes <= largest:
-        yield _neighbours(sized, input_bytes, prior)
+        near = _neighbours(sized, input_bytes)
+        if len(near) >= LEAST_FOR_LINE:
+            yield _outlook("neighbours", near, [peak.mib for peak in near], prior)
 
 
 def _line(sized: Sequence[tuple[Peak, float]], input_bytes: float, prior: float) -> Outlook | None:
@@ -162,7 +169,9 @@ def _line(sized: Sequence[tuple[Peak, float]], input_bytes: float, prior: float)
     def at(size: float) -> float:
         return mean_peak + slope * (size - mean_size)
 
-    expected = max(at(input_bytes), min(peak.mib for peak, _ in sized))
+    lowest, highest = min(peak.mib for peak, _ in sized), max(peak.mib for peak, _ in sized)
+    steepest = highest * max(1.0, input_bytes / max(size for _, size in sized))  # in proportion: more is mostly noise
+    expected = min(max(at(input_bytes), lowest), steepest)
     widened = math.sqrt(1 + 1 / total + (input_bytes - mean_size) ** 2 / spread)
     outcomes = []
     for peak, size in sized:
@@ -173,17 +182,16 @@ def _line(sized: Sequence[tuple[Peak, float]], input_bytes: float, prior: float)
     return _outlook("line", [peak for peak, _ in sized], outcomes, prior)
 
 
-def _neighbours(sized: Sequence[tuple[Peak, float]], input_bytes: float, prior: float) -> Outlook:
-    """Peaks of the attempts with the most similar input sizes, by their ratio; nearer ones count more (tricube)."""
-    distances = [abs(math.log(max(size, 1.0) / max(input_bytes, 1.0))) for _, size in sized]
+def _neighbours(sized: Sequence[tuple[Peak, float]], input_bytes: float) -> list[Peak]:
+    """The attempts with the most similar input sizes, by their ratio; nearer ones count more (tricube)."""
+    distances = [abs(math.log(size / input_bytes)) for _, size in sized]
     wanted = min(len(sized), max(LEAST_FOR_NEIGHBOURS, round(NEIGHBOUR_SHARE * len(sized))))
     reach = sorted(distances)[wanted - 1] * 1.0001 + 1e-9
-    near = [
+    return [
         Peak(peak.mib, size, peak.duration_s, peak.weight * weight)
         for (peak, size), distance in zip(sized, distances, strict=True)
         if distance < reach and (weight := (1 - (distance / reach) ** 3) ** 3) > LEAST_WEIGHT
     ]
-    return _outlook("neighbours", near, [peak.mib for peak in near], prior)
 
 
 def _outlook(

@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "settings",
                 "size_expression",
                 "observation",
+                "replay",
                 "outlook",
                 "sizing",
             }

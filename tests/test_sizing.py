@@ -69,9 +69,9 @@ def test_repeated_attempt_settles_the_failure() -> None:
 
 def test_after_running_out_of_memory_lean_is_safe() -> None:
     """LEAN's next try after an OOM below the highest peak is at a size that is practically always enough."""
-    sized = [Observation(peak, 10.0, float(peak)) for peak in range(100, 2000, 50)]
-    before = size(sized, 500.0, policy=Policy.LEAN)
-    after = size([*sized, Observation(before, 10.0, 500.0, "oom")], 500.0, policy=Policy.LEAN)
+    sized = [Observation(peak, 10.0, 1e6 * peak) for peak in range(100, 2000, 50)]
+    before = size(sized, 500e6, policy=Policy.LEAN)
+    after = size([*sized, Observation(before, 10.0, 500e6, "oom")], 500e6, policy=Policy.LEAN)
     assert before < 1000 < 1950 < after
 
 
@@ -101,6 +101,14 @@ def test_larger_input_makes_one_attempt_say_less() -> None:
     """With a single attempt, an input four times as large gets more than one of the same size."""
     once = [Observation(1000, 10.0, GIB)]
     assert size(once, GIB) < size(once) < size(once, 4 * GIB)
+
+
+def test_absurd_inputs_are_not_extrapolated() -> None:
+    """Inputs of some bytes are no explanation of a peak, and a huge next one is taken as ten times the largest."""
+    tiny = [Observation(36.0 + k, 5.0, 500.0 + k) for k in range(3)]
+    assert size(tiny, 10e9) == size(tiny, 1e12) < 10 * 38 * 30
+    steep = [Observation(100.0, 5.0, 10e9), Observation(400.0, 5.0, 11e9), Observation(700.0, 5.0, 12e9)]
+    assert size(steep, 24e9) < 700 * 2 + 6 * 700
 
 
 def test_inputs_without_influence_change_nothing_much() -> None:

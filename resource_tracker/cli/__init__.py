@@ -73,6 +73,10 @@ def _dispatch(arguments: list[str]) -> int:
         from resource_tracker.cli.catalog import main as catalog
 
         return catalog(options)
+    if options.verb == "replay":
+        from resource_tracker.cli.replay import main as replay
+
+        return replay(options)
     build_parser().print_help(sys.stderr)
     return WRONG_USAGE
 

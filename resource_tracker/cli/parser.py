@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resource_tracker.cli.catalog_parser import add_catalog
+from resource_tracker.cli.replay_parser import add_replay
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 
 _EXAMPLES = """\
@@ -17,6 +18,7 @@ examples:
   resource-tracker review TrainFlow
   resource-tracker recommend TrainFlow --diff flow.py
   resource-tracker catalog search --vcpus 4 --memory 16GB
+  resource-tracker replay trace.csv
 """
 _RUN_EXAMPLES = """\
 examples:
@@ -105,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_review(verbs)
     _add_recommend(verbs)
     add_catalog(verbs)
+    add_replay(verbs)
     return parser
 
 

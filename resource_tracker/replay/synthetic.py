@@ -66,7 +66,7 @@ def synthetic_trace(seed: int, instances: int = INSTANCES) -> list[TraceTask]:
     Each sample of a workflow has an input size, which its tasks share; requests are round numbers that no instance
     exceeds, as in workflows that were once tuned by hand to get through.
     """
-    return sorted(_instances(random.Random(seed), instances), key=lambda task: task.started_at)
+    return sorted(_instances(random.Random(seed), instances), key=lambda task: task.started_at)  # noqa: S311
 
 
 def _instances(dice: random.Random, instances: int) -> Iterator[TraceTask]:

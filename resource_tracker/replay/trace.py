@@ -13,7 +13,7 @@ from resource_tracker.errors import TraceError
 COLUMNS = ("task", "started_at", "duration_s", "peak_mib", "input_bytes", "requested_mib")
 OPTIONAL_CELLS = ("input_bytes", "requested_mib")
 """May be empty: not known."""
-EXAMPLE = f"{','.join(COLUMNS)}\n  train,1700000000,62.5,1810,250000000,4096"
+HEADER = ",".join(COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +43,13 @@ def read_trace(path: Path) -> list[TraceTask]:
     except OSError as error:
         raise TraceError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TraceError(f"{path}: not a CSV file ({error}); it should begin like this:\n  {EXAMPLE}") from None
+        raise TraceError(f"{path}: not a CSV file ({error}); its first line should be {HEADER}") from None
 
 
 def _tasks(reader: csv.DictReader[str], name: str) -> Iterator[TraceTask]:
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
-        raise TraceError(f"{name}: lacks the column {', '.join(missing)}; it should begin like this:\n  {EXAMPLE}")
+        raise TraceError(f"{name}: lacks {', '.join(missing)}; its first line should be {HEADER}")
     last, line = -math.inf, 1
     for row in reader:
         line = reader.line_num
