@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from resource_tracker.dataclass import dataclass
@@ -30,6 +31,8 @@ SPOT_HOURS_AT_MOST = 100.0
 """Beyond, an attempt would be lost more often than not, and no figure is given."""
 RESTART_HOURS = 0.05
 """Until a new machine runs the step again: 3 minutes."""
+CANDIDATES = 40
+"""Machines, the cheapest by the hour first, among which the cheapest for a run is looked for where times differ."""
 MONTH_S = 365.25 / 12 * 86400
 LEAST_SPAN_S = 0.9 * 86400
 """Runs within less than a day say nothing about a month."""
@@ -173,6 +176,28 @@ def runs_per_month(stamps: Sequence[float], now: float | None = None) -> float |
     return rate * MONTH_S
 
 
+# --- the cheapest ---------------------------------------------------------------------------------
+
+
+def cheapest_for(offers: Sequence[Offer], work: Work) -> list[Offer]:
+    """Offers with what the attempt would have cost on them and in what time, the cheapest run first."""
+    found = []
+    for offer in offers:
+        hours = seconds_to_hours(time_on(work, offer.instance.vcpus))
+        found.append(replace(offer, run_cost_usd=offer.price_usd_per_hour * hours, run_hours=hours))
+    # sorted keeps the order of equals, which is by price and name
+    return sorted(found, key=lambda offer: offer.run_cost_usd or 0.0)
+
+
+def candidates(limit: int, work: Work, vcpus: float) -> int:
+    """How many of the machines that are cheapest by the hour must be looked at to find the cheapest for a run.
+
+    As many as are wanted, where the step takes as long on each of them; else :data:`CANDIDATES`.
+    """
+    same = time_on(work, vcpus) == work.wall_s == time_on(work, math.inf)
+    return limit if same else max(limit, CANDIDATES)
+
+
 # --- an attempt -----------------------------------------------------------------------------------
 
 
@@ -207,24 +232,27 @@ class Costing:
     def __init__(self, catalog: Catalog, *, vendor: str | None = None, region: str | None = None) -> None:
         self._catalog = catalog
         self._vendor, self._region = vendor, region
-        self._found: dict[tuple[object, ...], Offer | None] = {}
+        self._found: dict[tuple[object, ...], tuple[Offer, ...]] = {}
 
     def of(self, task: TaskSummary, advice: Recommendation | None) -> AttemptCost:
         """As :func:`cost_of_attempt`."""
-        hours = seconds_to_hours(task.duration_s)
         machine, basis, share, note = self._own(task)
-        advised = self._enough(task, advice.cpu, mb_to_mib(advice.memory_mb), advice.gpu) if advice else None
-        work = _work_of(task, machine.instance if machine and basis != "assumed machine" else None)
-        advised_hours = seconds_to_hours(time_on(work, advised.instance.vcpus)) if advised else None
+        hours = seconds_to_hours(task.duration_s)
+        advised: Offer | None = None
+        if advice is not None:
+            work = _work_of(task, machine.instance if machine and basis != "assumed machine" else None)
+            enough = self._enough(task, advice.cpu, mb_to_mib(advice.memory_mb), advice.gpu)
+            advised = next(iter(cheapest_for(enough[: candidates(1, work, advice.cpu)], work)), None)
+        spot_usd = None
+        if advised is not None and advised.run_hours is not None:
+            spot_usd = spot_cost(advised.price_usd_per_hour, advised.run_hours)
         return AttemptCost(
             usd=machine.price_usd_per_hour * share * hours if machine else None,
             basis=basis,
             hours=hours,
-            advised_usd=advised.price_usd_per_hour * advised_hours if advised and advised_hours is not None else None,
-            advised_hours=advised_hours,
-            spot_usd=spot_cost(advised.price_usd_per_hour, advised_hours)
-            if advised and advised_hours is not None
-            else None,
+            advised_usd=advised.run_cost_usd if advised else None,
+            advised_hours=advised.run_hours if advised else None,
+            spot_usd=spot_usd,
             advised=advised,
             machine=machine,
             share=share,
@@ -243,15 +271,16 @@ class Costing:
             share, what = share_of(machine.instance, task.request_cpu or task.cpu_limit, memory_mib, task.request_gpu)
             return machine, "share of own machine", share, share_note(share, what)
         cpu, gpu = task.request_cpu or task.cpu_limit, task.request_gpu or 0
-        assumed = self._enough(task, cpu or 1.0, memory_mib or 0.0, gpu) if cpu or memory_mib else None
-        if assumed is None:
+        enough = self._enough(task, cpu or 1.0, memory_mib or 0.0, gpu) if cpu or memory_mib else ()
+        if not enough:
             return None, "unknown", 1.0, "It is not known what machine the step ran on, nor what it asked for."
+        assumed = enough[0]
         where = f"{assumed.instance.name} in {assumed.instance.vendor} {assumed.region}"
         note = f"The step's own machine is not known: the cheapest that fits its request is assumed, {where}."
         return assumed, "assumed machine", 1.0, note
 
-    def _enough(self, task: TaskSummary, cpu: float, memory_mib: float, gpu: int) -> Offer | None:
-        """The cheapest machine with so much, where the task ran or is taken to have run."""
+    def _enough(self, task: TaskSummary, cpu: float, memory_mib: float, gpu: int) -> tuple[Offer, ...]:
+        """The cheapest machines with so much, by the hour, where the task ran or is taken to have run."""
         place = place_of(self._catalog, _cloud_of(task), self._vendor, self._region)
         vram = task.gpu_vram_max_mib / gpu if task.gpu_vram_max_mib and gpu else None
         key = (place.vendor, place.region, cpu, memory_mib, gpu, vram, task.architecture)
@@ -263,8 +292,8 @@ class Costing:
                 gpu_memory_mib=vram,
                 architecture=architecture_of(task.architecture),
             )
-            offers = cheapest(self._catalog, need, vendor=place.vendor, region=place.region, limit=1)
-            self._found[key] = offers[0] if offers else None
+            offers = cheapest(self._catalog, need, vendor=place.vendor, region=place.region, limit=CANDIDATES)
+            self._found[key] = offers
         return self._found[key]
 
 
@@ -273,9 +302,7 @@ def share_note(share: float, what: str) -> str:
     if what == "machine":
         return "The machine is shared, and it is not known how much of it the step may use: all of it is counted."
     if share >= 1:
-        return (
-            f"The machine is shared, but the step asked for all of its {what}, or may use them: all of it is counted."
-        )
+        return f"The machine is shared, but the step asked for, or may use, all of its {what}: all of it is counted."
     part = f"{share * 100:.0f} %, that of the {what} that it asked for or may use"
     return f"The machine is shared: the step's share is {part}."
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from resource_tracker.costs import Work, share_note, share_of, spot_cost, time_on
+from resource_tracker.costs import Work, candidates, cheapest_for, share_note, share_of, spot_cost
 from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices, architecture_of, cheapest
 from resource_tracker.places import place_of
 from resource_tracker.records import (
@@ -83,10 +83,11 @@ def price(
     anywhere: tuple[Offer, ...] = ()
     if isinstance(recommendation, Recommendation):
         need, work = need_of(recommendation, usage, server), _work_of(usage, server, limits)
+        most = candidates(limit, work, need.vcpus)
         found = cheapest(
-            catalog, need, vendor=place.vendor, region=place.region, limit=limit, allow_burstable=allow_burstable
+            catalog, need, vendor=place.vendor, region=place.region, limit=most, allow_burstable=allow_burstable
         )
-        offers = tuple(_with_cost(offer, work) for offer in found)
+        offers = tuple(cheapest_for(found, work)[:limit])
         wide = (vendor, None if vendor else region)
         if wide != (place.vendor, place.region):
             found = cheapest(
@@ -94,10 +95,10 @@ def price(
                 need,
                 vendor=wide[0],
                 region=wide[1],
-                limit=ANYWHERE,
+                limit=candidates(ANYWHERE, work, need.vcpus),
                 allow_burstable=allow_burstable,
             )
-            anywhere = tuple(_with_cost(offer, work) for offer in found)
+            anywhere = tuple(cheapest_for(found, work)[:ANYWHERE])
         same_time = all(offer.run_hours == hours for offer in (*offers, *anywhere))
         notes.append((SAME_TIME if same_time else OTHER_TIME) if offers else "No machine in the catalog is enough.")
     saving = None
@@ -108,7 +109,7 @@ def price(
             notes.append(f"{whose} is already as cheap as any machine that is enough.")
     if offers or own:
         notes.append(LEFT_OUT)
-    sources = _sources(catalog, [*offers, *([own] if own else []), *([] if elsewhere else anywhere)])
+    sources = _sources(catalog, [*offers, *([own] if own else [])])
     return Pricing(
         offers=offers,
         vendor=place.vendor,
@@ -122,6 +123,7 @@ def price(
         note=" ".join(notes) or None,
         own_share=share,
         offers_anywhere=anywhere,
+        anywhere_date=min((s.date for s in _sources(elsewhere or catalog, anywhere)), default=""),
         spot_usd=_on_spot(offers),
     )
 
@@ -167,11 +169,6 @@ def _work_of(usage: UsageSummary, server: ServerInfo, limits: Limits) -> Work:
         usual_cores=usage.cpu_p95_cores,
         allowed_cores=limits.cpus or server.vcpus,
     )
-
-
-def _with_cost(offer: Offer, work: Work) -> Offer:
-    hours = seconds_to_hours(time_on(work, offer.instance.vcpus))
-    return replace(offer, run_cost_usd=offer.price_usd_per_hour * hours, run_hours=hours)
 
 
 def _on_spot(offers: tuple[Offer, ...]) -> float | None:

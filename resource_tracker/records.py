@@ -347,8 +347,8 @@ class Pricing:
     ``assumed`` is True where the vendor is unknown and ``vendor``/``region`` are a stated default; then
     ``run_cost_usd`` and ``saving_usd`` are ``None``. ``note`` says what a reader must know
     (own machine not in the catalog, live prices not reachable, ...). ``own_share`` is the part of a shared machine
-    that ``run_cost_usd`` counts. ``offers_anywhere`` are the cheapest over all vendors and regions, of any place.
-    ``spot_usd`` is an estimate for the first offer.
+    that ``run_cost_usd`` counts. ``offers_anywhere`` are the cheapest over all vendors and regions, and
+    ``anywhere_date`` the oldest day of their prices. ``spot_usd`` is an estimate for the first offer.
     """
 
     offers: tuple[Offer, ...] = ()
@@ -363,6 +363,7 @@ class Pricing:
     note: str | None = None
     own_share: float | None = None
     offers_anywhere: tuple[Offer, ...] = ()
+    anywhere_date: str = ""
     spot_usd: float | None = None
 
 

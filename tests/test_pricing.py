@@ -292,7 +292,8 @@ def test_time_changes_with_the_cores():
     """A step that kept four cores busy, on two: twice the time and the money, and the note says how that is known."""
     usage = UsageSummary(duration_s=3600.0, cpu_seconds=4 * 3600.0, cpu_max_cores=4.0, cpu_p95_cores=4.0)
     result = price(CATALOG, ADVICE, usage, HOME, ServerInfo(vcpus=16))
-    small, big, _ = result.offers
+    small = next(offer for offer in result.offers if offer.instance.name == "small")
+    big = next(offer for offer in result.offers if offer.instance.name == "big")
     assert (small.run_hours, small.run_cost_usd) == (pytest.approx(2.0), pytest.approx(0.24))
     assert big.run_hours == pytest.approx(1.0) and OTHER_TIME in result.note
 
@@ -301,7 +302,27 @@ def test_all_cores_busy_may_gain_from_more():
     """Two of two cores busy: a machine of 16 halves the time and no more."""
     usage = UsageSummary(duration_s=3600.0, cpu_seconds=2 * 3600.0, cpu_max_cores=2.0, cpu_p95_cores=2.0)
     result = price(CATALOG, ADVICE, usage, HOME, ServerInfo(vcpus=16), limits=Limits(cpus=2.0))
-    assert [offer.run_hours for offer in result.offers] == pytest.approx([1.0, 0.5, 1.0])
+    assert {o.instance.name: o.run_hours for o in result.offers} == {
+        "small": 1.0,
+        "big": pytest.approx(0.5),
+        "gpu": 1.0,
+    }
+
+
+def test_the_cheapest_run_comes_first():
+    """Twice the cores for a third more: the machine that is dearer by the hour is cheaper for the step."""
+    catalog = catalog_of(
+        {("aws", "eu-west-1"): {"slow": (0.3, 0), "fast": (0.4, 0), "vast": (0.7, 0)}},
+        machine("slow"),
+        machine("fast", vcpus=4),
+        machine("vast", vcpus=64),
+    )
+    usage = UsageSummary(duration_s=3600.0, cpu_seconds=2 * 3600.0, cpu_max_cores=2.0, cpu_p95_cores=2.0)
+    for limit in (1, 3):
+        result = price(catalog, ADVICE, usage, HOME, ServerInfo(), limits=Limits(cpus=2.0), limit=limit)
+        assert names(result.offers) == ["fast", "slow", "vast"][:limit]
+    idle = price(catalog, ADVICE, usage, HOME, ServerInfo(), limits=Limits(cpus=8.0))
+    assert names(idle.offers) == ["slow", "fast", "vast"]
 
 
 def test_cheapest_of_any_place():

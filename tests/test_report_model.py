@@ -358,6 +358,7 @@ def test_machines_elsewhere_stand_apart():
     table = build_card(fake_record("hour")).offers
     assert [row.name for row in table.anywhere] == [offer.instance.name for offer in pricing.offers_anywhere]
     assert all(row.elsewhere and row.where.startswith("AWS ") and not row.own for row in table.anywhere)
+    assert table.anywhere_title == f"Cheapest elsewhere, prices as of {pricing.anywhere_date}"
     same = replace(pricing, offers_anywhere=pricing.offers[:2])
     assert build_card(fake_record("hour", pricing=same)).offers.anywhere == ()
 

@@ -182,7 +182,7 @@ def _show_money(terminal: Terminal, record: TaskRecord) -> None:
         terminal.heading(f"Cheapest machines that would do: {table.caption}")
         rows = [_offer_cells(row, table) for row in (*table.rows, *table.anywhere)]
         if table.anywhere:
-            rows.insert(len(table.rows), ["Cheapest elsewhere:", *[""] * (len(_OFFER_COLUMNS) - 1)])
+            rows.insert(len(table.rows), [f"{table.anywhere_title}:", *[""] * (len(_OFFER_COLUMNS) - 1)])
         terminal.table(Table(columns=_OFFER_COLUMNS, rows=rows, numbers=_OFFER_NUMBERS))
     spent = money(record)
     for line in spent.lines if spent else ():

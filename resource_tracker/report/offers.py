@@ -39,6 +39,7 @@ class OfferTable(NamedTuple):
 
     rows: tuple[OfferRow, ...]
     anywhere: tuple[OfferRow, ...]
+    anywhere_title: str
     caption: str
     assumed: bool
     note: str | None
@@ -64,6 +65,8 @@ def offer_table(pricing: Pricing) -> OfferTable:
     return OfferTable(
         rows=tuple(rows[: len(offers)]),
         anywhere=tuple(row._replace(elsewhere=True) for row in rows[len(offers) :]),
+        anywhere_title="Cheapest elsewhere"
+        + (f", prices as of {pricing.anywhere_date}" if pricing.anywhere_date else ""),
         caption=_caption(pricing),
         assumed=pricing.assumed,
         note=_note(pricing, costs),
