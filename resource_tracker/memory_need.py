@@ -77,7 +77,12 @@ def _whose_peak(tasks: Sequence[TaskSummary]) -> str:
     """Where the highest peak was; the attempt that has no run yet is the one that asks."""
     highest = max(tasks, key=peak_kib)
     growth, own = next(known(highest.persist_growth_kib), 0.0), next(known(highest.memory_peak_kib), 0.0)
-    saving = ", while artifacts were saved" if growth > max(SAVING_SHARE * own, mib_to_kib(SAVING_LEAST_MIB)) else ""
+    measured = bool(highest.run_id) or highest.persist_memory_peak_kib is not None
+    saving = (
+        ", while artifacts were saved"
+        if measured and growth > max(SAVING_SHARE * own, mib_to_kib(SAVING_LEAST_MIB))
+        else ""
+    )
     if not highest.run_id:
         return f"this attempt{saving}"
     if highest.run_id == UNLISTED_RUN:

@@ -31,4 +31,4 @@ def _policy(advice: Recommendation, rate: float) -> str:
     chance = f"less than {percent(_LEAST_SHOWN)}" if rate < _LEAST_SHOWN else f"about {percent(rate)}"
     if "memory" in advice.estimate:
         chance = chance.replace("about", "less than")
-    return f"{advice.policy.capitalize()}: the chance that the next run needs more memory than that is {chance}."
+    return f"{advice.policy.capitalize()}. The chance that the next run needs more memory than that is {chance}."

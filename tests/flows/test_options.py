@@ -98,7 +98,7 @@ def test_the_policy_reaches_advice_and_card(tmp_path: Path, how: str) -> None:
     """From the decorator, or from the environment where the decorator says nothing."""
     run = tracked(tmp_path, how, **({} if how else {"METAFLOW_RESOURCE_TRACKER_POLICY": "lean"}))
     assert run.record("start")["recommendation"]["policy"] == "lean"
-    assert "Lean: the chance that the next run" in run.cards()[0].read_text()
+    assert "Lean. The chance that the next run" in run.cards()[0].read_text()
 
 
 def test_quiet_removes_the_closing_line(tmp_path: Path) -> None:
