@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Protocol
 
 from resource_tracker.catalog_file import FORMAT, CatalogFile, Instances, Prices
+from resource_tracker.catalog_model import Catalog
 from resource_tracker.errors import CatalogError
-from resource_tracker.machines import Catalog
 from resource_tracker.records import Offer
 
 __all__ = ["BUNDLED", "FORMAT", "ReadableFile", "bundled_file", "load_bundled", "search"]

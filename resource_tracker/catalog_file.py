@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from resource_tracker.catalog_model import PriceSource, RegionPrices
 from resource_tracker.errors import CatalogError
-from resource_tracker.machines import PriceSource, RegionPrices
 from resource_tracker.records import InstanceType
 
 FORMAT = 3

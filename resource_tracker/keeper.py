@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resource_tracker import private_dir
+from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.errors import CatalogError
 from resource_tracker.keeper_http import Fetch, http_get
 from resource_tracker.keeper_reply import Listed, listed_from, listed_to_plain, read_prices, region_id_in
-from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices
+from resource_tracker.machines import Need
 from resource_tracker.units import mib_to_gib
 
 BASE_URL = "https://keeper.sparecores.net"

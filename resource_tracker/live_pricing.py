@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from resource_tracker.catalog_model import Catalog
 from resource_tracker.errors import CatalogError
 from resource_tracker.keeper import Keeper
-from resource_tracker.machines import Catalog
 from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR
 from resource_tracker.pricing import need_of, price
 from resource_tracker.records import (

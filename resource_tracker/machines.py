@@ -1,4 +1,4 @@
-"""Machines and their prices: the catalog's shape, and the cheapest machines that are enough for a need.
+"""Which machines are enough for a need, and the cheapest of them.
 
 Pure. How much of a machine its system takes for itself, and why, is explained in ``docs/pricing.md``.
 """
@@ -6,11 +6,11 @@ Pure. How much of a machine its system takes for itself, and why, is explained i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Iterator
 
+from resource_tracker.catalog_model import Catalog, Price
 from resource_tracker.dataclass import dataclass
-from resource_tracker.errors import SettingError
+from resource_tracker.places import check_place
 from resource_tracker.records import InstanceType, Offer
 from resource_tracker.units import gib_to_mib, mib_to_gib
 
@@ -20,95 +20,7 @@ RESERVED_BELOW_1_GIB_MIB = 255
 RESERVED_BANDS_GIB = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
 """Share of each successive band of a machine's memory that its system keeps."""
 
-Price = tuple[float, str, str, str]
-"""USD per hour, vendor, name and region: sorted, the cheapest comes first, and the first of a type is its lowest."""
-
 _PREVIOUS_GENERATION = frozenset({"c1", "c3", "cc2", "cr1", "g2", "hs1", "i2", "m1", "m2", "m3", "r3", "t1"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceSource:
-    """Where prices come from: a name with its version, the day they were collected, their licence."""
-
-    name: str
-    date: str
-    licence: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegionPrices:
-    """On-demand USD per hour in one region: three columns of one length. ``sources`` are indices into the catalog's."""
-
-    names: tuple[str, ...]
-    usd_per_hour: tuple[float, ...]
-    sources: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalog:
-    """Instance types and their on-demand prices by region.
-
-    Parameters
-    ----------
-    origin : str
-        What to call it in a report, such as ``"bundled catalog"``.
-    instances : mapping
-        ``(vendor, name)`` to :class:`~resource_tracker.records.InstanceType`.
-    prices : mapping
-        ``(vendor, region)`` to :class:`RegionPrices`.
-    sources : tuple of PriceSource
-    notes : tuple of str
-        What a reader must know of this catalog, such as that live prices could not be had.
-    open_regions : mapping
-        Every region that a vendor has, with prices here or not; empty where that is not known.
-    lowest : callable, optional
-        Gives the lowest price of each type over all regions, ascending, as (USD, vendor, name, region): spares reading
-        every region.
-    built : str
-        The day on which the catalog was made.
-    """
-
-    origin: str
-    instances: Mapping[tuple[str, str], InstanceType]
-    prices: Mapping[tuple[str, str], RegionPrices]
-    sources: tuple[PriceSource, ...]
-    notes: tuple[str, ...] = ()
-    open_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    lowest: Callable[[], list[Price]] | None = None
-    built: str = ""
-
-    def vendors(self) -> tuple[str, ...]:
-        """Vendors with prices, sorted."""
-        return tuple(sorted({vendor for vendor, _ in self.prices}))
-
-    def regions(self, vendor: str) -> tuple[str, ...]:
-        """Regions of a vendor with prices, sorted; empty for an unknown vendor."""
-        return tuple(sorted(region for owner, region in self.prices if owner == vendor))
-
-    def names_of_regions(self, vendor: str) -> tuple[str, ...]:
-        """What a vendor's regions may be called: Hetzner's ``fsn1-dc14`` also by its location, ``fsn1``."""
-        known = self.open_regions.get(vendor, ())
-        return tuple(dict.fromkeys([*known, *(name.partition("-dc")[0] for name in known)]))
-
-    def offers(self, vendor: str, region: str) -> Iterator[tuple[Offer, PriceSource]]:
-        """Everything on offer in one region, in no particular order."""
-        prices = self.prices.get((vendor, region))
-        if prices is None:
-            return
-        for name, usd, source in zip(prices.names, prices.usd_per_hour, prices.sources, strict=True):
-            instance = self.instances[vendor, name]
-            yield Offer(instance=instance, region=region, price_usd_per_hour=usd), self.sources[source]
-
-    def find(self, vendor: str, region: str, name: str) -> tuple[Offer, PriceSource] | None:
-        """The offer of one instance type in one region, with its source; ``None`` where there is none."""
-        prices = self.prices.get((vendor, region))
-        if prices is None or name not in prices.names:
-            return None
-        index = prices.names.index(name)
-        offer = Offer(
-            instance=self.instances[vendor, name], region=region, price_usd_per_hour=prices.usd_per_hour[index]
-        )
-        return offer, self.sources[prices.sources[index]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,60 +141,3 @@ def _prices(catalog: Catalog, places: list[tuple[str, str]]) -> Iterator[Price]:
         listed = catalog.prices[vendor, region]
         for name, usd in zip(listed.names, listed.usd_per_hour, strict=True):
             yield usd, vendor, name, region
-
-
-def check_place(catalog: Catalog, vendor: str | None, region: str | None, origin: str = "") -> list[tuple[str, str]]:
-    """The places with prices that are asked for; ``None`` is any.
-
-    Parameters
-    ----------
-    origin : str
-        Where the names were given, for the message: ``"@track_resources"``.
-
-    Raises
-    ------
-    SettingError
-        The catalog has no such vendor or region; the message lists those it has, and what may have been meant.
-    """
-    if not catalog.prices:
-        return []
-    before = f"{origin}: " if origin else ""
-    if vendor is not None and vendor not in catalog.vendors():
-        raise SettingError(f"{before}no prices for vendor {vendor!r}{_meant(vendor, catalog.vendors())}")
-    places = [place for place in catalog.prices if vendor in (None, place[0]) and region in (None, place[1])]
-    if not places:
-        known = sorted({place[1] for place in catalog.prices if vendor in (None, place[0])})
-        of_vendor = f" of vendor {vendor!r}" if vendor else ""
-        raise SettingError(f"{before}no prices for region {region!r}{of_vendor}{_meant(str(region), known)}")
-    return sorted(places)
-
-
-def check_name(what: str, name: str, known: Sequence[str], origin: str = "", *, most: int | None = None) -> None:
-    """Refuse a name that is not among the known.
-
-    Parameters
-    ----------
-    origin : str
-        Where the name was given, for the message.
-    most : int, optional
-        List at most so many of the known, those that are closest.
-
-    Raises
-    ------
-    SettingError
-        The message lists those there are, and what may have been meant.
-    """
-    if name not in known:
-        before = f"{origin}: " if origin else ""
-        raise SettingError(f"{before}there is no {what} {name!r}{_meant(name, known, most)}")
-
-
-def _meant(name: str, known: Sequence[str], most: int | None = None) -> str:
-    from difflib import get_close_matches  # only for a message
-
-    by_lower = {other.lower(): other for other in known}
-    close = [by_lower[other] for other in get_close_matches(name.lower(), by_lower, n=most or 1, cutoff=0.65)]
-    if most is not None and len(known) > most:
-        return f": did you mean {' or '.join(close)}?" if close else f": {len(known)} are known"
-    there_are = f"there are {', '.join(known)}"
-    return f": did you mean {close[0]!r}? T{there_are[1:]}" if close else f": {there_are}"

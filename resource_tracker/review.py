@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from resource_tracker.costs import Costing, runs_per_month
+from resource_tracker.catalog_model import Catalog
+from resource_tracker.cost_model import runs_per_month
+from resource_tracker.costs import Costing
 from resource_tracker.dataclass import dataclass
-from resource_tracker.machines import Catalog
 from resource_tracker.records import NoRecommendation, Offer, Recommendation, Status, TaskSummary
 from resource_tracker.run_attempts import Attempt, RunAttempts
 from resource_tracker.sizing import Policy

@@ -9,21 +9,20 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from resource_tracker.costs import (
+from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
+from resource_tracker.cost_model import (
     INTERRUPTIONS_PER_HOUR,
     MONTH_S,
     SPOT_HOURS_AT_MOST,
     SPOT_PRICE,
-    Costing,
     Work,
-    cost_of_attempt,
     runs_per_month,
     share_of,
     spot_cost,
     time_on,
 )
+from resource_tracker.costs import Costing, cost_of_attempt
 from resource_tracker.errors import SettingError
-from resource_tracker.machines import Catalog, PriceSource, RegionPrices
 from resource_tracker.records import InstanceType, Recommendation, TaskSummary
 
 DAY = 86400.0

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keeper_api import Api, row, send
 
+from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.errors import CatalogError
 from resource_tracker.keeper import FRESH_S, MOST_ROWS, NAME, STALE_S, Keeper
 from resource_tracker.keeper_reply import listed_from, listed_to_plain, read_prices, region_id_in
 from resource_tracker.live_pricing import price_live
-from resource_tracker.machines import Catalog, Need, PriceSource, RegionPrices
+from resource_tracker.machines import Need
 from resource_tracker.records import CloudInfo, InstanceType, NoRecommendation, Recommendation, ServerInfo, UsageSummary
 
 HOUR = UsageSummary(duration_s=3600.0)

@@ -27,7 +27,17 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "core",
         frozenset(
-            {"bounds", "costs", "damping", "decorator_edits", "flow_source", "history", "machines"}
+            {
+                "bounds",
+                "catalog_model",
+                "cost_model",
+                "costs",
+                "damping",
+                "decorator_edits",
+                "flow_source",
+                "history",
+                "machines",
+            }
             | {
                 "memory_need",
                 "needs",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resource_tracker.costs import spot_cost
+from resource_tracker.cost_model import spot_cost
 from resource_tracker.errors import SettingError
 from resource_tracker.machines import architecture_of, is_enough, reserved_memory_mib
 from resource_tracker.pricing import (

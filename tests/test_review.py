@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker.catalog import load_bundled
+from resource_tracker.catalog_model import Catalog
 from resource_tracker.cli.review_view import activity, show_review, stacked
 from resource_tracker.cli.terminal import Terminal
 from resource_tracker.costs import cost_of_attempt
 from resource_tracker.errors import SettingError
-from resource_tracker.machines import Catalog
 from resource_tracker.report.render import render_review
 from resource_tracker.report.review_data import review_data
 from resource_tracker.report.review_model import build_page

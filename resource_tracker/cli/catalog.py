@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from resource_tracker.catalog import load_bundled
+from resource_tracker.catalog_model import Catalog
 from resource_tracker.cli.catalog_views import (
     found_as_plain,
     machine_as_plain,
@@ -24,8 +25,8 @@ from resource_tracker.cli.sizes import positive, size_mib
 from resource_tracker.cli.terminal import Terminal
 from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.keeper import BASE_URL, Keeper
-from resource_tracker.machines import Catalog, Need, cheapest, check_name, is_enough
-from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR
+from resource_tracker.machines import Need, cheapest, is_enough
+from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR, check_name
 from resource_tracker.private_dir import default_places
 
 

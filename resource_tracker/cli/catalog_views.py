@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from resource_tracker.catalog_model import Catalog, PriceSource
 from resource_tracker.cli.terminal import Table, Terminal
-from resource_tracker.machines import Catalog, Need, PriceSource, is_previous_generation, reserved_memory_mib
+from resource_tracker.machines import Need, is_previous_generation, reserved_memory_mib
 from resource_tracker.plain import to_plain
 from resource_tracker.records import InstanceType, Offer
 from resource_tracker.report import format as fmt

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resource_tracker.costs import Costing, runs_per_month
+from resource_tracker.catalog_model import Catalog
+from resource_tracker.cost_model import runs_per_month
+from resource_tracker.costs import Costing
 from resource_tracker.damping import asked_for
 from resource_tracker.decorator_edits import Amount
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.recent_runs import RecentRuns
-from resource_tracker.machines import Catalog
 from resource_tracker.plain import to_plain
 from resource_tracker.records import InstanceType, Recommendation, TaskSummary
 from resource_tracker.savings import Saving, saving_of_step

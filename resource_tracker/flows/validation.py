@@ -51,7 +51,7 @@ def check_prices_of(vendor: str | None, region: str | None, *, live: bool) -> No
     """
     from resource_tracker.catalog import load_bundled
     from resource_tracker.errors import CatalogError
-    from resource_tracker.machines import check_name, check_place
+    from resource_tracker.places import check_name, check_place
 
     try:
         catalog = load_bundled()
