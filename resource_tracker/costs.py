@@ -54,6 +54,11 @@ class AttemptCost:
     share: float = 1.0
     note: str | None = None
 
+    @property
+    def assumed(self) -> bool:
+        """Whether ``usd`` is of a machine that nobody has seen, and so on no bill."""
+        return self.basis == "assumed machine"
+
 
 def cost_of_attempt(
     catalog: Catalog,

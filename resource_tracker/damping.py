@@ -81,6 +81,11 @@ def asked_for(request: ResourceRequest) -> dict[str, float]:
     return {name: float(amount) for name, amount in named.items() if amount}
 
 
+def advised_for(advice: Recommendation, request: ResourceRequest) -> dict[str, int]:
+    """The numbers of an advice, by the same names; 0 for GPUs that were asked for and are to be given up."""
+    return ({"gpu": 0} if asked_for(request).get("gpu") else {}) | advice.arguments()
+
+
 def halved(advice: Recommendation, request: ResourceRequest) -> dict[str, int]:
     """The estimated numbers, by name, of which the advice asks for more, so as not to cut too much at once."""
     asked, now = asked_for(request), advice.arguments()

@@ -6,6 +6,7 @@ Unknown is ``None``, never 0. None of these is ever pickled into an artifact:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
@@ -289,11 +290,15 @@ class Recommendation:
 
     def as_text(self) -> str:
         """The line to paste above ``@step``; ``gpu``, ``disk`` and ``shared_memory`` only where needed."""
-        arguments = ", ".join(f"{name}={amount}" for name, amount in self.arguments().items())
-        return f"@{self.decorator}({arguments})"
+        return decorator_text(self.decorator, self.arguments())
 
     def __str__(self) -> str:
         return self.as_text()
+
+
+def decorator_text(decorator: str, amounts: Mapping[str, float]) -> str:
+    """Amounts as a decorator takes them: ``@resources(cpu=2, memory=4096)``."""
+    return f"@{decorator}({', '.join(f'{name}={amount:.10g}' for name, amount in amounts.items())})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

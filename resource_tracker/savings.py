@@ -9,7 +9,6 @@ from resource_tracker.costs import Costing
 from resource_tracker.dataclass import dataclass
 from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskSummary
 
-ASSUMED = "assumed machine"
 T = TypeVar("T")
 
 
@@ -56,8 +55,8 @@ def saving_of_step(
     return Saving(
         usd_per_run=_mean([cost.usd for cost in costs], runs),
         advised_usd_per_run=_mean([cost.advised_usd for cost in costs], runs),
-        assumed=_distinct(cost.machine for cost in costs if cost.machine and cost.basis == ASSUMED),
-        notes=_distinct(cost.note for cost in costs if cost.note and cost.basis != ASSUMED),
+        assumed=_distinct(cost.machine for cost in costs if cost.machine and cost.assumed),
+        notes=_distinct(cost.note for cost in costs if cost.note and not cost.assumed),
     )
 
 

@@ -23,7 +23,8 @@ from resource_tracker.report.review_data import review_data
 from resource_tracker.report.review_model import build_page
 from resource_tracker.report.review_steps import LISTED_TASKS, Part
 from resource_tracker.report.review_timeline import WIDTH, lane, ticks
-from resource_tracker.review import RunReview, build_review
+from resource_tracker.review import build_review
+from resource_tracker.review_records import RunReview
 from resource_tracker.run_attempts import RunAttempts, TaskFacts, attempts_of
 from resource_tracker.testing import HOSTILE, fake_run
 
@@ -95,6 +96,24 @@ def test_a_step_that_asks_for_too_little_is_named() -> None:
     ]
     found = build_review(replace(run, attempts=tuple(attempts)), catalog=CATALOG)
     assert [change.step for change in found.needs] == ["join"] and "join" not in {c.step for c in found.changes}
+
+
+@pytest.mark.parametrize(("chosen", "disk"), [(("disk",), (", disk=100000)", ", disk=50000)")), ((), (")", ")"))])
+def test_a_change_names_the_decorator_that_has_the_numbers(chosen: tuple[str, ...], disk: tuple[str, str]) -> None:
+    """The request stands in the words of the advice: the same decorator, and a default disk in neither."""
+    asked = {"request_decorators": ("kubernetes",), "request_written_in": ("kubernetes",), "request_disk_mb": 1e5}
+    run = fake_run(3)
+    attempts = [
+        replace(a, summary=replace(a.summary, disk_growth_gb=1.0, request_chosen=chosen, **asked))  # type: ignore[arg-type]
+        for a in run.attempts
+        if a.summary is not None
+    ]
+    found = build_review(replace(run, attempts=tuple(attempts)), catalog=CATALOG)
+    assert len(found.changes) >= 3
+    for change in found.changes:
+        assert re.fullmatch(rf"@kubernetes\(cpu=\d+, memory=\d+{re.escape(disk[0])}", change.asked)
+        assert re.fullmatch(rf"@kubernetes\(cpu=\d+, memory=\d+{re.escape(disk[1])}", change.text)
+        assert ("The disk became at most 1.0 GB fuller" in change.reason) == bool(chosen)
 
 
 def test_without_a_known_machine_one_is_assumed_and_named() -> None:

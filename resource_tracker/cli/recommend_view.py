@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from resource_tracker.cli.recommendations import Recommendations, StepRecommendation
 from resource_tracker.cli.terminal import Table, Terminal
+from resource_tracker.damping import advised_for
 from resource_tracker.records import Recommendation
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import vendor_name
@@ -156,7 +157,7 @@ def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> No
 
 def _show_reasons(terminal: Terminal, step: StepRecommendation, advised: Recommendation) -> None:
     """Each number with its reason, what held the step up, and how many attempts that rests on."""
-    amounts = ({"gpu": 0} if step.asked.get("gpu") else {}) | advised.arguments()
+    amounts = advised_for(advised, step.advice.request)
     named = {f"{name}={number}": advised.reasons.get(name) for name, number in amounts.items()}
     width = max(len(number) for number in named) + 2
     for number, reason in named.items():

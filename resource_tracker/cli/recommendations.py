@@ -10,7 +10,7 @@ from typing import Any
 from resource_tracker.catalog_model import Catalog
 from resource_tracker.cost_model import runs_per_month
 from resource_tracker.costs import Costing
-from resource_tracker.damping import asked_for
+from resource_tracker.damping import advised_for, asked_for
 from resource_tracker.decorator_edits import Amount
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.recent_runs import RecentRuns
@@ -48,10 +48,9 @@ class StepRecommendation:
         if self.advised is None:
             return {}
         asked = self.asked
-        wanted = ({"gpu": 0} if asked.get("gpu") else {}) | self.advised.arguments()
         return {
             name: Amount(advised=number, needed=self.advised.estimate.get(name, number), asked=asked.get(name))
-            for name, number in wanted.items()
+            for name, number in advised_for(self.advised, self.advice.request).items()
         }
 
     @property

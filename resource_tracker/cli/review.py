@@ -14,7 +14,7 @@ from resource_tracker.cli.show import check_html
 from resource_tracker.errors import SettingError
 
 if TYPE_CHECKING:
-    from resource_tracker.review import RunReview
+    from resource_tracker.review_records import RunReview
 
 
 def main(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from resource_tracker.report.costs import Costs
 from resource_tracker.report.review_model import ReviewPage, build_page, costs_of_review
 from resource_tracker.report.review_steps import Part, StepRow, TaskRow
 from resource_tracker.report.review_words import SHOWN_CHANGES
-from resource_tracker.review import RunReview, StepReview
+from resource_tracker.review_records import RunReview, StepReview
 
 _LINE_WIDTH, _BAR_WIDTH = 30, 16
 _LEVELS = "▁▂▃▄▅▆▇█"

@@ -11,7 +11,8 @@ from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.earlier_runs import runs_before
 from resource_tracker.flows.run_reading import read_run
 from resource_tracker.flows.runs import HOW_TO_TRACK, client_provider, latest_tracked_run, run_of
-from resource_tracker.review import RunReview, build_review
+from resource_tracker.review import build_review
+from resource_tracker.review_records import RunReview
 from resource_tracker.run_attempts import RunAttempts
 from resource_tracker.sizing import Policy
 

@@ -15,7 +15,7 @@ from resource_tracker.report.model import build_card
 from resource_tracker.report.pages import environment
 
 if TYPE_CHECKING:
-    from resource_tracker.review import RunReview
+    from resource_tracker.review_records import RunReview
 
 FINAL = "final"
 """The reload token of a page that nothing will change any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resource_tracker.plain import to_plain
-from resource_tracker.review import AttemptReview, RunReview, StepReview
+from resource_tracker.review_records import AttemptReview, RunReview, StepReview
 from resource_tracker.waste import Waste
 
 

@@ -22,7 +22,7 @@ from resource_tracker.report.review_words import (
     sentences,
     verdict,
 )
-from resource_tracker.review import Change, RunReview
+from resource_tracker.review_records import Change, RunReview
 from resource_tracker.waste import Waste
 
 _CENT, _MANY = 0.01, 1000

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs
 from resource_tracker.report.review_timeline import Lane, kind_of, lane
-from resource_tracker.review import AttemptReview, StepReview
+from resource_tracker.review_records import AttemptReview, StepReview
 from resource_tracker.waste import Waste
 
 LISTED_TASKS = 12

@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 from resource_tracker.report import format as fmt
-from resource_tracker.review import AttemptReview, StepReview
+from resource_tracker.review_records import AttemptReview, StepReview
 
 WIDTH = 1000.0
 """Units across, of a drawing that is stretched to the page; down, units are pixels."""

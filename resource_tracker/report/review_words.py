@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs, vendor_name, with_vendor_names
 from resource_tracker.report.facts import Fact
-from resource_tracker.review import RunReview
+from resource_tracker.review_records import RunReview
 
 SHOWN_CHANGES = 3
 _SHOWN_MACHINES = 4

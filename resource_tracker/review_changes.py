@@ -1,0 +1,62 @@
+"""What to change in the steps of a run, and what that saves in a run like it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from resource_tracker.damping import advised_for, asked_for
+from resource_tracker.records import NoRecommendation, Recommendation, TaskSummary, decorator_text
+from resource_tracker.review_costs import AttemptPricer
+from resource_tracker.review_records import AttemptReview, Change, StepReview
+from resource_tracker.run_attempts import RunAttempts
+from resource_tracker.sizing import Policy
+from resource_tracker.step_advice import StepAdvice, advise_step
+
+
+def advice_for(run: RunAttempts, earlier: Sequence[RunAttempts], policy: Policy) -> dict[str, StepAdvice]:
+    """What each tracked step of the run should ask for, by this run and the earlier ones."""
+    tasks: dict[str, list[TaskSummary]] = {}
+    for one in (run, *earlier):
+        for summary in one.summaries:
+            tasks.setdefault(summary.step, []).append(summary)
+    here = {summary.step for summary in run.summaries}
+    return {step: advise_step(found, policy=policy) for step, found in tasks.items() if step in here}
+
+
+def change_of(
+    step: StepReview, found: StepAdvice | None, pricer: AttemptPricer, per_month: float | None
+) -> Change | None:
+    """What to change in a step; ``None`` where it had better stay as it is, or nothing is known."""
+    if found is None or isinstance(found.advice, NoRecommendation):
+        return None
+    advice, asked = found.advice, asked_for(found.request)
+    differing = {
+        name: amount for name, amount in advised_for(advice, found.request).items() if amount != asked.get(name)
+    }
+    asks_for_more = bool(asked) and any(amount > asked.get(name, 0) for name, amount in differing.items())
+    saving = sum(_saving(one, pricer) for one in step.attempts) if differing else 0.0
+    if saving <= 0 and not asks_for_more:
+        return None
+    return Change(
+        step=step.name,
+        text=advice.as_text(),
+        asked=_asked_text(advice, asked),
+        saving_usd=saving,
+        per_month_usd=None if per_month is None else saving * per_month,
+        reason=" ".join(advice.reasons[name] for name in differing if advice.reasons.get(name)),
+        notes=found.notes,
+    )
+
+
+def _asked_text(advice: Recommendation, asked: Mapping[str, float]) -> str:
+    """What the step asks for now, in the words of the advice; empty where it asks for nothing."""
+    there = {name: asked[name] for name in ("cpu", "memory", "gpu", *advice.arguments()) if name in asked}
+    return decorator_text(advice.decorator, there) if there else ""
+
+
+def _saving(one: AttemptReview, pricer: AttemptPricer) -> float:
+    """Of one attempt; nothing where a price is not known."""
+    if one.attempt.summary is None or one.usd is None:
+        return 0.0
+    advised_usd = pricer.advised_usd(one.attempt.summary)
+    return 0.0 if advised_usd is None else one.usd - advised_usd
