@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from resource_tracker.bounds import bound_of
+from resource_tracker.catalog_model import Catalog
 from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.history import build_history
-from resource_tracker.pricing import Catalog, price
+from resource_tracker.machines import with_gpus
+from resource_tracker.pricing import price
 from resource_tracker.recommend import recommend
 from resource_tracker.records import (
     CloudInfo,
@@ -133,8 +135,7 @@ def gpu_machines(catalog: Catalog | None, server: ServerInfo, cloud: CloudInfo) 
     if catalog is None or not server.gpu_count:
         return ()
     try:
-        machines = catalog.instances.values()
-        return tuple(m for m in machines if m.gpu_count and (not cloud.known or m.vendor == cloud.vendor))
+        return with_gpus(catalog, cloud.vendor if cloud.known else None)
     except CatalogError:
         return ()
 

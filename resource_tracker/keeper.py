@@ -6,21 +6,18 @@ Source: the API's own code and parameter descriptions (github.com/SpareCores/sc-
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resource_tracker import private_dir
 from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.errors import CatalogError
+from resource_tracker.keeper_cache import STALE_S, KeptRegion, Reply, ReplyCache, region_query
 from resource_tracker.keeper_http import Fetch, http_get
-from resource_tracker.keeper_reply import Listed, listed_from, listed_to_plain, read_prices, region_id_in
+from resource_tracker.keeper_reply import Listed, read_prices, region_id_in
 from resource_tracker.machines import Need
 from resource_tracker.units import mib_to_gib
 
@@ -31,19 +28,14 @@ LICENCE = "CC BY-SA 4.0"
 TIMEOUT_S = 4.0
 """For all requests of one step together."""
 FRESH_S = 24 * 3600.0
-"""Prices from the cache are used without asking again for a day,"""
-STALE_S = 7 * FRESH_S
-"""and for a week where the API does not answer."""
+"""Prices from the cache are used without asking again for a day."""
 MOST_VCPUS = 256
 """The API refuses a larger ``vcpus_min``."""
 MOST_ROWS = 250
 """The API refuses a larger ``limit``."""
-CACHE_AT_MOST = 1024 * 1024
 MOST_PAGES = 40
 """Of one region: 10,000 prices, three times what the largest has."""
 CACHED_NOTE = "Live prices could not be had: those are shown that were cached before."
-_CACHE_PREFIX = "prices-"
-_REGION_PREFIX = "prices-region-"
 _NUMBERED_REGIONS = frozenset({"gcp", "hcloud"})
 """Vendors whose regions the API knows by a number, to be looked up by name."""
 
@@ -77,7 +69,7 @@ class Keeper:
         CatalogError
             The API did not answer in time or not in the form that is known, and nothing usable is cached.
         """
-        whole = self._cached(self._region_name(vendor, region))
+        whole = self._replies.read(region_query(vendor, region))
         age_s = math.inf if whole is None else self.now() - whole.at
         if whole is not None and 0 <= age_s <= FRESH_S:
             return _catalog(vendor, region, [whole])
@@ -120,25 +112,20 @@ class Keeper:
                 break
         if not best:
             raise CatalogError(f"{self.base_url}/server_prices: no prices for {vendor} {region}")
-        reply = _Reply(at=self.now(), listed=tuple(best.values()), note=_left_out_note(unknown))
-        if not self._keep(self._region_name(vendor, region), reply, {"vendor": vendor, "region": region}):
+        reply = Reply(at=self.now(), listed=tuple(best.values()), note=_left_out_note(unknown))
+        if not self._replies.write(region_query(vendor, region), reply):
             raise CatalogError(
                 f"the prices could not be kept: none of {', '.join(self.cache) or 'no folder'} is usable"
             )
         return _catalog(vendor, region, [reply])
 
-    def kept(self) -> list[tuple[str, str, int, float]]:
-        """What :meth:`update` has kept: vendor, region, number of prices, Unix time."""
-        found = []
-        for place in self.cache:
-            with suppress(OSError), private_dir.open_private(place, create=False) as directory:
-                for name in sorted(os.listdir(directory)):
-                    if name.startswith(_REGION_PREFIX):
-                        with suppress(OSError, ValueError, KeyError, TypeError):
-                            content = json.loads(private_dir.read_small(directory, name, CACHE_AT_MOST))
-                            vendor, region = str(content["vendor"]), str(content["region"])
-                            found.append((vendor, region, len(content["listed"]), float(content["at"])))
-        return sorted(found)
+    def kept(self) -> list[KeptRegion]:
+        """The regions that :meth:`update` has kept, sorted."""
+        return self._replies.regions()
+
+    @property
+    def _replies(self) -> ReplyCache:
+        return ReplyCache(places=self.cache, base_url=self.base_url)
 
     def _asked(self, vendor: str, region: str, need: Need | None, instance_type: str | None) -> Catalog:
         deadline = time.monotonic() + self.timeout_s
@@ -153,19 +140,15 @@ class Keeper:
         region_id = self._region_id(vendor, region, deadline) if vendor in _NUMBERED_REGIONS else region
         return {"vendor_regions": f"{vendor}~{region_id}", "allocation": "ondemand", "currency": "USD"}
 
-    def _region_name(self, vendor: str, region: str) -> str:
-        return _cache_name(self.base_url, {"vendor": vendor, "region": region}, _REGION_PREFIX)
-
     def _region_id(self, vendor: str, region: str, deadline: float) -> str:
         found = region_id_in(self._ask("/regions", {"vendor": vendor}, deadline), vendor, region)
         if found is None:
             raise CatalogError(f"{self.base_url}/regions: {vendor} has no region {region}")
         return found
 
-    def _prices(self, query: Mapping[str, str], vendor: str, deadline: float) -> _Reply:
+    def _prices(self, query: Mapping[str, str], vendor: str, deadline: float) -> Reply:
         """One reply: from the cache while it is fresh, else from the API, else from a cache that is not too old."""
-        name = _cache_name(self.base_url, query)
-        cached = self._cached(name)
+        cached = self._replies.read(query)
         age_s = math.inf if cached is None else self.now() - cached.at
         if cached is not None and 0 <= age_s <= FRESH_S:
             return cached
@@ -175,8 +158,8 @@ class Keeper:
             if cached is not None and 0 <= age_s <= STALE_S:
                 return replace(cached, note=CACHED_NOTE)
             raise
-        reply = _Reply(at=self.now(), listed=tuple(listed), note=_left_out_note(left_out))
-        self._keep(name, reply)
+        reply = Reply(at=self.now(), listed=tuple(listed), note=_left_out_note(left_out))
+        self._replies.write(query, reply)
         return reply
 
     def _ask(self, path: str, query: Mapping[str, str], deadline: float) -> Any:
@@ -188,35 +171,6 @@ class Keeper:
             return json.loads(self.fetch(url, query, left_s))
         except (ValueError, RecursionError) as error:
             raise CatalogError(f"{url}: the reply is not JSON") from error
-
-    def _cached(self, name: str) -> _Reply | None:
-        for place in self.cache:
-            with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-                with private_dir.open_private(place, create=False) as directory:
-                    content = json.loads(private_dir.read_small(directory, name, CACHE_AT_MOST))
-                return _Reply(at=float(content["at"]), listed=tuple(listed_from(row) for row in content["listed"]))
-        return None
-
-    def _keep(self, name: str, reply: _Reply, more: Mapping[str, str] | None = None) -> bool:
-        """Write a reply to the first place that can be written to; nowhere, and it is asked for again next time."""
-        listed = [listed_to_plain(row) for row in reply.listed]
-        text = json.dumps({**(more or {}), "at": reply.at, "listed": listed})
-        for place in self.cache:
-            with suppress(OSError):
-                with private_dir.open_private(place, create=True) as directory:
-                    private_dir.remove_older(directory, _CACHE_PREFIX, self.now() - STALE_S)
-                    private_dir.write_atomic(directory, name, text)
-                return True
-        return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reply:
-    """What one query gave, and when."""
-
-    at: float
-    listed: tuple[Listed, ...]
-    note: str | None = None
 
 
 def _left_out_note(count: int) -> str | None:
@@ -241,12 +195,7 @@ def _need_query(need: Need) -> dict[str, str]:
     return query
 
 
-def _cache_name(base_url: str, query: Mapping[str, str], prefix: str = _CACHE_PREFIX) -> str:
-    key = json.dumps([base_url, sorted(query.items())]).encode()
-    return f"{prefix}{hashlib.sha256(key).hexdigest()[:32]}.json"
-
-
-def _catalog(vendor: str, region: str, replies: list[_Reply]) -> Catalog:
+def _catalog(vendor: str, region: str, replies: list[Reply]) -> Catalog:
     """The replies as a catalog of one region; of several prices of a type (one for each zone) the lowest."""
     best: dict[str, tuple[Listed, int]] = {}
     for number, reply in enumerate(replies):

@@ -84,6 +84,12 @@ def _gpus_do(instance: InstanceType, need: Need) -> bool:
     )
 
 
+def with_gpus(catalog: Catalog, vendor: str | None = None) -> tuple[InstanceType, ...]:
+    """Every machine with GPUs, of one vendor or of all."""
+    machines = catalog.instances.values()
+    return tuple(machine for machine in machines if machine.gpu_count and vendor in (None, machine.vendor))
+
+
 def is_previous_generation(instance: InstanceType) -> bool:
     """Whether the vendor itself advises against the type: it still runs, but nobody should move to it.
 

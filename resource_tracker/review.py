@@ -38,7 +38,7 @@ def build_review(
     vendor, region : str, optional
         Where to look for cheaper machines, rather than where the steps ran.
     """
-    advice = advice_for(run, earlier, policy)
+    advice = advice_for(run, earlier, policy, catalog)
     pricer = AttemptPricer(Costing(catalog, vendor=vendor, region=region), advice)
     per_month = runs_per_month(run_starts)
     steps = _steps(run, pricer)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from resource_tracker.catalog_model import Catalog
 from resource_tracker.damping import advised_for, asked_for
+from resource_tracker.machines import with_gpus
 from resource_tracker.records import NoRecommendation, Recommendation, TaskSummary, decorator_text
 from resource_tracker.review_costs import AttemptPricer
 from resource_tracker.review_records import AttemptReview, Change, StepReview
@@ -13,14 +15,21 @@ from resource_tracker.sizing import Policy
 from resource_tracker.step_advice import StepAdvice, advise_step
 
 
-def advice_for(run: RunAttempts, earlier: Sequence[RunAttempts], policy: Policy) -> dict[str, StepAdvice]:
+def advice_for(
+    run: RunAttempts, earlier: Sequence[RunAttempts], policy: Policy, catalog: Catalog
+) -> dict[str, StepAdvice]:
     """What each tracked step of the run should ask for, by this run and the earlier ones."""
     tasks: dict[str, list[TaskSummary]] = {}
     for one in (run, *earlier):
         for summary in one.summaries:
             tasks.setdefault(summary.step, []).append(summary)
     here = {summary.step for summary in run.summaries}
-    return {step: advise_step(found, policy=policy) for step, found in tasks.items() if step in here}
+    return {step: _advised(found, policy, catalog) for step, found in tasks.items() if step in here}
+
+
+def _advised(tasks: Sequence[TaskSummary], policy: Policy, catalog: Catalog) -> StepAdvice:
+    smaller_gpus = with_gpus(catalog) if any(task.request_gpu for task in tasks) else ()
+    return advise_step(tasks, policy=policy, instances=smaller_gpus)
 
 
 def change_of(

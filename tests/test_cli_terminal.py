@@ -10,7 +10,7 @@ import pytest
 from resource_tracker.cli.messages import printable
 from resource_tracker.cli.terminal import Table, Terminal, display_width, plain_table
 from resource_tracker.cli.views import show_record, show_summary, show_tasks
-from resource_tracker.cli.words import duration, lines_to_paste
+from resource_tracker.cli.words import lines_to_paste
 from resource_tracker.records import NoRecommendation, Recommendation, TaskRecord
 from resource_tracker.testing import SITUATIONS, fake_record
 
@@ -137,11 +137,6 @@ def test_the_least_memory_is_told() -> None:
     assert "memory=256  256 MB is the least that is advised; the peak was 33.6 MB.\n" in shown(with_basis(32_768))
     assert "is the least that is advised" not in shown(with_basis(190_000))
     assert "is the least that is advised" not in shown(with_basis(32_768, memory_mb=320))
-
-
-def test_nothing_takes_no_time() -> None:
-    """A duration is never shown as zero."""
-    assert [duration(s) for s in (0.0, 0.0004, 0.0006, None)] == ["<1 ms", "<1 ms", "1\u00a0ms", "–"]
 
 
 def test_a_mean_of_readings_that_missed_it_is_a_dash() -> None:

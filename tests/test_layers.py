@@ -78,6 +78,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "host",
                 "host_limits",
                 "keeper",
+                "keeper_cache",
                 "launch",
                 "keeper_http",
                 "keeper_reply",

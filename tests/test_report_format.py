@@ -124,3 +124,37 @@ def test_moment_is_in_utc():
     """Times say their zone, whatever that of the reader or the machine."""
     assert fmt.moment(1_763_711_880.25) == "21 Nov 2025, 07:58 UTC"
     assert fmt.iso_moment(1_763_711_880.25) == "2025-11-21T07:58:00+00:00"
+
+
+def test_elapsed_time_is_never_zero():
+    """Nothing takes no time at all."""
+    assert [plain(fmt.elapsed(s)) for s in (0.0, 0.0004, 0.0006, None)] == ["<1 ms", "<1 ms", "1 ms", "–"]
+
+
+@pytest.mark.parametrize(
+    ("day", "text"),
+    [
+        ("2025-11-21", "today"),
+        ("2026-01-01", "today"),
+        ("2025-11-20", "1 day"),
+        ("2025-10-01", "51 days"),
+        ("2025-06-01", "5 months"),
+        ("2023-12-01", "23 months"),
+        ("2020-08-30", "5 years"),
+        ("soon", ""),
+    ],
+)
+def test_age_of_a_day(day, text):
+    """In days, months or years, the largest of which there are two; by UTC, whatever the zone of the machine."""
+    assert plain(fmt.age(day, 1_763_711_880.25)) == text
+    assert fmt.day(1_763_711_880.25) == "2025-11-21"
+
+
+def test_joined():
+    """Words as in a sentence."""
+    assert [fmt.joined(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]

@@ -11,15 +11,8 @@ from typing import Any
 
 from resource_tracker.catalog import load_bundled
 from resource_tracker.catalog_model import Catalog
-from resource_tracker.cli.catalog_views import (
-    found_as_plain,
-    machine_as_plain,
-    show_found,
-    show_machine,
-    show_overview,
-    show_vendor,
-    vendors_as_plain,
-)
+from resource_tracker.cli.catalog_machines import found_as_plain, machine_as_plain, show_found, show_machine
+from resource_tracker.cli.catalog_overview import show_overview, show_vendor, vendors_as_plain
 from resource_tracker.cli.messages import say
 from resource_tracker.cli.sizes import positive, size_mib
 from resource_tracker.cli.terminal import Terminal

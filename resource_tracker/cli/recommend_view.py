@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from resource_tracker.cli.recommendations import Recommendations, StepRecommendation
 from resource_tracker.cli.terminal import Table, Terminal
@@ -109,7 +109,7 @@ def _about_money(found: Recommendations) -> list[str]:
     for step in found.steps:
         for note in step.saving.notes:
             notes.setdefault(note, []).append(step.name)
-    said.extend(f"{_listed(names)}: {note}" for note, names in notes.items())
+    said.extend(f"{fmt.joined(names)}: {note}" for note, names in notes.items())
     return said
 
 
@@ -127,12 +127,7 @@ def _assumed(found: Recommendations) -> str:
         for offer in step.saving.assumed:
             place = f"{vendor_name(offer.instance.vendor)} {offer.region}"
             places.setdefault(place, {})[offer.instance.name] = None
-    return "; ".join(f"{_listed(list(names))} in {place}" for place, names in places.items())
-
-
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return "; ".join(f"{fmt.joined(list(names))} in {place}" for place, names in places.items())
 
 
 def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> None:

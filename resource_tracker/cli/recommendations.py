@@ -14,8 +14,9 @@ from resource_tracker.damping import advised_for, asked_for
 from resource_tracker.decorator_edits import Amount
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.recent_runs import RecentRuns
+from resource_tracker.machines import with_gpus
 from resource_tracker.plain import to_plain
-from resource_tracker.records import InstanceType, Recommendation, TaskSummary
+from resource_tracker.records import Recommendation, TaskSummary
 from resource_tracker.savings import Saving, saving_of_step
 from resource_tracker.sizing import Policy
 from resource_tracker.step_advice import StepAdvice, advise_step
@@ -145,7 +146,7 @@ def recommendations(
     found = []
     for name in dict.fromkeys(steps or attempts):
         tasks = attempts[name]
-        instances = _machines_with_gpus(catalog) if any(task.request_gpu for task in tasks) else ()
+        instances = with_gpus(catalog) if any(task.request_gpu for task in tasks) else ()
         advice = advise_step(tasks, policy=policy, input_bytes=input_bytes, instances=instances)
         found.append(
             StepRecommendation(
@@ -173,10 +174,6 @@ def _by_step(recent: RecentRuns) -> dict[str, list[TaskSummary]]:
             if attempt.summary is not None:
                 found.setdefault(attempt.step, []).append(attempt.summary)
     return found
-
-
-def _machines_with_gpus(catalog: Catalog) -> tuple[InstanceType, ...]:
-    return tuple(machine for machine in catalog.instances.values() if machine.gpu_count)
 
 
 def _tasks_per_run(summaries: list[TaskSummary]) -> int:

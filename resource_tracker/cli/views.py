@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resource_tracker.cli.terminal import Table, Terminal
-from resource_tracker.cli.words import advice_lines, duration, lines_to_paste, said_of, totals_line
+from resource_tracker.cli.words import advice_lines, lines_to_paste, said_of, totals_line
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.comparison import comparison
@@ -116,7 +116,7 @@ def _task_row(record: TaskRecord) -> list[str]:
     if record.attempt:
         name += f" (attempt {record.attempt})"
     cells = [
-        duration(usage.duration_s),
+        fmt.elapsed(usage.duration_s),
         fmt.whole(request.cpu),
         fmt.cores(usage.cpu_max_cores),
         str(advised.cpu) if advised else "",
@@ -141,7 +141,7 @@ def _step(record: TaskRecord) -> str:
 
 def _outcome(record: TaskRecord) -> str:
     attempt = f", attempt {record.attempt}" if record.attempt else ""
-    return f"{badge(record).text} after {duration(record.usage.duration_s)}{attempt}"
+    return f"{badge(record).text} after {fmt.elapsed(record.usage.duration_s)}{attempt}"
 
 
 def _show_advice(terminal: Terminal, record: TaskRecord) -> None:

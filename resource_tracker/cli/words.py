@@ -22,7 +22,7 @@ _EXTRA = ("disk", "shared_memory")
 _LABELLED = ("Bound by", "Policy")
 _USUAL_HEADROOM = 1.25
 """With less above the peak, it is the least that is ever advised which decides."""
-_NOT_ZERO = {fmt.duration(0.0): "<1 ms"}
+_NOT_ZERO = {fmt.duration(0.0): fmt.elapsed(0.0)}
 """Nothing takes no time at all."""
 
 
@@ -32,12 +32,6 @@ def said_of(record: TaskRecord, text: str) -> str:
         for step, command in _OF_A_COMMAND:
             text = text.replace(step, command)
     return text
-
-
-def duration(seconds: float | None) -> str:
-    """As on the card, and never zero."""
-    text = fmt.duration(seconds)
-    return _NOT_ZERO.get(text, text)
 
 
 def advice_lines(record: TaskRecord) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from datetime import datetime, timezone
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timezone
 
 from resource_tracker.units import kib_to_bytes, mb_to_kib, mib_to_gib, mib_to_kib
 
@@ -52,6 +52,12 @@ def count(value: float | None) -> str:
 def plural(value: int, noun: str) -> str:
     """``1 run``, ``5 runs``."""
     return f"{value:,}{NBSP}{noun}" + ("" if value == 1 else "s")
+
+
+def joined(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *most, last = words or ("",)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def data_size(size_bytes: float | None) -> str:
@@ -143,6 +149,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole_seconds}{NBSP}s"
 
 
+def elapsed(seconds: float | None) -> str:
+    """Like :func:`duration`, but never zero: nothing takes no time at all."""
+    return f"<1{NBSP}ms" if seconds is not None and seconds < 0.0005 else duration(seconds)
+
+
 def usd_decimals(amounts: Iterable[float | None]) -> int:
     """Decimals with which amounts shown together line up and the smallest still has two digits; 2 to 4."""
     positive = [amount for amount in amounts if amount is not None and math.isfinite(amount) and amount > 0]
@@ -175,6 +186,25 @@ def moment(unix_s: float | None) -> str:
         return UNKNOWN
     at = datetime.fromtimestamp(unix_s, tz=timezone.utc)
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+
+
+def day(unix_s: float) -> str:
+    """``2026-11-21``, of UTC."""
+    return datetime.fromtimestamp(unix_s, tz=timezone.utc).date().isoformat()
+
+
+def age(iso_day: str, now: float) -> str:
+    """How long ago a day was: ``today``, ``3 days``, ``8 months``, ``6 years``; empty where it is no day."""
+    try:
+        days = (datetime.fromtimestamp(now, tz=timezone.utc).date() - date.fromisoformat(iso_day)).days
+    except ValueError:
+        return ""
+    if days < 1:
+        return "today"
+    for length, unit in ((365.25, "year"), (30.44, "month")):
+        if days >= 2 * length:
+            return plural(int(days // length), unit)
+    return plural(days, "day")
 
 
 def iso_moment(unix_s: float | None) -> str:

@@ -89,22 +89,18 @@ def _verdict(record: TaskRecord, recommendation: Recommendation) -> str:
         return "Memory went beyond the request"
     short = [name for name, have, need in asked if need > have]
     if short:
-        words = _joined(short)
+        words = fmt.joined(short)
         return f"{words[:1].upper()}{words[1:]} came close to the request"
     if record.outcome.status != "ok":
         return "Request at least"
     over = [(name, have / need if need else None) for name, have, need in asked if have > need * _CLOSE]
     if not over:
         return "The request fits"
-    return f"Requested {_joined([_times(name, ratio) for name, ratio in over])} it needs"
+    return f"Requested {fmt.joined([_times(name, ratio) for name, ratio in over])} it needs"
 
 
 def _times(name: str, ratio: float | None) -> str:
     return f"{name} that" if ratio is None else f"{fmt.trimmed(ratio, 2)}× the {name}"
-
-
-def _joined(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _memory_sentence(record: TaskRecord, recommendation: Recommendation) -> str | None:

@@ -93,11 +93,11 @@ def _row(offer: Offer, dearest: float, decimals: int, costs: Costs, hours: float
     instance = offer.instance
     return OfferRow(
         name=instance.name,
-        tags=(*_tags(instance), *_time_tag(offer, hours)),
+        tags=(*machine_tags(instance), *_time_tag(offer, hours)),
         where=f"{vendor_name(instance.vendor)} {offer.region}",
         vcpus=fmt.whole(instance.vcpus),
         memory=fmt.machine_memory(instance.memory_mib),
-        gpu=_gpu(instance),
+        gpu=machine_gpus(instance) or fmt.UNKNOWN,
         with_gpu=bool(instance.gpu_count),
         per_hour=fmt.usd_per_hour(offer.price_usd_per_hour),
         run_cost=fmt.usd(offer.run_cost_usd, decimals),
@@ -108,7 +108,16 @@ def _row(offer: Offer, dearest: float, decimals: int, costs: Costs, hours: float
     )
 
 
-def _tags(instance: InstanceType) -> tuple[str, ...]:
+def machine_gpus(instance: InstanceType) -> str:
+    """``8 × H100, 80 GiB``; empty for none."""
+    if not instance.gpu_count:
+        return ""
+    memory = f", {fmt.machine_memory(instance.gpu_memory_mib)}" if instance.gpu_memory_mib else ""
+    return f"{instance.gpu_count} × {instance.gpu_model or 'GPU'}{memory}"
+
+
+def machine_tags(instance: InstanceType) -> tuple[str, ...]:
+    """What sets a machine apart from the usual."""
     tags = ("Arm",) if instance.architecture in ("arm64", "aarch64") else ()
     return (*tags, "burstable") if instance.burstable else tags
 
@@ -130,14 +139,6 @@ def _note(pricing: Pricing, costs: Costs) -> str | None:
             "interruptions and repetitions."
         )
     return with_vendor_names(" ".join(sentences)) or None
-
-
-def _gpu(instance: InstanceType) -> str:
-    if not instance.gpu_count:
-        return fmt.UNKNOWN
-    model = instance.gpu_model or "GPU"
-    memory = f", {fmt.machine_memory(instance.gpu_memory_mib)}" if instance.gpu_memory_mib else ""
-    return f"{instance.gpu_count} × {model}{memory}"
 
 
 def _caption(pricing: Pricing) -> str:

@@ -58,7 +58,7 @@ def step_row(step: StepReview, began: float, length: float, costs: Costs) -> Ste
         name=step.name,
         note=step_note(step),
         lane=lane(step, began, length),
-        duration=duration(_span(step)),
+        duration=fmt.elapsed(_span(step)),
         cost=costs.text(step.usd) if step.tracked else fmt.UNKNOWN,
         tasks=tuple(_task_row(one, step.tracked, began, length, dearest, finer) for one in listed),
         more=_more(step, len(by_cost) - len(listed)),
@@ -115,7 +115,7 @@ def _task_row(one: AttemptReview, tracked: bool, began: float, length: float, de
         kind=kind_of(one, tracked),
         left=round(100 * min(begin, 0.995), 2),
         width=round(100 * max(width, 0.004), 2),
-        duration=about + duration(one.duration_s) if one.duration_s is not None else fmt.UNKNOWN,
+        duration=about + fmt.elapsed(one.duration_s) if one.duration_s is not None else fmt.UNKNOWN,
         memory=fmt.memory_kib(peak),
         cost=about + costs.text(one.usd) if one.usd is not None else fmt.UNKNOWN,
         wasted=costs.text(one.waste.usd) if one.usd is not None else fmt.UNKNOWN,
@@ -130,11 +130,6 @@ def _outcome(one: AttemptReview) -> str:
     if attempt.lost and attempt.status == "ok":
         return "repeated"
     return _ENDED[attempt.status]
-
-
-def duration(seconds: float | None) -> str:
-    """As everywhere, but never zero: nothing takes no time at all."""
-    return "<1\u00a0ms" if seconds is not None and seconds < 0.0005 else fmt.duration(seconds)
 
 
 def _span(step: StepReview) -> float | None:

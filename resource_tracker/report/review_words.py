@@ -39,8 +39,7 @@ def sentences(review: RunReview, costs: Costs) -> tuple[str, ...]:
         parts.append(f"{costs.text(waste.gpu_usd)} to idle GPUs ({_hours(waste.gpu_hours, 'GPU')})")
     if not parts:
         return ()
-    text = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
-    return (f"{text}.",)
+    return (f"{fmt.joined(parts)}.",)
 
 
 def lost_attempts(count: int) -> str:
