@@ -25,7 +25,7 @@ LARGER_INPUT_FACTOR = 2.0
 LARGEST_INPUT_RATIO = 10.0
 """A next input is taken as at most ten times the largest seen: beyond, the attempts say nothing at all about it."""
 LEAST_INPUT_BYTES = 2.0**20
-"""Smaller inputs are taken as this: no step's memory comes from less."""
+"""Smaller inputs are taken as this, and where all are smaller, sizes say nothing: no step's memory comes from less."""
 LEAST_FOR_LINE, LEAST_FOR_NEIGHBOURS = 3, 12
 NEIGHBOUR_SHARE = 0.5
 """Share of the attempts that count as neighbours of an input size, those nearer to it more than those further away."""
@@ -132,7 +132,7 @@ def outlooks(peaks: Sequence[Peak], input_bytes: float | None) -> Iterator[Outlo
     highest = max(peak.mib for peak in peaks)
     prior = TAIL_SHARE * highest
     sized = [(p, max(p.input_bytes, LEAST_INPUT_BYTES)) for p in peaks if p.input_bytes is not None]
-    if input_bytes is None or not sized:
+    if input_bytes is None or all(p.input_bytes < LEAST_INPUT_BYTES for p in peaks if p.input_bytes is not None):
         yield _outlook("all", peaks, [peak.mib for peak in peaks], prior)
         return
     largest = max(size for _, size in sized)

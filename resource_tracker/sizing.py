@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.observation import AttemptOutcome, Observation, concerns, is_measurement, was_repeated
-from resource_tracker.outlook import Outlook, Peak, Tail, outlooks
+from resource_tracker.outlook import LARGEST_INPUT_RATIO, LEAST_INPUT_BYTES, Outlook, Peak, Tail, outlooks
 from resource_tracker.records import NoRecommendation
 
 __all__ = ["AttemptOutcome", "MemoryAdvice", "Observation", "Policy", "is_measurement", "recommend_memory"]
@@ -26,7 +26,7 @@ SAFE_CHANCE, LEAN_CHANCE = 0.0075, 0.01
 OUTLIER_CHANCE, OUTLIER_SHARE, OUTLIER_LEAST_MIB = 0.05, 0.5, 512.0
 """LEAN takes a chance of up to 5 % where that at least halves the size: it leaves gross outliers to the retry."""
 UNKNOWN_CHANCE = 0.5
-"""Where no attempt has succeeded, the chance of needing still more is anybody's guess."""
+"""Where no attempt has succeeded, or none had such an input, the chance of needing still more is anybody's guess."""
 KEEP_SHARE = 1.1
 """A request that sufficed for every attempt is not exceeded as long as it is this much above their highest peak."""
 TAIL_STEPS = (0.5, 1.0, 2.0, 3.0)
@@ -98,17 +98,21 @@ def recommend_memory(
     if any(o.outcome == "oom" for o in cut_off):  # the next may well be its repetition
         policy, ways = Policy.SAFE, ways[:1]
     choices = [_choice(outlook, policy) for outlook in ways]
-    choice = (max if _is_larger(next_input, exact) else min)(choices, key=lambda choice: choice.cost)
+    times = _times_larger(next_input, exact)
+    choice = (max if times > 1 else min)(choices, key=lambda choice: choice.cost)
     size, reason = choice.size, _reason(choice, exact)
     least = highest + LEAST_HEADROOM_MIB[Policy.SAFE]
     if policy is Policy.SAFE and size < least:
         size, reason = least, _above(least, highest, exact)
-    if _is_enough(requested_mib, seen, highest) and requested_mib < size:
+    if _is_enough(requested_mib, seen, highest * max(1.0, times)) and requested_mib < size:
         size = requested_mib
         reason = f"As asked for: it was enough for {_count(exact)}, the highest of which took {highest:,.0f} MiB."
     floor, floor_reason = _lower_bound(cut_off, highest, requested_mib)
     if floor > size:
         size, reason = floor, floor_reason
+    if times > LARGEST_INPUT_RATIO:
+        reason = f"{reason} The input is {times:,.0f} times the largest seen: this is for ten times, beyond is unknown."
+        return MemoryAdvice(size, UNKNOWN_CHANCE, reason)
     return MemoryAdvice(size, choice.outlook.chance_above(size), reason)
 
 
@@ -154,10 +158,14 @@ def _smaller_sizes(outlook: Outlook, tail: Tail) -> Iterator[tuple[float, float,
         yield size, tail.chance_above(size), tail.chance_above(size)
 
 
-def _is_larger(input_bytes: float | None, exact: Sequence[Observation]) -> bool:
-    """Whether an input is larger than any that is known: then the outlook that expects most is the one to believe."""
+def _times_larger(input_bytes: float | None, exact: Sequence[Observation]) -> float:
+    """How many times the largest known input the next one is; 1 or less where it is none larger, or that is unknown.
+
+    For a larger one, the outlook that expects most is the one to believe.
+    """
     sizes = [o.input_bytes for o in exact if o.input_bytes is not None and is_measurement(o.input_bytes)]
-    return input_bytes is not None and bool(sizes) and input_bytes > max(sizes)
+    largest = max(sizes, default=0.0)
+    return input_bytes / largest if input_bytes is not None and largest >= LEAST_INPUT_BYTES else 1.0
 
 
 def percent_above(factor: float) -> str:

@@ -290,15 +290,23 @@ def write(folder: Path, trace: list[TraceTask], name: str = "trace.csv") -> None
 
 
 def test_command_prints_both_tables_and_the_ratios(cli: Cli) -> None:
-    """With and without inputs, every rule a row; a made-up trace beside it gives a mean over both."""
-    write(cli.folder, synthetic_trace(3, 12))
-    done = cli("replay", "trace.csv", "--synthetic", "3")
+    """With and without inputs, every rule a row; several traces give a mean over all."""
+    for name in ("one.csv", "two.csv"):
+        write(cli.folder, [t for t in synthetic_trace(3) if t.task in ("constant", "saturating")], name)
+    done = cli("replay", "one.csv", "two.csv")
     assert done.returncode == 0 and done.stderr == ""
-    assert "trace.csv: 96 tasks, input sizes known" in done.stdout
-    assert "synthetic trace 3: 320 tasks, input sizes not known" in done.stdout
+    assert "one.csv: 80 tasks, input sizes known" in done.stdout
+    assert "two.csv: 80 tasks, input sizes not known" in done.stdout
     for rule in (*OURS, *OTHERS):
         assert done.stdout.count(f"\n{rule.name}  ") == 4
     assert "LEAN wastes" in done.stdout and "geometric mean over 2 traces" in done.stdout
+
+
+def test_a_policy_that_fails_often_is_not_praised(cli: Cli) -> None:
+    """The limit on failures binds ours as well as the others."""
+    write(cli.folder, [task(float(k), at=k, requested_mib=9e9, seconds=1) for k in (100, 1000, 9000, 99000)])
+    done = cli("replay", "trace.csv")
+    assert "LEAN itself fails in" in done.stdout and "LEAN wastes" not in done.stdout
 
 
 def test_command_as_json(cli: Cli) -> None:

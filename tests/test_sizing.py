@@ -86,6 +86,8 @@ def test_request_that_sufficed_is_not_exceeded() -> None:
     roomy, tight = recommend_memory(seen(1000), requested_mib=1200), recommend_memory(seen(1150), requested_mib=1200)
     assert roomy.memory_mib == 1200 and "enough" in roomy.reason
     assert tight.memory_mib > 1200
+    sized = [Observation(100.0 * k, 5.0, 1e9 * k) for k in (1, 2, 3, 4)]
+    assert size(sized, 4e9, 1000.0) <= 1000 < size(sized, 20e9, 1000.0)  # what suffices for these says nothing of more
 
 
 def test_peaks_that_follow_the_input_are_sized_by_it() -> None:
@@ -106,7 +108,11 @@ def test_larger_input_makes_one_attempt_say_less() -> None:
 def test_absurd_inputs_are_not_extrapolated() -> None:
     """Inputs of some bytes are no explanation of a peak, and a huge next one is taken as ten times the largest."""
     tiny = [Observation(36.0 + k, 5.0, 500.0 + k) for k in range(3)]
-    assert size(tiny, 10e9) == size(tiny, 1e12) < 10 * 38 * 30
+    assert size(tiny, 10e9) == size(tiny, 1e12) == size(tiny)
+    known = [Observation(1000.0 + 500 * k, 5.0, 1e9 * k) for k in range(1, 5)]
+    huge = recommend_memory(known, 400e9)
+    assert huge.memory_mib == size(known, 40e9) and "100 times the largest seen" in huge.reason
+    assert huge.expected_failure_rate == 0.5
     steep = [Observation(100.0, 5.0, 10e9), Observation(400.0, 5.0, 11e9), Observation(700.0, 5.0, 12e9)]
     assert size(steep, 24e9) < 700 * 2 + 6 * 700
 

@@ -56,7 +56,7 @@ def _ways(name: str, tasks: list[TraceTask], runs: int | None, inputs: bool) -> 
 
 def _show(terminal: Terminal, replays: list[Replay], runs: int | None) -> None:
     for found in replays:
-        what = f"one size per step for each of {runs} runs" if runs else f"{found.scores[0].tasks:,} tasks"
+        what = f"one size per step for each of {runs} runs" if runs else _tasks(found.scores[0].tasks)
         inputs = "known" if found.inputs_known else "not known"
         terminal.heading(f"{found.trace}: {what}, input sizes {inputs}")
         terminal.table(_table(found))
@@ -64,6 +64,10 @@ def _show(terminal: Terminal, replays: list[Replay], runs: int | None) -> None:
     for known in (True, False):
         alike = [found for found in replays if found.inputs_known is known]
         _show_ratios(terminal, alike, known)
+
+
+def _tasks(number: int) -> str:
+    return f"{number:,} task{'' if number == 1 else 's'}"
 
 
 def _table(found: Replay) -> Table:
@@ -77,14 +81,17 @@ def _table(found: Replay) -> Table:
 
 def _show_ratios(terminal: Terminal, replays: list[Replay], known: bool) -> None:
     best = sorted({found.best_other.rule for found in replays if found.best_other is not None})
+    over = f", as a geometric mean over {len(replays)} traces" if len(replays) > 1 else ""
+    inputs = f"with input sizes {'known' if known else 'not known'}"
     for rule in OURS:
+        worst = max((s.failed_share for found in replays if (s := found.of(rule.name)) is not None), default=0.0)
         ratio = against_best(replays, rule.name)
-        if ratio is not None:
-            over = f", as a geometric mean over {len(replays)} traces" if len(replays) > 1 else ""
+        if worst > BEARABLE_FAILURES:
+            terminal.paragraph(f"{rule.name} itself fails in {worst:.2%} {inputs}: not compared with the others.")
+        elif ratio is not None:
             terminal.paragraph(
                 f"{rule.name} wastes {ratio:.2f} times what the best other rule does that fails in at most "
-                f"{BEARABLE_FAILURES:.1%} ({' or '.join(best)}){over}, "
-                f"with input sizes {'known' if known else 'not known'}."
+                f"{BEARABLE_FAILURES:.1%} ({' or '.join(best)}){over}, {inputs}."
             )
 
 
