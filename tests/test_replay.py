@@ -285,7 +285,9 @@ def cli(tmp_path: Path) -> Cli:
 
 
 def write(folder: Path, trace: list[TraceTask], name: str = "trace.csv") -> None:
-    rows = [f"{t.task},{t.started_at},{t.duration_s},{t.peak_mib},{t.input_bytes},{t.requested_mib}" for t in trace]
+    rows = [
+        ",".join(str("" if (value := getattr(one, column)) is None else value) for column in COLUMNS) for one in trace
+    ]
     (folder / name).write_text("\n".join([HEADER, *rows]) + "\n")
 
 
