@@ -5,16 +5,31 @@ Pure. Every rule and threshold is explained in ``docs/pricing.md``.
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 from resource_tracker.catalog_model import Catalog
-from resource_tracker.cost_model import CANDIDATES, Work, candidates, cheapest_for, share_note, share_of, spot_cost
+from resource_tracker.cost_model import (
+    CANDIDATES,
+    Work,
+    candidates,
+    cheapest_for,
+    share_note,
+    share_of,
+    spot_cost,
+    time_on,
+)
 from resource_tracker.dataclass import dataclass
 from resource_tracker.machines import Need, architecture_of, cheapest
 from resource_tracker.places import place_of
 from resource_tracker.records import CloudInfo, InstanceType, Offer, Recommendation, TaskSummary
 from resource_tracker.units import mb_to_mib, seconds_to_hours
 
+_OF_A_REQUEST = (
+    *("request_cpu", "request_memory_mb", "request_gpu", "cpu_limit", "memory_limit_mib"),
+    *("vendor", "region", "instance_type", "allocation"),
+)
+"""Fields of a summary that say what was asked for, and what the attempt was given for it."""
 Basis = Literal["own machine", "share of own machine", "assumed machine", "unknown"]
 
 
@@ -97,26 +112,46 @@ class Costing:
         """As :func:`cost_of_attempt`."""
         machine, basis, share, note = self._own(task)
         hours = seconds_to_hours(task.duration_s)
-        advised: Offer | None = None
-        if advice is not None:
-            work = _work_of(task, machine.instance if machine and basis != "assumed machine" else None)
-            enough = self._enough(task, advice.cpu, mb_to_mib(advice.memory_mb), advice.gpu)
-            advised = next(iter(cheapest_for(enough[: candidates(1, work, advice.cpu)], work)), None)
-        spot_usd = None
-        if advised is not None and advised.run_hours is not None:
-            spot_usd = spot_cost(advised.price_usd_per_hour, advised.run_hours)
+        work = _work_of(task, machine.instance if machine and basis != "assumed machine" else None)
         return AttemptCost(
             usd=machine.price_usd_per_hour * share * hours if machine else None,
             basis=basis,
             hours=hours,
-            advised_usd=advised.run_cost_usd if advised else None,
-            advised_hours=advised.run_hours if advised else None,
-            spot_usd=spot_usd,
-            advised=advised,
             machine=machine,
             share=share,
             note=note,
+            **self._advised(task, work, advice),
         )
+
+    def _advised(self, task: TaskSummary, work: Work, advice: Recommendation | None) -> dict[str, Any]:
+        """The fields of a cost that are of the advice."""
+        if advice is None:
+            return {}
+        enough = self._enough(task, advice.cpu, mb_to_mib(advice.memory_mb), advice.gpu)
+        advised = next(iter(cheapest_for(enough[: candidates(1, work, advice.cpu)], work)), None)
+        if advised is None or advised.run_hours is None:
+            return {}
+        return {
+            "advised": advised,
+            "advised_usd": advised.run_cost_usd,
+            "advised_hours": advised.run_hours,
+            "spot_usd": spot_cost(advised.price_usd_per_hour, advised.run_hours),
+        }
+
+    def with_request_of(self, task: TaskSummary, now: TaskSummary, advice: Recommendation | None) -> AttemptCost:
+        """As :meth:`of`, of an attempt as it would cost today: with what a later one asked for, and where that ran.
+
+        Where both asked for the same, it is the attempt's own cost. Otherwise ``hours`` is the time that its work would
+        take on the CPUs that are asked for now.
+        """
+        if _asked(task) == _asked(now):
+            return self.of(task, advice)
+        moved = replace(task, **{name: getattr(now, name) for name in _OF_A_REQUEST})
+        own, own_basis, _, _ = self._own(task)
+        work = _work_of(task, own.instance if own and own_basis != "assumed machine" else None)
+        machine, _, share, _ = self._own(moved)
+        today_s = time_on(work, machine.instance.vcpus * share) if machine else work.wall_s
+        return replace(self.of(replace(moved, duration_s=today_s), None), **self._advised(moved, work, advice))
 
     def _own(self, task: TaskSummary) -> tuple[Offer | None, Basis, float, str | None]:
         """The machine that the attempt is charged for, on what basis, how much of it, and what must be said."""
@@ -154,6 +189,10 @@ class Costing:
             offers = cheapest(self._catalog, need, vendor=place.vendor, region=place.region, limit=CANDIDATES)
             self._found[key] = offers
         return self._found[key]
+
+
+def _asked(task: TaskSummary) -> tuple[float | None, float | None, int]:
+    return task.request_cpu, task.request_memory_mb, task.request_gpu or 0
 
 
 def _work_of(task: TaskSummary, machine: InstanceType | None) -> Work:

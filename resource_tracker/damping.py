@@ -86,6 +86,12 @@ def advised_for(advice: Recommendation, request: ResourceRequest) -> dict[str, i
     return ({"gpu": 0} if asked_for(request).get("gpu") else {}) | advice.arguments()
 
 
+def is_as_asked(advice: Recommendation, request: ResourceRequest) -> bool:
+    """Whether the step may stay as it is: it asks for just what is advised."""
+    asked = asked_for(request)
+    return bool(asked) and all(asked.get(name) == amount for name, amount in advised_for(advice, request).items())
+
+
 def halved(advice: Recommendation, request: ResourceRequest) -> dict[str, int]:
     """The estimated numbers, by name, of which the advice asks for more, so as not to cut too much at once."""
     asked, now = asked_for(request), advice.arguments()

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from resource_tracker.costs import Costing
+from resource_tracker.damping import is_as_asked
 from resource_tracker.dataclass import dataclass
 from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskSummary
+from resource_tracker.step_advice import newest_first
+from resource_tracker.summary import request_of
 
 T = TypeVar("T")
 
@@ -36,7 +39,10 @@ class Saving:
 def saving_of_step(
     costing: Costing, attempts: Iterable[TaskSummary], advice: Recommendation | NoRecommendation
 ) -> Saving:
-    """What the advice saves in a run that is like those of the attempts.
+    """What the advice saves in a run like those of the attempts, over what the newest of them asked for.
+
+    Tasks and their durations are those of all the runs; what older ones asked for is no longer in force, and counts
+    for nothing. A request that is as advised saves nothing, whatever machine it runs on.
 
     Parameters
     ----------
@@ -50,11 +56,14 @@ def saving_of_step(
     """
     attempts = list(attempts)
     advised = advice if isinstance(advice, Recommendation) else None
-    costs = [costing.of(attempt, advised) for attempt in attempts]
+    now = newest_first(attempts)[0] if attempts else None
+    costs = [costing.with_request_of(attempt, now, advised) for attempt in attempts if now is not None]
     runs = len({attempt.run_id for attempt in attempts})
+    usd = _mean([cost.usd for cost in costs], runs)
+    as_it_is = now is not None and advised is not None and is_as_asked(advised, request_of(now))
     return Saving(
-        usd_per_run=_mean([cost.usd for cost in costs], runs),
-        advised_usd_per_run=_mean([cost.advised_usd for cost in costs], runs),
+        usd_per_run=usd,
+        advised_usd_per_run=usd if as_it_is else _mean([cost.advised_usd for cost in costs], runs),
         assumed=_distinct(cost.machine for cost in costs if cost.machine and cost.assumed),
         notes=_distinct(cost.note for cost in costs if cost.note and not cost.assumed),
     )

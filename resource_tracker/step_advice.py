@@ -94,14 +94,14 @@ def advise_step(
     steps = sorted({task.step for task in tasks})
     if len(steps) > 1:
         raise ValueError(f"attempts of several steps: {', '.join(steps)}")
-    newest_first = sorted(tasks, key=_finished_at, reverse=True)
-    measured = [task for task in newest_first if _is_measured(task)]
-    request = request_of((measured or newest_first)[0]) if newest_first else ResourceRequest()
-    pure = estimate(measured or newest_first, request, policy=policy, input_bytes=input_bytes)
+    attempts = newest_first(tasks)
+    measured = [task for task in attempts if _is_measured(task)]
+    request = request_of(attempts[0]) if attempts else ResourceRequest()
+    pure = estimate(measured or attempts, request, policy=policy, input_bytes=input_bytes)
     advice = pure
     if isinstance(pure, Recommendation):
         printed = damped(pure, request)
-        advice = replace(printed, notes=(*printed.notes, *notes_for(newest_first, request, printed, instances)))
+        advice = replace(printed, notes=(*printed.notes, *notes_for(attempts, request, printed, instances)))
     return StepAdvice(
         step=steps[0] if steps else "",
         runs=len({task.run_id for task in measured}),
@@ -113,6 +113,11 @@ def advise_step(
         bound=bound_of_step(tasks),
         notes=tuple(note for note in (*_notes(advice), without_trace(tasks)) if note),
     )
+
+
+def newest_first(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:
+    """Attempts that were measured before those of which only the times are known; each of these the newest first."""
+    return sorted(tasks, key=lambda task: (_is_measured(task), _finished_at(task)), reverse=True)
 
 
 def _notes(advice: Recommendation | NoRecommendation) -> tuple[str, ...]:

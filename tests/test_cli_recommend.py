@@ -17,9 +17,11 @@ from resource_tracker.cli.recommend_diff import print_diff
 from resource_tracker.cli.recommend_view import show_recommendations
 from resource_tracker.cli.recommendations import Recommendations, recommendations
 from resource_tracker.cli.terminal import Table, Terminal, plain_table
+from resource_tracker.costs import Costing
 from resource_tracker.errors import NotTrackedError, SettingError
 from resource_tracker.flow_source import read_flow
 from resource_tracker.flows.recent_runs import RecentRuns
+from resource_tracker.review import build_review
 from resource_tracker.run_attempts import Attempt, RunAttempts
 from resource_tracker.sizing import Policy
 from resource_tracker.source_text import SourceText
@@ -81,6 +83,55 @@ def test_savings_add_up() -> None:
     assert per_run == pytest.approx(sum(amount for amount in saved if amount), abs=0.01)
     assert per_month == pytest.approx(sum(amount for amount in saved if amount) * 365.25 / 12, rel=0.02)
     assert "A month is 30 runs, as often as the flow runs at present (by its latest 7 runs)." in lines
+
+
+@pytest.mark.parametrize("known_machines", [False, True])
+def test_what_older_runs_asked_for_saves_nothing(known_machines: bool) -> None:
+    """Once an advice was taken, what it saved is saved: only the request in force and the advice are compared."""
+    wasteful = {"request_cpu": 16.0, "request_memory_mb": 64000.0, "instance_type": known_machines and "m5.4xlarge"}
+    now, *older = week("resources", known_machines=known_machines).runs
+    changed = [with_decorators(run, "resources", **{k: v for k, v in wasteful.items() if v}) for run in older]
+    for before, after in zip(advised(recent(now, *older)).steps, advised(recent(now, *changed)).steps, strict=True):
+        assert before.advice.advice == after.advice.advice
+        assert after.saving.usd_per_run == pytest.approx(before.saving.usd_per_run)
+        assert after.saving.saved_per_run == pytest.approx(before.saving.saved_per_run)
+        assert [offer.instance.name for offer in after.saving.assumed] == [
+            offer.instance.name for offer in before.saving.assumed
+        ]
+
+
+def test_savings_agree_with_the_review_of_the_run() -> None:
+    """Both reckon alike: of one run, each step saves the same in either."""
+    run = week("resources", known_machines=False).runs[0]
+    saved = {step.name: step.saving.saved_per_run for step in advised(recent(run)).steps}
+    changes = build_review(run, catalog=load_bundled()).changes
+    assert len(changes) >= 3
+    for change in changes:
+        assert saved[change.step] == pytest.approx(change.saving_usd)
+
+
+def test_a_request_that_is_as_advised_saves_nothing() -> None:
+    """A machine that happens to be dear is not what the advice is about."""
+    advice = advised(week("resources"), "start").steps[0]
+    assert advice.advised is not None
+    found = week("resources")
+    as_advised = {"request_cpu": 1.0, "request_memory_mb": 256.0, "instance_type": "m5.4xlarge"}
+    runs = [with_decorators(run, "resources", **as_advised) for run in found.runs]
+    start = advised(recent(*runs), "start").steps[0]
+    assert start.suffices and start.saving.saved_per_run == 0
+
+
+def test_work_takes_longer_on_the_fewer_cores_that_are_asked_for_now() -> None:
+    """What an older run did on four busy cores in a minute takes about four on one."""
+    fast = replace(
+        fake_run(1).attempts[0].summary or pytest.fail("no summary"),
+        **{"request_cpu": 4.0, "request_memory_mb": 8000.0, "vendor": None, "instance_type": None},
+        **{"cpu_mean_cores": 4.0, "cpu_max_cores": 4.0, "cpu_limit": 4.0, "duration_s": 60.0},
+    )
+    slow = replace(fast, request_cpu=1.0, request_memory_mb=3000.0, run_id="2", cpu_limit=1.0)
+    found = Costing(load_bundled()).with_request_of(fast, slow, None)
+    assert found.hours == pytest.approx(4 * 60 / 3600) and found.machine is not None
+    assert found.usd == pytest.approx(found.machine.price_usd_per_hour * found.hours)
 
 
 def test_assumed_machines_are_labelled() -> None:

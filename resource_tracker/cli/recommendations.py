@@ -10,7 +10,7 @@ from typing import Any
 from resource_tracker.catalog_model import Catalog
 from resource_tracker.cost_model import runs_per_month
 from resource_tracker.costs import Costing
-from resource_tracker.damping import advised_for, asked_for
+from resource_tracker.damping import advised_for, asked_for, is_as_asked
 from resource_tracker.decorator_edits import Amount
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.recent_runs import RecentRuns
@@ -57,8 +57,7 @@ class StepRecommendation:
     @property
     def suffices(self) -> bool:
         """Whether the step may stay as it is."""
-        amounts = self.amounts().values()
-        return bool(self.asked) and all(amount.asked == amount.advised for amount in amounts)
+        return self.advised is not None and is_as_asked(self.advised, self.advice.request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
