@@ -8,11 +8,10 @@ leave it out. Anything else raises :data:`SCHEMA_VERSION` and adds a migration a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from resource_tracker.columns import PROCESS_COLUMNS, SYSTEM_COLUMNS
-from resource_tracker.dataclass import dataclass
+from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.errors import ArtifactError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import compact, conform

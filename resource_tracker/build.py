@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from resource_tracker.bounds import bound_of
 from resource_tracker.catalog_model import Catalog
+from resource_tracker.dataclass import replace
 from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.history import build_history
 from resource_tracker.machines import with_gpus

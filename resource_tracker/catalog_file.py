@@ -11,9 +11,10 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from resource_tracker.catalog_model import PriceSource, RegionPrices
+from resource_tracker.dataclass import dataclass, field_names
 from resource_tracker.errors import CatalogError
 from resource_tracker.records import InstanceType
 
@@ -135,7 +136,8 @@ class Prices(Mapping[tuple[str, str], RegionPrices]):
         return len(self._read)
 
 
-class _Types(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Types:
     """The columns of a vendor's types. ``rows``: where a name stands."""
 
     vendor: str
@@ -149,7 +151,7 @@ class _Types(NamedTuple):
         return InstanceType(vendor=self.vendor, **values | {"burstable": bool(values["burstable"])})
 
 
-_TYPE_COLUMNS = tuple(name for name in InstanceType.__dataclass_fields__ if name != "vendor")
+_TYPE_COLUMNS = tuple(name for name in field_names(InstanceType) or () if name != "vendor")
 
 
 def _types(vendor: str, listed: dict[str, list[Any]]) -> _Types:

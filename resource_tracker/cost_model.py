@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
-from resource_tracker.dataclass import dataclass
+from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.records import InstanceType, Offer
 from resource_tracker.units import seconds_to_hours
 

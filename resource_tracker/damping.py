@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
+from resource_tracker.dataclass import replace
 from resource_tracker.records import Recommendation, ResourceRequest
 
 MOST_CUT = 0.5

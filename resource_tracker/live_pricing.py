@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from resource_tracker.catalog_model import Catalog
+from resource_tracker.dataclass import replace
 from resource_tracker.errors import CatalogError
 from resource_tracker.keeper import Keeper
 from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR

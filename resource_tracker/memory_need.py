@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
+from resource_tracker.dataclass import replace
 from resource_tracker.history import overall_peak_kib
 from resource_tracker.needs import Amount, known
 from resource_tracker.records import NoRecommendation, TaskSummary

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import types
-from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from resource_tracker.dataclass import field_names, required_names
 from resource_tracker.errors import ArtifactError
 
 T = TypeVar("T")
@@ -14,8 +14,9 @@ T = TypeVar("T")
 
 def to_plain(value: Any) -> Any:
     """A record as a dict of its fields, tuples as lists; builtins and frames stay."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    names = field_names(value)
+    if names is not None:
+        return {name: to_plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
     if isinstance(value, dict):
@@ -54,16 +55,12 @@ def from_plain(cls: type[T], value: object, where: str) -> T:
 @cache
 def _fields(cls: type[Any]) -> tuple[tuple[str, Any, bool, frozenset[type]], ...]:
     """Name, type and "has no default" of each field, and classes whose instances need no closer look."""
-    hints = get_type_hints(cls)
-    return tuple(
-        (
-            field.name,
-            hints[field.name],
-            field.default is MISSING and field.default_factory is MISSING,
-            _plain_classes(hints[field.name]),
-        )
-        for field in fields(cls)
-    )
+    texts: dict[str, str] = cls.__annotations__
+    # Each annotation is compiled: a summary has fifty of them, of ten kinds.
+    body = {"__annotations__": {text: text for text in texts.values()}, "__module__": cls.__module__}
+    hints = get_type_hints(type(cls.__name__, (), body))
+    required = required_names(cls)
+    return tuple((name, hints[text], name in required, _plain_classes(hints[text])) for name, text in texts.items())
 
 
 def _plain_classes(hint: Any) -> frozenset[type]:
@@ -87,7 +84,7 @@ def _read(hint: Any, value: object, where: str) -> Any:
         return tuple(_read(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if origin is dict:
         return _read_dict(arguments, value, where)
-    if is_dataclass(hint) and isinstance(hint, type):
+    if isinstance(hint, type) and field_names(hint) is not None:
         return from_plain(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return value  # a whole number: JSON and users write 5 for 5.0

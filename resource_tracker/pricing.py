@@ -7,10 +7,10 @@ in ``docs/pricing.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.cost_model import Work, candidates, cheapest_for, share_note, share_of, spot_cost
+from resource_tracker.dataclass import replace
 from resource_tracker.machines import Need, architecture_of, cheapest
 from resource_tracker.places import place_of
 from resource_tracker.records import (

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from resource_tracker.damping import damped
+from resource_tracker.dataclass import replace
 from resource_tracker.memory_need import LEAST_MB, UNLISTED_RUN, as_asked, memory_need, peak_kib, round_up_mb
 from resource_tracker.needs import Amount, cpu_need, disk_need, gpu_need, known, shared_memory_need
 from resource_tracker.notes import notes_for

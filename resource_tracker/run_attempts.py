@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
-from resource_tracker.dataclass import dataclass
+from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.records import Status, TaskSummary
 
 

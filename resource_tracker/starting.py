@@ -10,9 +10,9 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from resource_tracker.bundled import pynvml_file
+from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ParseError, TrackerError, is_of_a_signal_handler
 from resource_tracker.launch import Launch
 from resource_tracker.sampler.aftermath import remove_spool
@@ -21,7 +21,8 @@ from resource_tracker.sampler.gpu import library_found
 from resource_tracker.spool_dirs import default_parents, make_spool_dir, start_time_of, sweep_dead_spools
 
 
-class Starting(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Starting:
     """A sampler that waits for the word to take its first reading."""
 
     pid: int
@@ -52,7 +53,8 @@ class Starting(NamedTuple):
         remove_spool(self.spool_dir)
 
 
-class Begun(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Begun:
     """A measurement that was begun: the sampler, or the reason why there is none."""
 
     pid: int

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from resource_tracker.bounds import Bound, bound_of_step
 from resource_tracker.damping import damped
-from resource_tracker.dataclass import dataclass
+from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.needs import busy_cores, known
 from resource_tracker.notes import notes_for, without_trace

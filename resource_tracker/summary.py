@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields, replace
 from typing import Any
 
+from resource_tracker.dataclass import defaults_of, field_names, replace
 from resource_tracker.errors import ArtifactError
 from resource_tracker.plain import from_plain
 from resource_tracker.records import (
@@ -21,6 +21,8 @@ from resource_tracker.records import (
 from resource_tracker.units import mib_to_kib
 
 SUMMARY_VERSION = 1
+SUMMARY_FIELD = "resource-tracker-summary"
+"""Under this name a task's metadata keeps it."""
 AT_LIMIT = 0.95
 """A peak of at least this share of the limit counts as having reached it."""
 OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "ArrowMemoryError")
@@ -141,8 +143,9 @@ def encode_summary(summary: TaskSummary) -> str:
     ArtifactError
         A name in it is absurdly long.
     """
-    values = {field: _finite(getattr(summary, field.name)) for field in fields(summary)}
-    kept = {field.name: value for field, value in values.items() if value is not None or field.default is not None}
+    values = {name: _finite(getattr(summary, name)) for name in field_names(summary) or ()}
+    defaults = defaults_of(summary)
+    kept = {name: value for name, value in values.items() if value is not None or defaults.get(name, ...) is not None}
     text = json.dumps({"v": SUMMARY_VERSION, **kept}, separators=(",", ":"), allow_nan=False)
     if len(text) > MAX_SUMMARY_BYTES:
         raise ArtifactError(f"the summary takes {len(text)} bytes, more than {MAX_SUMMARY_BYTES}")
@@ -170,7 +173,7 @@ def decode_summary(text: str) -> TaskSummary:
             "upgrade metaflow-resource-tracker"
         )
     summary = from_plain(TaskSummary, found, "summary")
-    for name in summary.__dataclass_fields__:
+    for name in field_names(summary) or ():
         value = getattr(summary, name)
         if isinstance(value, float) and not math.isfinite(value):
             raise ArtifactError(f"summary.{name} is {value}, not a finite number")

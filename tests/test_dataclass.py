@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from resource_tracker.dataclass import dataclass
+from resource_tracker.dataclass import dataclass, defaults_of, field_names, replace, required_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +119,77 @@ def test_takes_values_by_position_where_asked_for(standard):
     for values, named in (((), {}), ((1, 2, 3), {}), ((1,), {"x": 1})):
         with pytest.raises(TypeError):
             kind(*values, **named)
+
+
+def test_fields_are_those_of_the_standard_one():
+    """Names, types, defaults and keyword-only of each field; the names also without the standard library."""
+    ours, theirs = dataclasses.fields(Quick), dataclasses.fields(Standard)
+    for name in ("name", "type", "default", "default_factory", "kw_only", "init", "repr", "compare"):
+        assert [getattr(field, name) for field in ours] == [getattr(field, name) for field in theirs]
+    assert field_names(Quick) == field_names(Quick(name="a")) == ("name", "share", "marks")
+    assert field_names("text") is None
+    assert defaults_of(Quick) == {"share": None}
+    assert required_names(Quick) == {"name"}
+
+
+def test_fields_are_looked_into_once_and_are_those_of_the_class_itself():
+    """What was made when somebody asked stays, and a class derived from a record has its fields."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Fresh:
+        size: int = 3
+
+    class Derived(Fresh):
+        __slots__ = ()
+
+    assert dataclasses.fields(Derived) == dataclasses.fields(Fresh) == dataclasses.fields(Fresh(size=4))
+    assert Derived(size=2) != Fresh(size=2)
+    assert Fresh.__dataclass_fields__ is Fresh.__dataclass_fields__
+
+
+def test_replaces_without_the_standard_library():
+    """``replace`` gives a changed copy, as do the standard library's, and refuses what is no field."""
+    assert replace(Quick(name="a"), share=1.0) == Quick(name="a", share=1.0)
+    with pytest.raises(TypeError, match="'colour'"):
+        replace(Quick(name="a"), colour="red")
+    with pytest.raises(TypeError, match="'colour'"):
+        dataclasses.replace(Quick(name="a"), colour="red")
+
+
+def _derived() -> type:
+    class Derived(Quick):
+        more: int = 0
+
+    return Derived
+
+
+def _with_post_init() -> type:
+    class Checked:
+        name: str
+
+        def __post_init__(self) -> None: ...
+
+    return Checked
+
+
+def _made(**body: object) -> type:
+    return type("Made", (), {"__annotations__": {"size": "int", "name": "str"}, **body})
+
+
+@pytest.mark.parametrize(
+    ("cls", "named"),
+    [
+        (_derived(), "bases"),
+        (_with_post_init(), "__post_init__"),
+        (_made(__annotations__={"size": "ClassVar[int]"}), "class variables"),
+        (_made(__annotations__={"size": "dataclasses.InitVar[int]"}), "class variables"),
+        (_made(name=[]), "mutable defaults"),
+        (_made(name=dataclasses.field(default_factory=str, compare=False)), "options of fields"),
+        (_made(name=dataclasses.field(default="a")), "options of fields"),
+        (_made(size=1), "behind those with one"),
+    ],
+)
+def test_refuses_what_it_does_not_make_alike(cls, named):
+    """A class that would come out other than the standard library's is refused when it is made."""
+    with pytest.raises(TypeError, match=named):
+        dataclass(frozen=True, slots=True)(cls)

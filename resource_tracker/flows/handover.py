@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from resource_tracker.dataclass import dataclass
+from resource_tracker.dataclass import dataclass, field_names
 from resource_tracker.errors import ArtifactError
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, MARKER_VARIABLE
 from resource_tracker.records import CloudInfo, TaskSummary
@@ -186,7 +186,7 @@ def _cloud_fields() -> dict[str, Any]:
     from resource_tracker.cloud import cached_discover
 
     cloud = cached_discover()
-    return {name: getattr(cloud, name) for name in CloudInfo.__dataclass_fields__}
+    return {name: getattr(cloud, name) for name in field_names(CloudInfo) or ()}
 
 
 def _cloud_from(fields: dict[str, Any] | None) -> CloudInfo | None:

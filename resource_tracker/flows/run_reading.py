@@ -14,9 +14,8 @@ from typing import Any
 from resource_tracker.errors import ArtifactError
 from resource_tracker.records import TaskSummary
 from resource_tracker.run_attempts import RunAttempts, TaskFacts, attempts_of
-from resource_tracker.summary import decode_summary
+from resource_tracker.summary import SUMMARY_FIELD, decode_summary
 
-SUMMARY_FIELD = "resource-tracker-summary"
 _BEGAN, _ENDED, _CLONED = "attempt", "attempt_ok", "origin-task-id"
 _FIELDS = frozenset({SUMMARY_FIELD, _BEGAN, _ENDED, _CLONED})
 _FILE_PREFIX = "sysmeta_"

@@ -10,7 +10,6 @@ import atexit
 import os
 import platform
 import sys
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from resource_tracker.artifact import to_artifact
 from resource_tracker.build import build_record, history_of
 from resource_tracker.bundled import use_bundled
 from resource_tracker.catalog import load_bundled
+from resource_tracker.dataclass import replace
 from resource_tracker.errors import CatalogError
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
 from resource_tracker.flows.cards import CardStore

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resource_tracker.flows.run_reading import SUMMARY_FIELD, summaries_of_step
 from resource_tracker.records import TaskSummary
-from resource_tracker.summary import encode_summary
+from resource_tracker.summary import SUMMARY_FIELD, encode_summary
 
 __all__ = ["SUMMARY_FIELD", "read_summaries", "write_summary"]
 
@@ -41,6 +40,8 @@ def read_summaries(
     max_runs : int
         Stop after this many runs with a summary of the step.
     """
+    from resource_tracker.flows.run_reading import summaries_of_step  # a task only writes its own
+
     found: list[TaskSummary] = []
     runs_found = 0
     for run_id in _recent_runs(provider, flow_name, namespace, current_run_id):
