@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from resource_tracker.catalog_model import Catalog
 from resource_tracker.damping import advised_for, asked_for
@@ -13,6 +13,9 @@ from resource_tracker.review_records import AttemptReview, Change, StepReview
 from resource_tracker.run_attempts import RunAttempts
 from resource_tracker.sizing import Policy
 from resource_tracker.step_advice import StepAdvice, advise_step
+from resource_tracker.units import kib_to_mb, kib_to_mb_ceil
+
+_NAMES = {"cpu": "CPUs", "gpu": "GPUs", "shared_memory": "shared memory"}
 
 
 def advice_for(
@@ -42,9 +45,9 @@ def change_of(
     differing = {
         name: amount for name, amount in advised_for(advice, found.request).items() if amount != asked.get(name)
     }
-    asks_for_more = bool(asked) and any(amount > asked.get(name, 0) for name, amount in differing.items())
+    shortfall = _shortfall(found, asked, {name for name in differing if differing[name] > asked.get(name, 0)})
     saving = sum(_saving(one, pricer) for one in step.attempts) if differing else 0.0
-    if saving <= 0 and not asks_for_more:
+    if saving <= 0 and not shortfall:
         return None
     return Change(
         step=step.name,
@@ -53,8 +56,20 @@ def change_of(
         saving_usd=saving,
         per_month_usd=None if per_month is None else saving * per_month,
         reason=" ".join(advice.reasons[name] for name in differing if advice.reasons.get(name)),
+        shortfall=shortfall,
         notes=found.notes,
     )
+
+
+def _shortfall(found: StepAdvice, asked: Mapping[str, float], raised: Collection[str]) -> str:
+    """That the step asks for too little, of what, and by which peak where memory went above the request."""
+    if not asked or not raised:
+        return ""
+    peak_kib, memory_mb = found.used.memory_peak_kib, asked.get("memory")
+    if "memory" in raised and memory_mb and peak_kib and kib_to_mb(peak_kib) > memory_mb:
+        peak = f"its peak, {kib_to_mb_ceil(peak_kib):,} MB, is above the {memory_mb:,.0f} MB asked for"
+        return f"Asks for too little memory: {peak}."
+    return f"Asks for too little: {', '.join(_NAMES.get(name, name) for name in sorted(raised))}."
 
 
 def _asked_text(advice: Recommendation, asked: Mapping[str, float]) -> str:

@@ -56,9 +56,15 @@ class StepReview:
         return sorted(duration for duration in known if duration is not None)
 
 
+CENT, RUNS_IF_UNKNOWN = 0.01, 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What to ask for in a step, and what that saves in a run like this one; negative where it costs more."""
+    """What to ask for in a step, and what that saves in a run like this one; negative where it costs more.
+
+    ``shortfall`` says, of a step that asks for less than it needs, what is too little; it is empty of any other.
+    """
 
     step: str
     text: str
@@ -66,7 +72,14 @@ class Change:
     saving_usd: float
     per_month_usd: float | None
     reason: str
+    shortfall: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether it saves a cent in a month, or where the flow's rate is not known, in a thousand runs."""
+        often = self.saving_usd * RUNS_IF_UNKNOWN if self.per_month_usd is None else self.per_month_usd
+        return often >= CENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

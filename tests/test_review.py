@@ -116,6 +116,73 @@ def test_a_change_names_the_decorator_that_has_the_numbers(chosen: tuple[str, ..
         assert ("The disk became at most 1.0 GB fuller" in change.reason) == bool(chosen)
 
 
+def of_join(run: RunAttempts, **changes: object) -> RunAttempts:
+    """The run's join alone, on a machine that is not known."""
+    attempts = [
+        replace(a, summary=a.summary and replace(a.summary, vendor=None, **changes))
+        for a in run.attempts
+        if a.step == "join"
+    ]
+    return replace(run, attempts=tuple(attempts))
+
+
+def shown(found: RunReview) -> str:
+    stream = io.StringIO()
+    show_review(Terminal(stream), found)
+    return stream.getvalue().replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_change_that_saves_says_where_too_little_is_asked_for() -> None:
+    """Fewer CPUs save more than the memory costs that is too little: that it is too little must not go under."""
+    found = build_review(of_join(fake_run(3), request_cpu=32.0, request_memory_mb=8000.0), catalog=CATALOG)
+    (change,) = found.changes
+    words = "Asks for too little memory: its peak, 9,438 MB, is above the 8,000 MB asked for."
+    assert change.step == "join" and change.shortfall == words and found.needs == ()
+    assert words in shown(found) and words in render_review(found)
+    assert all(change.shortfall == "" for change in review().changes)
+
+
+def test_savings_of_less_than_a_cent_a_month_are_none() -> None:
+    """A step of a few milliseconds is nothing to work on, however much too much it asks for."""
+    short = of_join(fake_run(3), duration_s=0.01, request_cpu=4.0)
+    found = build_review(short, catalog=CATALOG)
+    assert found.totals.usd and found.changes == found.needs == ()
+    assert "No step asks for so much more than it needs that changing it would be worth a cent a month." in shown(found)
+    often = build_review(short, catalog=CATALOG, run_starts=[60.0 * minute for minute in range(1500)])
+    assert [change.step for change in often.changes] == ["join"]
+
+
+def test_dollars_and_hours_are_of_as_many_runs() -> None:
+    """Beside the dollars of a thousand runs stand the core-hours and GiB-hours of a thousand."""
+    found = build_review(of_join(fake_run(3), duration_s=1.0, cpu_mean_cores=4.0), catalog=CATALOG)
+    (sentence,) = build_page(found).sentences
+    assert sentence.startswith("$") and " went to CPUs that stood idle (" in sentence, sentence
+    hours = float(re.findall(r"\(([\d.]+)\s+core-hours\)", sentence)[0])
+    assert hours == pytest.approx(4 * 1000 / 3600, rel=0.05)
+
+
+def test_what_is_as_before_is_no_cause_for_alarm() -> None:
+    """No lost attempt now and before is the same; a step that costs nothing to speak of may cost twice that."""
+    now, before = fake_run(2), fake_run(2, days_ago=1)
+
+    def with_end(run: RunAttempts, duration_s: float) -> RunAttempts:
+        attempts = [a for a in run.attempts if not a.lost]
+        return replace(
+            run,
+            attempts=tuple(
+                replace(a, summary=a.summary and replace(a.summary, duration_s=duration_s)) if a.step == "end" else a
+                for a in attempts
+            ),
+        )
+
+    found = build_review(with_end(now, 0.2), catalog=CATALOG, earlier=[with_end(before, 0.1)])
+    rows = {row.name: row for row in build_page(found).metrics}
+    assert rows["Lost attempts"].change == "same"
+    assert rows["Cost of end"].change.strip("×") == "2" and not rows["Cost of end"].worse
+    dear = build_review(with_end(now, 2000), catalog=CATALOG, earlier=[with_end(before, 1000)])
+    assert {row.name: row for row in build_page(dear).metrics}["Cost of end"].worse
+
+
 def test_without_a_known_machine_one_is_assumed_and_named() -> None:
     """A local run is counted on the cheapest machine that fits what each step asks for, and says so."""
     found = review(known_machines=False)

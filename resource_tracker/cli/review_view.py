@@ -5,7 +5,7 @@ from __future__ import annotations
 from resource_tracker.cli.terminal import Table, Terminal
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs
-from resource_tracker.report.review_model import ReviewPage, build_page, costs_of_review
+from resource_tracker.report.review_model import ChangeRow, ReviewPage, build_page, costs_of_review
 from resource_tracker.report.review_steps import Part, StepRow, TaskRow
 from resource_tracker.report.review_words import SHOWN_CHANGES
 from resource_tracker.review_records import RunReview, StepReview
@@ -38,6 +38,7 @@ def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs) -> None:
         asked = f" instead of {change.asked}" if change.asked else ""
         terminal.line(f"  {change.step} saves {change.saving}{of}{month}")
         terminal.line(f"    {change.code}{asked}")
+        _show_shortfall(terminal, change)
     if page.changes_aside:
         terminal.line(f"  {page.changes_aside}")
     if page.needs:
@@ -47,6 +48,12 @@ def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs) -> None:
             asked = f" instead of {change.asked}" if change.asked else ""
             terminal.line(f"  {change.step}")
             terminal.line(f"    {change.code}{asked}")
+            _show_shortfall(terminal, change)
+
+
+def _show_shortfall(terminal: Terminal, change: ChangeRow) -> None:
+    if change.shortfall:
+        terminal.paragraph(change.shortfall, indent=4)
 
 
 def _show_steps(terminal: Terminal, review: RunReview, page: ReviewPage, with_tasks: bool) -> None:

@@ -69,9 +69,12 @@ def comparison(record: TaskRecord) -> Comparison:
 
 
 def metric(
-    name: str, now: float | None, earlier: list[float | None], text: Callable[[float | None], str]
+    name: str, now: float | None, earlier: list[float | None], text: Callable[[float | None], str], noise: float = 0.0
 ) -> Metric | None:
-    """`now` beside `earlier` values, oldest first; ``None`` where no earlier one is known."""
+    """`now` beside `earlier` values, oldest first; ``None`` where no earlier one is known.
+
+    A difference up to `noise` is none that anybody should be warned of.
+    """
     before = [value for value in earlier if value is not None and math.isfinite(value)]
     if not before:
         return None
@@ -89,7 +92,7 @@ def metric(
         usual=text(usual),
         range=_range(text(min(before)), text(max(before))),
         change=fmt.change(now, usual),
-        worse=name.startswith(_COUNTS) and now is not None and now > usual * _WORSE > 0,
+        worse=name.startswith(_COUNTS) and now is not None and now > max(usual * _WORSE, usual + noise) > 0,
     )
 
 

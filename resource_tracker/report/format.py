@@ -120,7 +120,11 @@ def percent(share: float | None) -> str:
 
 def change(now: float | None, before: float | None) -> str:
     """Relative change, signed: ``+12 %``; twice and more as a factor: ``3.1×``."""
-    if now is None or before is None or not before > 0 or not math.isfinite(now):
+    if now is None or before is None or not math.isfinite(now):
+        return UNKNOWN
+    if now == before:
+        return "same"
+    if not before > 0:
         return UNKNOWN
     ratio = now / before
     if ratio >= 2:

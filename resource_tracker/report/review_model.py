@@ -27,6 +27,8 @@ from resource_tracker.waste import Waste
 
 _CENT, _MANY = 0.01, 1000
 _LEAST_SHARE = 0.01
+_NOISE_SHARE = 0.01
+"""Of what the run cost: no step that became dearer by less is worth a warning."""
 _BADGES = {
     "ok": Badge(text="Succeeded", tone="good"),
     "failed": Badge(text="Failed", tone="bad"),
@@ -40,8 +42,10 @@ class ChangeRow(NamedTuple):
     asked: str
     code: str
     saving: str
+    costs_more: bool
     per_month: str
     reason: str
+    shortfall: str
     notes: tuple[str, ...]
 
 
@@ -144,8 +148,10 @@ def _change_row(change: Change, costs: Costs) -> ChangeRow:
         asked=change.asked,
         code=change.text,
         saving=fmt.usd(abs(change.saving_usd) * costs.runs),
+        costs_more=change.saving_usd < 0,
         per_month=month,
         reason=change.reason,
+        shortfall=change.shortfall,
         notes=change.notes,
     )
 
@@ -186,14 +192,15 @@ def _legend(waste: Waste, costs: Costs, usd: float | None) -> tuple[Fact, ...]:
 def _metrics(review: RunReview, costs: Costs) -> tuple[Metric, ...]:
     """The whole run, then its dearest steps, beside the runs before it."""
     this, earlier = review.totals, list(reversed(review.earlier))
+    noise = max(_NOISE_SHARE * (this.usd or 0.0), _CENT / _MANY)
     rows = [
-        metric("Cost", this.usd, [run.usd for run in earlier], costs.text),
-        metric("Bought nothing", this.wasted_usd, [run.wasted_usd for run in earlier], costs.text),
+        metric("Cost", this.usd, [run.usd for run in earlier], costs.text, noise),
+        metric("Bought nothing", this.wasted_usd, [run.wasted_usd for run in earlier], costs.text, noise),
         metric("Duration", this.wall_s, [run.wall_s for run in earlier], fmt.duration),
         metric("Lost attempts", float(this.lost), [float(run.lost) for run in earlier], fmt.count),
     ]
     dearest = sorted((s for s in review.steps if s.usd), key=lambda step: -(step.usd or 0.0))[:5]
     for step in dearest:
         before = [run.steps[step.name][0] for run in earlier if step.name in run.steps]
-        rows.append(metric(f"Cost of {step.name}", step.usd, before, costs.text))
+        rows.append(metric(f"Cost of {step.name}", step.usd, before, costs.text, noise))
     return tuple(row for row in rows if row is not None)

@@ -30,16 +30,18 @@ def sentences(review: RunReview, costs: Costs) -> tuple[str, ...]:
     waste = review.waste
     parts = []
     if waste.lost_usd > 0:
-        parts.append(f"{costs.text(waste.lost_usd)} went to {lost_attempts(review.totals.lost)}")
+        parts.append(f"{costs.text(waste.lost_usd)} to {lost_attempts(review.totals.lost)}")
     if waste.cpu_usd > 0:
-        parts.append(f"{costs.text(waste.cpu_usd)} to CPUs that stood idle ({_hours(waste.core_hours, 'core')})")
+        parts.append(f"{costs.text(waste.cpu_usd)} to CPUs that stood idle ({_hours(waste.core_hours, 'core', costs)})")
     if waste.memory_usd > 0:
-        parts.append(f"{costs.text(waste.memory_usd)} to memory that was never used ({_hours(waste.gib_hours, 'GiB')})")
+        unused = _hours(waste.gib_hours, "GiB", costs)
+        parts.append(f"{costs.text(waste.memory_usd)} to memory that was never used ({unused})")
     if waste.gpu_usd > 0:
-        parts.append(f"{costs.text(waste.gpu_usd)} to idle GPUs ({_hours(waste.gpu_hours, 'GPU')})")
+        parts.append(f"{costs.text(waste.gpu_usd)} to idle GPUs ({_hours(waste.gpu_hours, 'GPU', costs)})")
     if not parts:
         return ()
-    return (f"{fmt.joined(parts)}.",)
+    first, *others = parts
+    return (f"{fmt.joined([first.replace(' to ', ' went to ', 1), *others])}.",)
 
 
 def lost_attempts(count: int) -> str:
@@ -48,8 +50,9 @@ def lost_attempts(count: int) -> str:
     )
 
 
-def _hours(amount: float, unit: str) -> str:
-    return f"{fmt.trimmed(amount, 2)}{fmt.NBSP}{unit}-hours"
+def _hours(amount: float, unit: str, costs: Costs) -> str:
+    """Of as many runs as the dollars beside it."""
+    return f"{fmt.trimmed(amount * costs.runs, 2)}{fmt.NBSP}{unit}-hours"
 
 
 def assumed(review: RunReview) -> str:
@@ -87,7 +90,7 @@ def changes_aside(review: RunReview, costs: Costs) -> str:
 def no_changes(review: RunReview) -> str:
     if review.totals.usd is None:
         return "Without prices it is not known what would save money."
-    return "No step asks for so much more than it needs that changing it would save money."
+    return "No step asks for so much more than it needs that changing it would be worth a cent a month."
 
 
 def comparison_summary(review: RunReview) -> str:
