@@ -30,7 +30,7 @@ MAX_CHARS = 500
 
 ALLOWED = (
     "a number of bytes, the name of an attribute of the flow such as 'n_bytes', an expression of self such as "
-    "'len(self.rows) * 8' or 'os.path.getsize(self.path)', or a function of the flow such as lambda self: self.n * 8"
+    "'self.table.nbytes' or 'os.path.getsize(self.path)', or a function of the flow such as lambda self: self.n"
 )
 
 
@@ -98,6 +98,18 @@ def evaluate(text: str, names: dict[str, Any]) -> Any:
     allowed = {name: getattr(builtins, name) for name in BUILTINS}
     # As globals: what stands in a comprehension sees no locals.
     return eval(_compiled(text), {"__builtins__": allowed, "__name__": "input_size", **names})  # noqa: S307
+
+
+def attributes_of_self(text: str) -> set[str]:
+    """The ``NAME`` of each ``self.NAME`` that an expression reads; none of one that asks whether it is there."""
+    nodes = list(ast.walk(ast.parse(text, mode="eval")))
+    if any(isinstance(node, ast.Name) and node.id == "hasattr" for node in nodes):
+        return set()
+    return {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    }
 
 
 def _compiled(text: str) -> Any:

@@ -47,6 +47,7 @@ FLOW = """
         ("@track_resources(input_size='self.x +')", ["input_size='self.x +'", "no Python expression"]),
         ("@track_resources(input_size=[1])", ["input_size=[1]", "a number of bytes"]),
         ("@track_resources(input_size=lambda: 1)", ["<lambda>", "cannot be called with the flow"]),
+        ("@track_resources(input_size='self.gama*8')", ["names self.gama", "did you mean 'self.gamma'"]),
         ("@track_resources(artifact_name='not a name')", ["'not a name'", "identifier"]),
         ("@track_resources(artifact_name='alpha')", ["'alpha'", "parameter"]),
         ("@track_resources(artifact_name='beta')", ["'beta'", "class attribute"]),
@@ -76,3 +77,15 @@ def test_a_bad_environment_is_named(tmp_path: Path) -> None:
     assert run.returncode != 0
     assert "METAFLOW_RESOURCE_TRACKER_INTERVAL" in run.output
     assert "'never'" in run.output
+
+
+def test_asterisks_in_messages_are_seen(tmp_path: Path) -> None:
+    """Metaflow takes them for mark-up and swallows them: they are printed as their twins, on `--with` as well."""
+    folder = FlowFolder(tmp_path)
+    folder.write(FLOW.replace("{decorators}", ""))
+    run = folder.call("run", "--with", "track_resources:input_size=self.gamma * 8 * np.pi")
+    assert run.returncode != 0
+    assert "'self.gamma \N{ASTERISK OPERATOR} 8 \N{ASTERISK OPERATOR} np.pi'" in run.output
+    assert "Task is starting" not in run.output
+    run = folder.call("run", "--with", "track_resources:input_size=-5")
+    assert "'self.table.nbytes'" in run.output and "  8" not in run.output

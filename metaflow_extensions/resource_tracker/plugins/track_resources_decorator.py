@@ -9,6 +9,10 @@ from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULTS
 class TrackResourcesException(MetaflowException):
     headline = "@track_resources cannot be used like this"
 
+    def __init__(self, message):
+        # Metaflow prints what stands between two asterisks in another colour, and the asterisks not at all.
+        super().__init__(message.replace("*", "\N{ASTERISK OPERATOR}"))
+
 
 class TrackResourcesDecorator(StepDecorator):
     """
@@ -134,6 +138,10 @@ class TrackResourcesDecorator(StepDecorator):
                 from resource_tracker.flows.validation import check_prices_of
 
                 check_prices_of(settings.vendor, settings.region, live=settings.prices == "live")
+            if settings.enabled and isinstance(settings.input_size, str):
+                from resource_tracker.flows.flow_names import check_input_size
+
+                check_input_size(flow, settings.input_size)
         except SettingError as error:
             raise TrackResourcesException(str(error)) from None
         return settings
