@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from resource_tracker.cli import main
+from resource_tracker.cli.encoding import tolerate
 from resource_tracker.cli.messages import printable
 from resource_tracker.cli.terminal import Table, Terminal, display_width, plain_table
 from resource_tracker.cli.views import show_record, show_summary, show_tasks
@@ -30,6 +32,43 @@ def test_wide_and_combining_characters_are_aligned() -> None:
     assert [display_width(text) for text in ("abc", "日本", "e\u0301", "")] == [3, 4, 1, 0]
     lines = plain_table(table([["日本", "1", "x"], ["abcd", "2", "y"]])).splitlines()
     assert lines[1].index("1") + 2 == lines[2].index("2")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_an_encoding_without_our_characters(encoding: str) -> None:
+    """What the stream's encoding lacks is written plainly, one character for one, so that columns stay aligned."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    tolerate(stream)
+    Terminal(stream).table(table([["train ×3", "−5", "█▒░×"], ["日本", "–", "▁▄█"]]))
+    stream.flush()
+    lines = raw.getvalue().decode(encoding).splitlines()
+    expected = {
+        "ascii": ["train x3  -5     #=-x", "??      -      .:#"],
+        "latin-1": ["train ×3  -5     #=-×", "??      -      .:#"],
+        "cp1252": ["train ×3  -5     #=-×", "??      –      .:#"],
+        "utf-8": ["train ×3  −5     █▒░×", "日本      –      ▁▄█"],
+    }
+    assert lines[1:] == expected[encoding]
+
+
+def test_the_command_line_writes_in_any_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both standard streams are made so before anything is written."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="ascii") for _ in range(2)]
+    monkeypatch.setattr("sys.stdout", streams[0])
+    monkeypatch.setattr("sys.stderr", streams[1])
+    assert main(["--version"]) == 0
+    for stream in streams:
+        stream.write("3 × 4")
+        stream.flush()
+        assert stream.buffer.getvalue().endswith(b"3 x 4")  # type: ignore[attr-defined]
+
+
+def test_errors_that_somebody_chose_are_kept() -> None:
+    """``PYTHONIOENCODING=ascii:ignore`` is a wish of the user's."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="ignore")
+    tolerate(stream)
+    assert stream.errors == "ignore"
 
 
 def test_empty_columns_are_left_out() -> None:

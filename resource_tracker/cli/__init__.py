@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import resource_tracker
+from resource_tracker.cli.encoding import tolerate
 from resource_tracker.cli.messages import PROGRAM, say
 from resource_tracker.cli.parser import build_parser, parse
 from resource_tracker.errors import ResourceTrackerError
@@ -26,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_missing_streams()
+    tolerate(sys.stdout)
+    tolerate(sys.stderr)
     try:
         try:
             return _dispatch(arguments)

@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> int:
     if input_bytes is not None and not found.steps[0].input_known:
         say(f"{found.steps[0].name}: no attempt's input was measured: --input-bytes changes nothing")
     if options.json:
-        print(json.dumps(found.as_plain(), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(found.as_plain(), indent=2, allow_nan=False))
     elif source is not None:
         from resource_tracker.cli.recommend_diff import print_diff
 

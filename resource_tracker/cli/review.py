@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         from resource_tracker.report.review_data import review_data
 
-        print(json.dumps(review_data(review), indent=2, ensure_ascii=False))
+        print(json.dumps(review_data(review), indent=2))
     elif options.html is not None:
         _write(review, options.html)
     else:
