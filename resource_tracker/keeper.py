@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.errors import CatalogError
 from resource_tracker.keeper_cache import STALE_S, KeptRegion, Reply, ReplyCache, region_query
 from resource_tracker.keeper_http import Fetch, http_get
-from resource_tracker.keeper_reply import Listed, read_prices, region_id_in
+from resource_tracker.keeper_reply import Listed, left_out_text, read_prices, region_id_in
 from resource_tracker.machines import Need
 from resource_tracker.units import mib_to_gib
 
@@ -35,6 +36,8 @@ MOST_ROWS = 250
 """The API refuses a larger ``limit``."""
 MOST_PAGES = 40
 """Of one region: 10,000 prices, three times what the largest has."""
+LEAST_SHARE = 0.5
+"""An update with less than this share of the prices that are kept and still serve is taken for an incomplete reply."""
 CACHED_NOTE = "Live prices could not be had: those are shown that were cached before."
 _NUMBERED_REGIONS = frozenset({"gcp", "hcloud"})
 """Vendors whose regions the API knows by a number, to be looked up by name."""
@@ -91,18 +94,19 @@ class Keeper:
         Raises
         ------
         CatalogError
-            The API did not answer in time or not in the form that is known; or what it gave could not be kept. What was
-            kept before stays as it was.
+            The API did not answer in time or not in the form that is known; it gave fewer than half of the prices
+            that are kept and still serve; or what it gave could not be kept. What was kept before stays as it was.
         """
         deadline = time.monotonic() + self.timeout_s
         best: dict[str, Listed] = {}
-        unknown = 0
-        query = {**self._place(vendor, region, deadline), "order_by": "price", "order_dir": "asc"}
+        all_left_out: Counter[str] = Counter()
+        region_id = self._region_id(vendor, region, deadline)
+        query = {**_place(vendor, region_id), "order_by": "price", "order_dir": "asc"}
         for page in range(1, MOST_PAGES + 1):
             paged = {**query, "limit": str(MOST_ROWS), "page": str(page)}
             content = self._ask("/server_prices", paged, deadline)
-            listed, left_out = read_prices(content, vendor)
-            unknown += left_out
+            listed, left_out = read_prices(content, vendor, region_id)
+            all_left_out += left_out
             for row in listed:
                 name = row.instance.name
                 if name not in best or row.price_usd_per_hour < best[name].price_usd_per_hour:
@@ -111,8 +115,9 @@ class Keeper:
             if len(content) < MOST_ROWS:
                 break
         if not best:
-            raise CatalogError(f"{self.base_url}/server_prices: no prices for {vendor} {region}")
-        reply = Reply(at=self.now(), listed=tuple(best.values()), note=_left_out_note(unknown))
+            raise CatalogError(f"{self.base_url}/server_prices: no prices for {vendor} {region}{_but(all_left_out)}")
+        reply = Reply(at=self.now(), listed=tuple(best.values()), note=_left_out_note(all_left_out))
+        self._refuse_far_fewer(vendor, region, reply, all_left_out)
         if not self._replies.write(region_query(vendor, region), reply):
             raise CatalogError(
                 f"the prices could not be kept: none of {', '.join(self.cache) or 'no folder'} is usable"
@@ -127,33 +132,47 @@ class Keeper:
     def _replies(self) -> ReplyCache:
         return ReplyCache(places=self.cache, base_url=self.base_url)
 
+    def _refuse_far_fewer(self, vendor: str, region: str, reply: Reply, left_out: Counter[str]) -> None:
+        """A reply that lost most of the prices must not take the place of one that has them."""
+        kept = self._replies.read(region_query(vendor, region))
+        if kept is None or not 0 <= reply.at - kept.at <= STALE_S:
+            return
+        if len(reply.listed) < LEAST_SHARE * len(kept.listed):
+            count = len(reply.listed)
+            raise CatalogError(
+                f"the reply has {count} price{'' if count == 1 else 's'} of {vendor} {region}{_but(left_out)}, fewer "
+                f"than half of the {len(kept.listed)} kept, and looks incomplete"
+            )
+
     def _asked(self, vendor: str, region: str, need: Need | None, instance_type: str | None) -> Catalog:
         deadline = time.monotonic() + self.timeout_s
-        place = self._place(vendor, region, deadline)
+        region_id = self._region_id(vendor, region, deadline)
+        place = _place(vendor, region_id)
         queries = [{**place, **_need_query(need)}] if need is not None else []
         if instance_type is not None:
             queries.append({**place, "partial_name_or_id": instance_type, "limit": str(MOST_ROWS)})
-        replies = [self._prices(query, vendor, deadline) for query in queries]
+        replies = [self._prices(query, vendor, region_id, deadline) for query in queries]
         return _catalog(vendor, region, replies)
 
-    def _place(self, vendor: str, region: str, deadline: float) -> dict[str, str]:
-        region_id = self._region_id(vendor, region, deadline) if vendor in _NUMBERED_REGIONS else region
-        return {"vendor_regions": f"{vendor}~{region_id}", "allocation": "ondemand", "currency": "USD"}
-
     def _region_id(self, vendor: str, region: str, deadline: float) -> str:
+        """What the API calls a region."""
+        if vendor not in _NUMBERED_REGIONS:
+            return region
         found = region_id_in(self._ask("/regions", {"vendor": vendor}, deadline), vendor, region)
         if found is None:
             raise CatalogError(f"{self.base_url}/regions: {vendor} has no region {region}")
         return found
 
-    def _prices(self, query: Mapping[str, str], vendor: str, deadline: float) -> Reply:
+    def _prices(self, query: Mapping[str, str], vendor: str, region_id: str, deadline: float) -> Reply:
         """One reply: from the cache while it is fresh, else from the API, else from a cache that is not too old."""
         cached = self._replies.read(query)
         age_s = math.inf if cached is None else self.now() - cached.at
         if cached is not None and 0 <= age_s <= FRESH_S:
             return cached
         try:
-            listed, left_out = read_prices(self._ask("/server_prices", query, deadline), vendor)
+            listed, left_out = read_prices(self._ask("/server_prices", query, deadline), vendor, region_id)
+            if left_out and not listed:
+                raise CatalogError(f"{self.base_url}/server_prices: no price is usable{_but(left_out)}")
         except CatalogError:
             if cached is not None and 0 <= age_s <= STALE_S:
                 return replace(cached, note=CACHED_NOTE)
@@ -173,8 +192,16 @@ class Keeper:
             raise CatalogError(f"{url}: the reply is not JSON") from error
 
 
-def _left_out_note(count: int) -> str | None:
-    return f"{count} live prices of an unknown form were left out." if count else None
+def _place(vendor: str, region_id: str) -> dict[str, str]:
+    return {"vendor_regions": f"{vendor}~{region_id}", "allocation": "ondemand", "currency": "USD"}
+
+
+def _left_out_note(left_out: Counter[str]) -> str | None:
+    return f"Live prices were left out: {left_out_text(left_out)}." if left_out else None
+
+
+def _but(left_out: Counter[str]) -> str:
+    return f" ({left_out_text(left_out)} left out)" if left_out else ""
 
 
 def _need_query(need: Need) -> dict[str, str]:

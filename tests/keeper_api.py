@@ -75,7 +75,12 @@ class Api:
         self._server.server_close()
 
     def usual(self, handler, path, query):
-        send(handler, self.own if "partial_name_or_id" in query else self.first)
+        """Its rows, as if of the place that is asked for."""
+        rows = self.own if "partial_name_or_id" in query else self.first
+        if isinstance(rows, list) and "vendor_regions" in query:
+            vendor, region = query["vendor_regions"].split("~")
+            rows = [{**one, "vendor_id": vendor, "region_id": region} for one in rows]
+        send(handler, rows)
 
 
 def send(handler, content, status=200, encode=None):

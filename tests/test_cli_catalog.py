@@ -192,6 +192,20 @@ def test_update_offline_changes_nothing(cli: Cli, api: Api) -> None:
     assert never.returncode == 2 and "The bundled prices remain in use" in never.stderr
 
 
+def test_an_incomplete_reply_does_not_replace_what_is_kept(cli: Cli, api: Api) -> None:
+    """One price where 240 are kept, or only prices of another region: exit status 2, and the old ones stay."""
+    api.first = prices(240)
+    update = ("catalog", "update", "aws", "eu-west-1", "--api", api.url)
+    assert cli(*update).returncode == 0
+    api.first = prices(1)
+    few = cli(*update)
+    assert few.returncode == 2 and "fewer than half of the 240 kept" in few.stderr
+    api.answer = lambda handler, path, query: send(handler, prices(240, vendor="aws", region="us-east-1"))
+    foreign = cli(*update)
+    assert foreign.returncode == 2 and "240 of another vendor or region left out" in foreign.stderr
+    assert all("The 240 prices of 20" in done.stderr and done.stdout == "" for done in (few, foreign))
+
+
 # --- another catalog ------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,14 @@ from keeper_api import Api, row, send
 from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.errors import CatalogError
 from resource_tracker.keeper import FRESH_S, MOST_ROWS, NAME, STALE_S, Keeper
-from resource_tracker.keeper_reply import listed_from, listed_to_plain, read_prices, region_id_in
+from resource_tracker.keeper_reply import (
+    IMPLAUSIBLE,
+    OTHER_PLACE,
+    listed_from,
+    listed_to_plain,
+    read_prices,
+    region_id_in,
+)
 from resource_tracker.live_pricing import price_live
 from resource_tracker.machines import Need
 from resource_tracker.records import CloudInfo, InstanceType, NoRecommendation, Recommendation, ServerInfo, UsageSummary
@@ -21,6 +28,7 @@ from resource_tracker.records import CloudInfo, InstanceType, NoRecommendation, 
 HOUR = UsageSummary(duration_s=3600.0)
 HOME = CloudInfo(vendor="aws", region="eu-west-1", instance_type="big")
 ADVICE = Recommendation(cpu=2, memory_mb=4096)
+IRELAND = ("aws", "eu-west-1")
 NOON = 1_790_000_000.0  # 2026-09-21
 
 
@@ -208,9 +216,10 @@ def test_nobody_listens(api, bundled):
 def test_rows_of_an_unknown_form_are_counted(api, bundled):
     """One bad row does not spoil the rest, and is mentioned."""
     api.answer = lambda handler, path, query: send(handler, [*FIRST, {"vendor_id": "aws"}])
-    result = price_live(ADVICE, HOUR, CloudInfo(), ServerInfo(), keeper=keeper_for(api), bundled=bundled)
+    ireland = CloudInfo(vendor="aws", region="eu-west-1")
+    result = price_live(ADVICE, HOUR, ireland, ServerInfo(), keeper=keeper_for(api), bundled=bundled)
     assert [offer.instance.name for offer in result.offers] == ["small", "mid"]
-    assert "1 live prices of an unknown form were left out." in result.note
+    assert "Live prices were left out: 1 of an unknown form." in result.note
 
 
 def test_nothing_fits(api, bundled):
@@ -302,13 +311,48 @@ def test_cache_that_cannot_be_made(api, tmp_path):
         {"operating_system": "Windows"},
         {"currency": "EUR"},
         {"unit": "month"},
-        {"vendor_id": "gcp"},
     ],
 )
 def test_other_prices_are_not_taken(change):
-    """Spot, Windows, other currencies, units and vendors are left out without being errors."""
-    assert read_prices([{**row(), **change}, row("wanted")], "aws")[0][0].instance.name == "wanted"
-    assert read_prices([{**row(), **change}], "aws") == ([], 0)
+    """Spot, Windows, other currencies and units are left out without being errors."""
+    assert read_prices([{**row(), **change}, row("wanted")], *IRELAND)[0][0].instance.name == "wanted"
+    assert read_prices([{**row(), **change}], *IRELAND) == ([], {})
+
+
+@pytest.mark.parametrize("change", [{"vendor_id": "gcp"}, {"region_id": "us-east-1"}, {"region_id": None}])
+def test_prices_of_another_place_are_not_taken(api, tmp_path, change):
+    """A server that answers with another vendor or region: its rows are counted, and alone they are an error."""
+    foreign = {**row("elsewhere", 0.01), **change}
+    listed, left_out = read_prices([foreign, row("here")], *IRELAND)
+    assert [item.instance.name for item in listed] == ["here"] and left_out == {OTHER_PLACE: 1}
+    api.answer = lambda handler, path, query: send(handler, [foreign, foreign])
+    keeper = keeper_for(api, cache=(str(tmp_path / "cache"),))
+    with pytest.raises(CatalogError, match=r"no prices for aws eu-west-1 \(2 of another vendor or region left out"):
+        keeper.update("aws", "eu-west-1")
+    with pytest.raises(CatalogError, match=r"no price is usable \(2 of another vendor or region left out"):
+        keeper.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+    assert keeper.kept() == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        row("odd", 1e-300),
+        row("odd", 0.0019),
+        row("odd", 1.25),
+        row("odd", 10**400),
+        row("odd", 0.1, vcpus=10**400),
+        row("odd", 1e9, vcpus=1e10),
+        row("odd", 0.1, memory_amount=10**400),
+        row("odd", 0.1, storage_size=10**400),
+        row("odd", 0.1, **{**GPU, "gpu_count": 10**400}),
+        row("odd", 0.1, **{**GPU, "gpu_memory_min": 10**400}),
+    ],
+)
+def test_implausible_prices_are_not_taken(odd):
+    """Prices below and above what 2 vCPUs and 8 GiB may cost, and sizes no machine has, are left out and counted."""
+    listed, left_out = read_prices([odd, row("low", 0.0021), row("high", 1.23)], *IRELAND)
+    assert [item.instance.name for item in listed] == ["low", "high"] and left_out == {IMPLAUSIBLE: 1}
 
 
 def test_machines_are_read_whole():
@@ -320,7 +364,7 @@ def test_machines_are_read_whole():
             row("third", 0.5, **{**GPU, "gpu_count": 0.33}),
             row("old", 0.01, cpu_architecture="i386", cpu_allocation="Burstable"),
         ],
-        "aws",
+        *IRELAND,
     )
     gpu, amd, third, old = [row.instance for row in listed]
     assert (gpu.gpu_count, gpu.gpu_model, gpu.gpu_memory_mib) == (1, "T4", 15360)
@@ -346,10 +390,11 @@ def test_any_reply_is_prices_or_an_error(reply, field, value):
         [row(**{"gpu_count": value}), {**row(), "server": value}],
     ):
         try:
-            listed, left_out = read_prices(content, "aws")
+            listed, left_out = read_prices(content, *IRELAND)
         except CatalogError:
             continue
-        assert all(item.price_usd_per_hour > 0 and item.instance.vcpus > 0 for item in listed) and left_out >= 0
+        assert all(item.price_usd_per_hour > 0 and item.instance.vcpus > 0 for item in listed)
+        assert all(count > 0 for count in left_out.values())
     for content in (reply, [reply]):
         try:
             assert region_id_in(content, "gcp", "x") is None
@@ -357,10 +402,10 @@ def test_any_reply_is_prices_or_an_error(reply, field, value):
             continue
 
 
-@given(st.floats(1e-6, 1e3), st.integers(1, 448), st.one_of(st.none(), st.just("T4")))
-def test_cache_round_trip(price, vcpus, model):
+@given(st.floats(0.001, 0.5), st.integers(1, 448), st.one_of(st.none(), st.just("T4")))
+def test_cache_round_trip(per_vcpu, vcpus, model):
     """What is cached comes back as it was."""
-    (listed,), _ = read_prices([row(price=price, vcpus=vcpus, **(GPU if model else {}))], "aws")
+    (listed,), _ = read_prices([row(price=per_vcpu * vcpus, vcpus=vcpus, **(GPU if model else {}))], *IRELAND)
     assert listed_from(json.loads(json.dumps(listed_to_plain(listed)))) == listed
 
 
@@ -392,7 +437,7 @@ def test_an_old_region_serves_only_where_the_api_does_not(api, tmp_path):
 
 def test_pages_are_read_to_the_last(api, tmp_path):
     """A full page is followed by another; of several prices of a type the lowest is kept."""
-    pages = {"1": [row(f"m{n}", 1.0) for n in range(MOST_ROWS)], "2": [row("m0", 0.5), row("last", 2.0)]}
+    pages = {"1": [row(f"m{n}", 1.0) for n in range(MOST_ROWS)], "2": [row("m0", 0.5), row("last", 1.2)]}
     api.answer = lambda handler, path, query: send(handler, pages[query["page"]])
     told = []
     catalog = keeper_for(api, cache=(str(tmp_path / "cache"),)).update("aws", "eu-west-1", told.append)
@@ -410,6 +455,32 @@ def test_a_wrong_region_is_not_kept(api, tmp_path, answer):
     with pytest.raises(CatalogError):
         keeper.update("aws", "eu-west-1")
     assert {path: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == before
+
+
+@pytest.mark.parametrize(("count", "refused"), [(1, True), (4, True), (5, False), (20, False)])
+def test_far_fewer_prices_do_not_replace_many(api, tmp_path, count, refused):
+    """Fewer than half of those kept look incomplete: the old ones stay; half of them, or more, take their place."""
+    keeper = keeper_for(api, cache=(str(tmp_path / "cache"),))
+    api.answer = lambda handler, path, query: send(handler, [row(f"m{n}", 0.2) for n in range(10)])
+    keeper.update("aws", "eu-west-1")
+    api.answer = lambda handler, path, query: send(handler, [row(f"m{n}", 0.3) for n in range(count)])
+    if refused:
+        with pytest.raises(CatalogError, match=f"has {count} prices? of aws eu-west-1, fewer than half of the 10 kept"):
+            keeper.update("aws", "eu-west-1")
+    else:
+        keeper.update("aws", "eu-west-1")
+    assert keeper.kept() == [("aws", "eu-west-1", 10 if refused else count, NOON)]
+
+
+def test_few_prices_replace_those_that_no_longer_serve(api, tmp_path):
+    """After a week the kept prices serve no longer, and any reply takes their place."""
+    cache = (str(tmp_path / "cache"),)
+    api.answer = lambda handler, path, query: send(handler, [row(f"m{n}", 0.2) for n in range(10)])
+    keeper_for(api, cache=cache).update("aws", "eu-west-1")
+    api.answer = lambda handler, path, query: send(handler, [row()])
+    later = Keeper(base_url=api.url, timeout_s=10.0, now=lambda: NOON + STALE_S + 1, cache=cache)
+    later.update("aws", "eu-west-1")
+    assert [one.prices for one in later.kept()] == [1]
 
 
 def test_nowhere_to_keep_a_region(api):

@@ -44,6 +44,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "gpu_notes",
                 "notes",
                 "places",
+                "plausible",
                 "pricing",
                 "recommend",
                 "review",
