@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.observation import AttemptOutcome, Observation, concerns, is_measurement, was_repeated
-from resource_tracker.outlook import LARGEST_INPUT_RATIO, LEAST_INPUT_BYTES, Outlook, Peak, Tail, outlooks
+from resource_tracker.outlook import LARGEST_INPUT_RATIO, LEAST_INPUT_BYTES, Outlook, Peak, Tail, outlooks, trend
 from resource_tracker.records import NoRecommendation
 
 __all__ = ["AttemptOutcome", "MemoryAdvice", "Observation", "Policy", "is_measurement", "recommend_memory"]
@@ -97,9 +97,10 @@ def recommend_memory(
     ways = list(outlooks(_peaks(seen), next_input))
     if any(o.outcome == "oom" for o in cut_off):  # the next may well be its repetition
         policy, ways = Policy.SAFE, ways[:1]
-    choices = [_choice(outlook, policy) for outlook in ways]
+    rising = trend(_in_time(exact)) if next_input is None else None
+    choices = [_choice(outlook, policy) for outlook in (*ways, *([rising] if rising else []))]
     times = _times_larger(next_input, exact)
-    choice = (max if times > 1 else min)(choices, key=lambda choice: choice.cost)
+    choice = (max if times > 1 or rising else min)(choices, key=lambda choice: choice.cost)
     size, reason = choice.size, _reason(choice, exact)
     least = highest + LEAST_HEADROOM_MIB[Policy.SAFE]
     if policy is Policy.SAFE and size < least:
@@ -181,6 +182,8 @@ def _reason(choice: _Choice, exact: Sequence[Observation]) -> str:
     above = percent_above(choice.size / expected) if expected > 0 else "a little"
     if choice.outlook.method == "line":
         return f"{above} above what {_count(exact)} make expect at most for an input of this size, {expected:,.0f} MiB."
+    if choice.outlook.method == "trend":
+        return f"{above} above where the peaks, which rise from attempt to attempt, are headed: {expected:,.0f} MiB."
     if choice.outlook.method == "neighbours":
         return f"{above} above the highest of the attempts with an input of similar size, {expected:,.0f} MiB."
     return _above(choice.size, highest, exact)
@@ -216,6 +219,14 @@ def _peaks(seen: Sequence[Observation]) -> list[Peak]:
         )
         for o, weight in zip(exact, weights, strict=True)
     ]
+
+
+def _in_time(exact: Sequence[Observation]) -> list[Peak]:
+    """The successful attempts, the oldest first; none where it is not known of each when it ended."""
+    dated = [(o.finished_at, o) for o in exact if o.finished_at is not None and is_measurement(o.finished_at)]
+    if len(dated) < len(exact):
+        return []
+    return [Peak(o.peak_mib, None, 1.0) for _, o in sorted(dated, key=lambda pair: pair[0])]
 
 
 def _is_enough(requested_mib: float | None, seen: Sequence[Observation], highest: float) -> TypeGuard[float]:
