@@ -14,7 +14,7 @@ from resource_tracker.dataclass import replace
 from resource_tracker.history import overall_peak_kib
 from resource_tracker.needs import Amount, known
 from resource_tracker.records import NoRecommendation, TaskSummary
-from resource_tracker.sizing import AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
+from resource_tracker.sizing import FAR_BELOW, AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
 from resource_tracker.summary import AT_LIMIT
 from resource_tracker.units import kib_to_mb, kib_to_mb_ceil, kib_to_mib, mb_to_mib, mib_to_kib
 
@@ -43,10 +43,12 @@ def memory_need(
     ``SAFE`` is never below the highest peak of any attempt. Rounding does not go beyond a request that suffices.
     """
     observations = observations_of(_of_one_input_source(tasks))
-    refused = [mib for task in tasks if _outcome(task) == "oom" for mib in known(_allowed_mib(task))]
     asked = next(known(requested_mb), None)
-    requested_mib = max(refused) if refused else mb_to_mib(asked) if asked else None
-    advice = recommend_memory(observations, input_bytes, requested_mib, policy)
+    # an attempt that ran out at its limit stands in for it already: the present request was not what was too small
+    at_limit = any(_outcome(task) == "oom" and not _is_far_below_limit(task) for task in tasks)
+    requested_mib = mb_to_mib(asked) if asked and not at_limit else None
+    # Metaflow's @retry repeats an attempt with the same request: what is left to the retry fails again
+    advice = recommend_memory(observations, input_bytes, requested_mib, policy, bear_outliers=False)
     if isinstance(advice, NoRecommendation):
         return None
     highest_kib = max(peak_kib(task) for task in tasks)
@@ -134,8 +136,11 @@ def _of_run(run: Sequence[TaskSummary]) -> Iterator[Observation]:
 
 
 def _observation(task: TaskSummary, duration_s: float) -> Observation:
+    reached = kib_to_mib(peak_kib(task))
+    if _outcome(task) == "oom" and not _is_far_below_limit(task):
+        reached = max([reached, *known(_allowed_mib(task))])  # it may have gone up to its limit between two readings
     return Observation(
-        peak_mib=kib_to_mib(peak_kib(task)),
+        peak_mib=reached,
         duration_s=duration_s if is_measurement(duration_s) else 0.0,
         input_bytes=task.input_bytes,
         outcome=_outcome(task),
@@ -155,6 +160,11 @@ def _outcome(task: TaskSummary) -> AttemptOutcome:
         return "oom" if task.ran_out_of_memory else "failed"
     limit = next(known(task.memory_limit_mib), None)
     return "oom" if limit and peak_kib(task) >= AT_LIMIT * mib_to_kib(limit) else "failed"
+
+
+def _is_far_below_limit(task: TaskSummary) -> bool:
+    """Whether an attempt that ran out of memory was far from its limit: it wanted too much at once, or by mistake."""
+    return any(kib_to_mib(peak_kib(task)) < FAR_BELOW * allowed for allowed in known(_allowed_mib(task)))
 
 
 def _allowed_mib(task: TaskSummary) -> float | None:

@@ -6,8 +6,10 @@ thresholds are explained in ``docs/sizing.md``.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from itertools import accumulate
 from typing import TypeGuard
 
 from resource_tracker.dataclass import dataclass
@@ -19,6 +21,9 @@ __all__ = ["AttemptOutcome", "MemoryAdvice", "Observation", "Policy", "is_measur
 
 OOM_FACTOR = 2.0
 """An attempt that ran out of memory shows only that more is needed: double, as a search from below does."""
+FAR_BELOW = 0.5
+"""An attempt that ran out of memory below half of what it had wanted too much at once, perhaps by mistake (an array of
+the wrong shape): what it had stays, and is not doubled."""
 FAILED_FACTOR = 1.25
 """Above the peak of an attempt that failed for another reason: it had not come to its end."""
 SAFE_CHANCE, LEAN_CHANCE = 0.0075, 0.01
@@ -62,6 +67,8 @@ def recommend_memory(
     input_bytes: float | None = None,
     requested_mib: float | None = None,
     policy: Policy = Policy.SAFE,
+    *,
+    bear_outliers: bool = True,
 ) -> MemoryAdvice | NoRecommendation:
     """Memory to ask for next time, in MiB, not rounded.
 
@@ -77,13 +84,17 @@ def recommend_memory(
         reason to ask for more unless the highest peak came close to it.
     policy : Policy
         ``SAFE`` (default) is never below the highest peak of a successful attempt, and exceeded with an estimated
-        chance of 0.75 % at most. ``LEAN`` has the least expected cost, retries counted, exceeded with 1 % at most.
+        chance of 0.75 % at most, but where a request that was always enough is kept. ``LEAN`` has the least expected
+        cost, retries counted, exceeded with 1 % at most.
+    bear_outliers : bool
+        False: ``LEAN`` does not leave gross outliers to the retry, as where a retry gets the same memory again.
 
     Returns
     -------
     MemoryAdvice or NoRecommendation
         ``NoRecommendation`` where no attempt was measured.
     """
+    policy = Policy(policy)
     seen = [o for o in observations if is_measurement(o.peak_mib) and o.peak_mib > 0]
     if not seen:
         return NoRecommendation(reason="no attempt of this step has been measured yet")
@@ -98,7 +109,7 @@ def recommend_memory(
     if any(o.outcome == "oom" for o in cut_off):  # the next may well be its repetition
         policy, ways = Policy.SAFE, ways[:1]
     rising = trend(_in_time(exact)) if next_input is None else None
-    choices = [_choice(outlook, policy) for outlook in (*ways, *([rising] if rising else []))]
+    choices = [_choice(outlook, policy, bear_outliers) for outlook in (*ways, *([rising] if rising else []))]
     times = _times_larger(next_input, exact)
     choice = (max if times > 1 or rising else min)(choices, key=lambda choice: choice.cost)
     size, reason = choice.size, _reason(choice, exact)
@@ -108,13 +119,15 @@ def recommend_memory(
     if _is_enough(requested_mib, seen, highest * max(1.0, times)) and requested_mib < size:
         size = requested_mib
         reason = f"As asked for: it was enough for {_count(exact)}, the highest of which took {highest:,.0f} MiB."
+    chance = choice.outlook.chance_above(size)
     floor, floor_reason = _lower_bound(cut_off, highest, requested_mib)
     if floor > size:
-        size, reason = floor, floor_reason
+        beyond = sum(o.peak_mib > highest for o in cut_off)  # nobody knows how much more these would have needed
+        size, reason, chance = floor, floor_reason, UNKNOWN_CHANCE * beyond / (beyond + len(exact))
     if times > LARGEST_INPUT_RATIO:
         reason = f"{reason} The input is {times:,.0f} times the largest seen: this is for ten times, beyond is unknown."
         return MemoryAdvice(size, UNKNOWN_CHANCE, reason)
-    return MemoryAdvice(size, choice.outlook.chance_above(size), reason)
+    return MemoryAdvice(size, chance, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +139,7 @@ class _Choice:
     cost: float
 
 
-def _choice(outlook: Outlook, policy: Policy) -> _Choice:
+def _choice(outlook: Outlook, policy: Policy, bear_outliers: bool) -> _Choice:
     """The size with the least expected cost among those that are exceeded seldom enough.
 
     A size that is too small costs itself for the whole attempt, and then the retry at a size that is practically
@@ -141,7 +154,7 @@ def _choice(outlook: Outlook, policy: Policy) -> _Choice:
         for size, chance, share_of_time in _smaller_sizes(outlook, tail):
             size += headroom
             cost = size + enough * share_of_time
-            is_gross = size <= min(OUTLIER_SHARE * enough, enough - OUTLIER_LEAST_MIB)
+            is_gross = bear_outliers and size <= min(OUTLIER_SHARE * enough, enough - OUTLIER_LEAST_MIB)
             if chance <= (OUTLIER_CHANCE if is_gross else limit) and cost < best.cost:
                 best = _Choice(outlook, size, cost)
     return best
@@ -205,11 +218,13 @@ def _peaks(seen: Sequence[Observation]) -> list[Peak]:
     none did, it is the lower bound that covers it.
     """
     exact = sorted((o for o in seen if o.outcome == "ok"), key=lambda o: o.peak_mib)
-    weights = [1.0] * len(exact)
-    for cut_off in sorted(o.peak_mib for o in seen if o.outcome != "ok"):
-        above = [i for i, o in enumerate(exact) if o.peak_mib > cut_off]
-        for i in above:
-            weights[i] += 1 / len(above)
+    peaks = [o.peak_mib for o in exact]
+    added = [0.0] * (len(exact) + 1)
+    for cut_off in (o.peak_mib for o in seen if o.outcome != "ok"):
+        first_above = bisect_right(peaks, cut_off)
+        if first_above < len(exact):
+            added[first_above] += 1 / (len(exact) - first_above)
+    weights = [1.0 + more for more in accumulate(added[:-1])]
     return [
         Peak(
             mib=o.peak_mib,
@@ -243,14 +258,25 @@ def _lower_bound(cut_off: Sequence[Observation], highest_ok: float, requested_mi
     """Least that the attempts which did not end well call for: (MiB, reason); 0 where others went further."""
     allowed = requested_mib if requested_mib is not None and is_measurement(requested_mib) else 0.0
     floor, reason = 0.0, ""
-    for attempt in cut_off:
-        if attempt.peak_mib <= highest_ok:
-            continue
-        if attempt.outcome == "oom":
-            reached, factor, what = max(attempt.peak_mib, allowed), OOM_FACTOR, "ran out of memory at"
-        else:
-            reached, factor, what = attempt.peak_mib, FAILED_FACTOR, "failed after reaching"
-        if reached * factor > floor:
-            floor = reached * factor
-            reason = f"{percent_above(factor)} above a lower bound: an attempt {what} {reached:,.0f} MiB."
+    for attempt in (attempt for attempt in cut_off if attempt.peak_mib > highest_ok):
+        least, why = _least_after(attempt, allowed)
+        if least > floor:
+            floor, reason = least, why
     return floor, reason
+
+
+def _least_after(attempt: Observation, allowed: float) -> tuple[float, str]:
+    """Least that an attempt calls for which did not end well, where it had ``allowed`` (0: not known)."""
+    held = f"{attempt.peak_mib:,.0f} MiB"
+    if attempt.outcome != "oom":
+        above = percent_above(FAILED_FACTOR)
+        return (
+            attempt.peak_mib * FAILED_FACTOR,
+            f"{above} above a lower bound: an attempt failed after reaching {held}.",
+        )
+    if attempt.peak_mib < FAR_BELOW * allowed:
+        wanted = f"an attempt that held {held} could not get what it wanted at once; its error message says how much"
+        return max(OOM_FACTOR * attempt.peak_mib, allowed), f"A lower bound, what it had: {wanted}."
+    reached = max(attempt.peak_mib, allowed)
+    above = f"{percent_above(OOM_FACTOR)} above a lower bound"
+    return reached * OOM_FACTOR, f"{above}: an attempt ran out of memory at {reached:,.0f} MiB."

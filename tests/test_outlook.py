@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from resource_tracker.outlook import LEAST_FOR_NEIGHBOURS, Peak, outlooks
+from resource_tracker.outlook import LEAST_FOR_NEIGHBOURS, Peak, outlooks, trend
 
 
 def of(*peaks: float) -> list[Peak]:
@@ -66,3 +66,14 @@ def test_line_passes_through_what_lies_on_it() -> None:
     sized = [Peak(50 + 100.0 * k, k * 1e9, 10.0) for k in range(1, 6)]
     line = next(o for o in outlooks(sized, 20e9) if o.method == "line")
     assert line.peaks == pytest.approx([2050.0] * 5)
+
+
+def test_trend_is_seen_only_where_there_is_one() -> None:
+    """Rising peaks give the next on their line; level, falling, few and random ones give none."""
+    rising = trend(of(*range(1000, 2000, 50)))
+    assert rising is not None and rising.peaks == pytest.approx([2000.0] * 20)
+    assert trend(of(*range(2000, 1000, -50))) is None and trend(of(*[1000] * 20)) is None
+    assert trend(of(1000, 2000, 3000)) is None
+    dice = random.Random(1)
+    found = sum(trend(of(*(dice.gauss(1000, 100) for _ in range(20)))) is not None for _ in range(500))
+    assert found <= 2

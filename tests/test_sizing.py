@@ -56,6 +56,42 @@ def test_out_of_memory_beyond_every_success_doubles() -> None:
     assert size([*seen(1000, 1000), *seen(1500, outcome="oom")]) == 3000
 
 
+def test_running_out_far_below_the_limit_does_not_double_the_limit() -> None:
+    """One absurd allocation is no reason to ask for twice the machine, again and again."""
+    advice = recommend_memory([*seen(*[300] * 20), *seen(318, outcome="oom")], requested_mib=64000)
+    assert advice.memory_mib == 64000 and "wanted at once" in advice.reason
+    assert 0.01 < advice.expected_failure_rate < 0.5
+
+
+def test_chance_after_running_out_beyond_every_success_is_not_small() -> None:
+    """Half of the attempts ran out of memory, and nobody knows how much they needed."""
+    advice = recommend_memory([*seen(*[1000] * 5), *seen(*[4000] * 5, outcome="oom")], requested_mib=4096)
+    assert advice.memory_mib == 8192 and advice.expected_failure_rate == 0.25
+
+
+def test_peaks_that_rise_over_time_are_followed() -> None:
+    """1 % more in each run: with any number of runs, the next is covered, by less than 1.1 x the highest wastes."""
+    for runs in (8, 30, 100, 250):
+        grown = [Observation(4000 * 1.01**k, 60.0, None, "ok", float(k)) for k in range(runs)]
+        for policy in Policy:
+            advised = size(grown, policy=policy)
+            assert 4000 * 1.01**runs < advised
+            assert runs < 30 or advised < 4000 * 1.01**runs * 1.1
+
+
+def test_lean_without_retries_of_use_bears_no_outliers() -> None:
+    """Where a retry gets the same memory again, the outlier is provided for."""
+    peaks = seen(*[1000] * 49, 10000)
+    assert size(peaks, policy=Policy.LEAN, bear_outliers=False) > 10000
+
+
+def test_policy_by_its_word() -> None:
+    """As the decorator and the command line have it."""
+    assert recommend_memory(seen(1000), policy="lean") == recommend_memory(seen(1000), policy=Policy.LEAN)
+    with pytest.raises(ValueError, match="mean"):
+        recommend_memory(seen(1000), policy="mean")
+
+
 def test_failed_attempt_is_a_lower_bound() -> None:
     """A failure for another reason above every success asks for a quarter more than it had reached."""
     assert size([*seen(2000, outcome="failed"), *seen(1000)]) == pytest.approx(2500)
