@@ -18,6 +18,7 @@ from resource_tracker.units import kib_to_mb_ceil, mib_to_kib
 
 WORDS = {
     "cpu": "CPU",
+    "crowded": "CPU, which others used part of",
     "one_thread": "one thread",
     "memory": "memory",
     "disk": "disk",
@@ -111,7 +112,7 @@ def bound_of(
     share, word = shares[0]
     if share < MOST_OF_THE_TIME or word in _NO_BOUND:
         return Bound(word="mixed", evidence=_mixed(shares))
-    return Bound(word=word if word != "crowded" else "cpu", evidence=_evidence(word, share, given))
+    return Bound(word=word, evidence=_evidence(word, share, given))
 
 
 def bound_of_step(tasks: Sequence[TaskSummary]) -> Bound | None:
@@ -160,7 +161,7 @@ _NO_BOUND = ("some_cpu", "some_gpu")
 
 _EVIDENCE = {
     "cpu": "{cpus} busy for {share} of the time.",
-    "crowded": "The machine's CPUs were all busy for {share} of the time, and others used part of them.",
+    "crowded": "All CPUs of the machine were busy for {share} of the time, partly with the work of other processes.",
     "one_thread": "About 1 of {count} CPUs was busy for {share} of the time.",
     "memory": "Close to its limit, it waited for {share} of the time for memory to be read from disk again.",
     "disk": f"It read or wrote {DISK_BUSY / 1e6:.0f} MB/s and more for {{share}} of the time.",

@@ -193,7 +193,7 @@ def _load_of_others(root: str) -> str | None:
     cpus = online_cpus(root)
     words = (read_text(root, "/proc/loadavg") or "").split()
     if cpus and words and (load := _number(words[0])) is not None and load >= max(1.0, BUSY_SHARE * cpus):
-        return f"{load:g} of {cpus} CPUs were busy in the minute before the step"
+        return f"load average of {load:g} in the minute before the step, on {cpus} CPUs"
     memory = meminfo_bytes(root)
     total, available = memory.get("MemTotal"), memory.get("MemAvailable")
     if total and available is not None:

@@ -111,6 +111,7 @@ def price(
     if offers or own:
         notes.append(LEFT_OUT)
     sources = _sources(catalog, [*offers, *([own] if own else [])])
+    dates_anywhere = [source.date for source in _sources(elsewhere or catalog, anywhere)]
     return Pricing(
         offers=offers,
         vendor=place.vendor,
@@ -124,7 +125,8 @@ def price(
         note=" ".join(notes) or None,
         own_share=share,
         offers_anywhere=anywhere,
-        anywhere_date=min((s.date for s in _sources(elsewhere or catalog, anywhere)), default=""),
+        anywhere_date=min(dates_anywhere, default=""),
+        anywhere_newest_date=max(dates_anywhere, default=""),
         spot_usd=_on_spot(offers),
     )
 

@@ -353,7 +353,8 @@ class Pricing:
     ``run_cost_usd`` and ``saving_usd`` are ``None``. ``note`` says what a reader must know
     (own machine not in the catalog, live prices not reachable, ...). ``own_share`` is the part of a shared machine
     that ``run_cost_usd`` counts. ``offers_anywhere`` are the cheapest over all vendors and regions, and
-    ``anywhere_date`` the oldest day of their prices. ``spot_usd`` is an estimate for the first offer.
+    ``anywhere_date`` the oldest day of their prices, ``anywhere_newest_date`` the newest. ``spot_usd`` is an estimate
+    for the first offer.
     """
 
     offers: tuple[Offer, ...] = ()
@@ -369,6 +370,7 @@ class Pricing:
     own_share: float | None = None
     offers_anywhere: tuple[Offer, ...] = ()
     anywhere_date: str = ""
+    anywhere_newest_date: str = ""
     spot_usd: float | None = None
 
 

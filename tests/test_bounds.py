@@ -42,7 +42,7 @@ PRESSED = {"memory": 950 * 1024.0, "major_faults": 400.0}
     [
         ({"cpu_usage": 7.9}, {}, {}, "cpu", "All 8 CPUs"),
         ({"cpu_usage": 0.99}, {}, {"limits": Limits(cpus=1.0)}, "cpu", "The only CPU"),
-        ({"cpu_usage": 3.0}, {"cpu_usage": 7.9}, {}, "cpu", "others used part"),
+        ({"cpu_usage": 3.0}, {"cpu_usage": 7.9}, {}, "crowded", "other processes"),
         ({"cpu_usage": 1.02}, {}, {}, "one_thread", "1 of 8 CPUs"),
         (PRESSED, {}, {"limits": LIMITED}, "memory", "Close to its limit"),
         ({"read_bytes": 80e6}, {}, {}, "disk", "50 MB/s"),

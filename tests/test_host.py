@@ -325,11 +325,11 @@ def test_names_where_little_is_told(tmp_path):
         ({}, {}, "dedicated", "little else"),
         ({}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "shared", "Kubernetes"),
         (v2("/j", {"j/cpu.max": "100000 100000"}), {}, "shared", "cpu.max"),
-        ({"proc/loadavg": "2.00 1 1 3/200 9\n"}, {}, "shared", "2 of 8 CPUs"),
+        ({"proc/loadavg": "2.00 1 1 3/200 9\n"}, {}, "shared", "load average of 2 in"),
         ({"proc/loadavg": "1.99 1 1 3/200 9\n"}, {}, "dedicated", "little else"),
         ({"proc/meminfo": "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n"}, {}, "shared", "50% of the machine"),
         ({".dockerenv": ""}, {}, "unknown", "/.dockerenv"),
-        ({"run/.containerenv": "", "proc/loadavg": "7 1 1 3/200 9\n"}, {}, "shared", "7 of 8 CPUs"),
+        ({"run/.containerenv": "", "proc/loadavg": "7 1 1 3/200 9\n"}, {}, "shared", "the step, on 8 CPUs"),
     ],
     ids=["alone", "pod", "limited", "busy", "idle enough", "memory held", "container", "busy container"],
 )

@@ -14,6 +14,7 @@ from resource_tracker.errors import SettingError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.recommend import LEAST_MB, recommend
 from resource_tracker.records import (
+    History,
     Limits,
     NoRecommendation,
     Outcome,
@@ -25,6 +26,9 @@ from resource_tracker.records import (
 from resource_tracker.report.model import build_card, card_data
 from resource_tracker.report.scales import MARKS, nice_step, scales
 from resource_tracker.testing import SITUATIONS, fake_record
+from resource_tracker.units import mb_to_kib
+
+OK = Outcome(status="ok")
 
 
 def plain(text):
@@ -107,7 +111,7 @@ def test_a_standalone_run_is_named_by_its_title():
         (ResourceRequest(cpu=2, memory_mb=16_000), (2, 4_000), "Requested 4× the memory it needs"),
         (ResourceRequest(cpu=2, memory_mb=4_500), (2, 4_000), "The request fits"),
         (ResourceRequest(cpu=2, memory_mb=3_900), (2, 4_000), "Memory came close to the request"),
-        (ResourceRequest(cpu=1, memory_mb=3_900), (2, 4_000), "Memory and CPUs came close to the request"),
+        (ResourceRequest(cpu=1, memory_mb=3_900), (2, 4_000), "Memory and CPU use came close to the request"),
         (ResourceRequest(cpu=2, memory_mb=2_000), (2, 4_000), "Memory went beyond the request"),
         (ResourceRequest(cpu=2, memory_mb=4_000, gpu=1), (2, 4_000), "Requested GPUs that it needs"),
         (ResourceRequest(), (2, 4_000), "What to request next time"),
@@ -115,11 +119,52 @@ def test_a_standalone_run_is_named_by_its_title():
 )
 def test_verdict(request_, advised, verdict):
     """One line sets the advice against the request."""
-    usage = UsageSummary(duration_s=10, memory_peak_kib=3_200_000)
+    usage = UsageSummary(duration_s=10, memory_peak_kib=3_200_000, cpu_p95_cores=0.97)
     advice = Recommendation(cpu=advised[0], memory_mb=advised[1])
     card = build_card(fake_record("short", usage=usage, request=request_, recommendation=advice))
     assert card.advice.verdict == verdict
     assert card.advice.code == advice.as_text()
+
+
+@pytest.mark.parametrize(
+    ("peak_mb", "earlier_mb", "outcome", "verdict"),
+    [
+        (59, 6_040, OK, "Earlier runs needed up to 6.04 GB: more than you ask for"),
+        (59, 1_900, OK, "Earlier runs needed up to 1.90 GB: close to what you ask for"),
+        (1_700, 6_040, OK, "Memory came close to the request"),
+        (2_001, 6_040, OK, "Memory went beyond the request"),
+        (59, None, OK, "The request may be too little"),
+        (59, 80, OK, "The request may be too little"),
+        (345, None, Outcome(status="failed", exception_type="MemoryError"), "It ran out of memory"),
+        (345, 80, Outcome(status="failed", exception_type="KeyError"), "Request at least"),
+        (345, 6_040, Outcome(status="failed"), "Earlier runs needed up to 6.04 GB: more than you ask for"),
+    ],
+)
+def test_too_little_is_said_by_what_shows_it(peak_mb, earlier_mb, outcome, verdict):
+    """Advice above the request does not mean that this attempt came near it: an earlier one may have, or it failed."""
+    record = fake_record(
+        "short",
+        usage=UsageSummary(duration_s=10, memory_peak_kib=mb_to_kib(peak_mb), cpu_p95_cores=0.5),
+        request=ResourceRequest(cpu=2, memory_mb=2_000),
+        outcome=outcome,
+        history=History(available=earlier_mb is not None, max_memory_max=earlier_mb and mb_to_kib(earlier_mb)),
+        recommendation=Recommendation(cpu=1, memory_mb=11_500),
+    )
+    assert plain(build_card(record).advice.verdict) == verdict
+
+
+def test_earlier_runs_tell_of_cpus_too():
+    """An attempt that used one CPU of four does not explain advice for eight."""
+    record = fake_record("hour")
+    busy = replace(record.history, tasks=tuple(replace(t, cpu_p95_cores=7.2) for t in record.history.tasks))
+    record = replace(
+        record,
+        usage=replace(record.usage, cpu_p95_cores=1.0),
+        request=ResourceRequest(cpu=4),
+        history=busy,
+        recommendation=Recommendation(cpu=8, memory_mb=5_000),
+    )
+    assert plain(build_card(record).advice.verdict) == "Earlier runs used up to 7.2 CPUs: more than you ask for"
 
 
 def sentences(record):
@@ -359,6 +404,9 @@ def test_machines_elsewhere_stand_apart():
     assert [row.name for row in table.anywhere] == [offer.instance.name for offer in pricing.offers_anywhere]
     assert all(row.elsewhere and row.where.startswith("AWS ") and not row.own for row in table.anywhere)
     assert table.anywhere_title == f"Cheapest elsewhere, prices as of {pricing.anywhere_date}"
+    mixed = replace(pricing, anywhere_date="2020-08-30", anywhere_newest_date="2026-11-18")
+    title = build_card(fake_record("hour", pricing=mixed)).offers.anywhere_title
+    assert title == "Cheapest elsewhere, prices as of 2020-08-30 to 2026-11-18"
     same = replace(pricing, offers_anywhere=pricing.offers[:2])
     assert build_card(fake_record("hour", pricing=same)).offers.anywhere == ()
 

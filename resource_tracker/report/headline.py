@@ -8,11 +8,10 @@ from resource_tracker.recommend import LEAST_MB
 from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskRecord, UsageSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs, costs_of, vendor_name
-from resource_tracker.units import mb_to_kib, mib_to_kib
+from resource_tracker.report.verdict import verdict
+from resource_tracker.units import mib_to_kib
 
 Tone = Literal["good", "bad", "live", "neutral"]
-_CLOSE = 1.25
-"""A request within this factor of the advice fits."""
 _SAVING_SHARE = 1.05
 _SAVING_LEAST_MIB = 8
 """Saving the artifacts is named as the peak only if it went above the step's own by more than both."""
@@ -66,41 +65,10 @@ def advice(record: TaskRecord) -> Advice:
     if isinstance(recommendation, NoRecommendation):
         return Advice(verdict="No advice for this step", code=None, sentences=(_sentence(recommendation.reason),))
     return Advice(
-        verdict=_verdict(record, recommendation),
+        verdict=verdict(record, recommendation),
         code=recommendation.as_text(),
         sentences=tuple(s for s in (_memory_sentence(record, recommendation), _basis(record, recommendation)) if s),
     )
-
-
-def _verdict(record: TaskRecord, recommendation: Recommendation) -> str:
-    """The advice against what was asked for, in a few words."""
-    request, peak = record.request, record.usage.overall_memory_peak_kib
-    needs = {"memory": recommendation.memory_mb, "cpu": recommendation.cpu, "gpu": recommendation.gpu}
-    needs |= {name: need for name, need in recommendation.estimate.items() if name in needs}
-    pairs = [
-        ("memory", request.memory_mb, needs["memory"]),
-        ("CPUs", request.cpu, needs["cpu"]),
-        ("GPUs", request.gpu, needs["gpu"]),
-    ]
-    asked = [(name, have, need) for name, have, need in pairs if have]
-    if not asked:
-        return "What to request next time"
-    if peak is not None and request.memory_mb and peak > mb_to_kib(request.memory_mb):
-        return "Memory went beyond the request"
-    short = [name for name, have, need in asked if need > have]
-    if short:
-        words = fmt.joined(short)
-        return f"{words[:1].upper()}{words[1:]} came close to the request"
-    if record.outcome.status != "ok":
-        return "Request at least"
-    over = [(name, have / need if need else None) for name, have, need in asked if have > need * _CLOSE]
-    if not over:
-        return "The request fits"
-    return f"Requested {fmt.joined([_times(name, ratio) for name, ratio in over])} it needs"
-
-
-def _times(name: str, ratio: float | None) -> str:
-    return f"{name} that" if ratio is None else f"{fmt.trimmed(ratio, 2)}× the {name}"
 
 
 def _memory_sentence(record: TaskRecord, recommendation: Recommendation) -> str | None:

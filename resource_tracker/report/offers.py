@@ -65,8 +65,7 @@ def offer_table(pricing: Pricing) -> OfferTable:
     return OfferTable(
         rows=tuple(rows[: len(offers)]),
         anywhere=tuple(row._replace(elsewhere=True) for row in rows[len(offers) :]),
-        anywhere_title="Cheapest elsewhere"
-        + (f", prices as of {pricing.anywhere_date}" if pricing.anywhere_date else ""),
+        anywhere_title=f"Cheapest elsewhere{_dates_anywhere(pricing)}",
         caption=_caption(pricing),
         assumed=pricing.assumed,
         note=_note(pricing, costs),
@@ -75,6 +74,14 @@ def offer_table(pricing: Pricing) -> OfferTable:
         with_cost=any(offer.run_cost_usd is not None for offer in shown),
         cost_label=costs.label,
     )
+
+
+def _dates_anywhere(pricing: Pricing) -> str:
+    """The days of prices that come from several lists."""
+    oldest, newest = pricing.anywhere_date, pricing.anywhere_newest_date
+    if not oldest:
+        return ""
+    return f", prices as of {oldest}" + (f" to {newest}" if newest > oldest else "")
 
 
 def _not_yet_shown(pricing: Pricing) -> list[Offer]:
