@@ -53,10 +53,11 @@ class CatalogFile:
             self.places = [(vendor, region) for vendor, spans in self.vendors.items() for region in spans["regions"]]
             self.open_regions = {vendor: tuple(spans["open"]) for vendor, spans in self.vendors.items()}
             self.built = str(index["built"])
-            self._lowest: list[int] = index["lowest"]
+            self._lowest_span: list[int] = index["lowest"]
         except _DAMAGES as error:
             raise self._damaged(error) from error
         self._types: dict[str, _Types] = {}
+        self._lowest: list[tuple[float, str, str, str]] | None = None
 
     def types(self, vendor: str) -> _Types:
         """All types of a vendor."""
@@ -77,11 +78,14 @@ class CatalogFile:
 
     def lowest(self) -> list[tuple[float, str, str, str]]:
         """The lowest price of each type over all regions, ascending: USD, vendor, name, region."""
-        try:
-            listed = self._part(self._lowest)
-            return list(zip(listed["usd"], listed["vendor"], listed["name"], listed["region"], strict=True))
-        except _DAMAGES as error:
-            raise self._damaged(error) from error
+        if self._lowest is None:
+            try:
+                listed = self._part(self._lowest_span)
+                columns = (listed[name] for name in ("usd", "vendor", "name", "region"))
+                self._lowest = list(zip(*columns, strict=True))
+            except _DAMAGES as error:
+                raise self._damaged(error) from error
+        return self._lowest
 
     def _part(self, span: list[int]) -> Any:
         start, length = span
@@ -128,6 +132,9 @@ class Prices(Mapping[tuple[str, str], RegionPrices]):
         if read is None:
             read = self._read[key] = self._file.region(*key)
         return read
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._read
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._read)

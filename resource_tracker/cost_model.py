@@ -6,7 +6,9 @@ Pure: numbers in, numbers out. Every rule and threshold is explained in ``docs/p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import insort_right
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.records import InstanceType, Offer
@@ -146,20 +148,22 @@ def runs_per_month(stamps: Sequence[float], now: float | None = None) -> float |
 # --- the cheapest ---------------------------------------------------------------------------------
 
 
-def cheapest_for(offers: Sequence[Offer], work: Work) -> list[Offer]:
-    """Offers with what the attempt would have cost on them and in what time, the cheapest run first."""
-    found = []
-    for offer in offers:
-        hours = seconds_to_hours(time_on(work, offer.instance.vcpus))
-        found.append(replace(offer, run_cost_usd=offer.price_usd_per_hour * hours, run_hours=hours))
-    # sorted keeps the order of equals, which is by price and name
-    return sorted(found, key=lambda offer: offer.run_cost_usd or 0.0)
+def cheapest_for(offers: Iterable[Offer], work: Work, limit: int) -> tuple[Offer, ...]:
+    """Offers with what the attempt would have cost on them and in what time, the cheapest run first.
 
-
-def candidates(limit: int, work: Work, vcpus: float) -> int:
-    """How many of the machines that are cheapest by the hour must be looked at to find the cheapest for a run.
-
-    As many as are wanted, where the step takes as long on each of them; else :data:`CANDIDATES`.
+    Parameters
+    ----------
+    offers : iterable of Offer
+        The cheapest by the hour first, found as they are asked for: no more are than may be among the cheapest runs,
+        and at most :data:`CANDIDATES`.
     """
-    same = time_on(work, vcpus) == work.wall_s == time_on(work, math.inf)
-    return limit if same else max(limit, CANDIDATES)
+    least_hours = seconds_to_hours(time_on(work, math.inf))
+    found: list[tuple[float, float, Offer]] = []
+    for offer in islice(offers, max(limit, CANDIDATES)):
+        if len(found) == limit and (not limit or offer.price_usd_per_hour * least_hours >= found[-1][0]):
+            break
+        hours = seconds_to_hours(time_on(work, offer.instance.vcpus))
+        # Behind its equals: they came by price and name.
+        insort_right(found, (offer.price_usd_per_hour * hours, hours, offer), key=lambda run: run[0])
+        del found[limit:]
+    return tuple(replace(offer, run_cost_usd=usd, run_hours=hours) for usd, hours, offer in found)

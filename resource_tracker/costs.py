@@ -12,7 +12,6 @@ from resource_tracker.catalog_model import Catalog
 from resource_tracker.cost_model import (
     CANDIDATES,
     Work,
-    candidates,
     cheapest_for,
     share_note,
     share_of,
@@ -128,7 +127,7 @@ class Costing:
         if advice is None:
             return {}
         enough = self._enough(task, advice.cpu, mb_to_mib(advice.memory_mb), advice.gpu)
-        advised = next(iter(cheapest_for(enough[: candidates(1, work, advice.cpu)], work)), None)
+        advised = next(iter(cheapest_for(enough, work, 1)), None)
         if advised is None or advised.run_hours is None:
             return {}
         return {

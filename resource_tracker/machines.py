@@ -6,7 +6,8 @@ Pure. How much of a machine its system takes for itself, and why, is explained i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from resource_tracker.catalog_model import Catalog, Price
 from resource_tracker.dataclass import dataclass
@@ -107,7 +108,21 @@ def cheapest(
     limit: int = 5,
     allow_burstable: bool = False,
 ) -> tuple[Offer, ...]:
-    """The cheapest machines that are enough, one offer for each instance type, by price and then by name.
+    """The first ``limit`` of what :func:`enough` gives."""
+    return tuple(islice(enough(catalog, need, vendor=vendor, region=region, allow_burstable=allow_burstable), limit))
+
+
+def enough(
+    catalog: Catalog,
+    need: Need,
+    *,
+    vendor: str | None = None,
+    region: str | None = None,
+    allow_burstable: bool = False,
+) -> Iterator[Offer]:
+    """The machines that are enough, one offer for each instance type, by price and then by name.
+
+    They are looked for as they are asked for: a region has hundreds, and this runs in the step's time.
 
     Parameters
     ----------
@@ -121,24 +136,25 @@ def cheapest(
     SettingError
         The catalog has no such vendor or region; the message lists those it has.
     """
-    found: dict[tuple[str, str], Offer] = {}
-    # From the cheapest up, so that few types are looked at: a region has hundreds, and this runs in the step's time.
-    for usd, owner, name, place in _ascending(catalog, vendor, region):
-        if len(found) >= limit:
-            break
+    return _enough(catalog, need, _ascending(catalog, vendor, region), allow_burstable)
+
+
+def _enough(catalog: Catalog, need: Need, prices: Iterable[Price], allow_burstable: bool) -> Iterator[Offer]:
+    found: set[tuple[str, str]] = set()
+    for usd, owner, name, place in prices:
         instance = catalog.instances[owner, name]
         if (owner, name) in found or not is_enough(instance, need) or is_previous_generation(instance):
             continue
         if allow_burstable or not instance.burstable:
-            found[owner, name] = Offer(instance=instance, region=place, price_usd_per_hour=usd)
-    return tuple(found.values())
+            found.add((owner, name))
+            yield Offer(instance=instance, region=place, price_usd_per_hour=usd)
 
 
-def _ascending(catalog: Catalog, vendor: str | None, region: str | None) -> list[Price]:
+def _ascending(catalog: Catalog, vendor: str | None, region: str | None) -> Iterable[Price]:
     """Prices in the places asked for, the cheapest first; where no region is, at least the lowest of each type."""
     places = check_place(catalog, vendor, region)
     if region is None and catalog.lowest is not None:
-        return [price for price in catalog.lowest() if vendor in (None, price[1])]
+        return (price for price in catalog.lowest() if vendor in (None, price[1]))
     return sorted(_prices(catalog, places))
 
 

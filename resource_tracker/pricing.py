@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
-from resource_tracker.cost_model import Work, candidates, cheapest_for, share_note, share_of, spot_cost
+from resource_tracker.cost_model import Work, cheapest_for, share_note, share_of, spot_cost
 from resource_tracker.dataclass import replace
-from resource_tracker.machines import Need, architecture_of, cheapest
+from resource_tracker.machines import Need, architecture_of, cheapest, enough
 from resource_tracker.places import place_of
 from resource_tracker.records import (
     CloudInfo,
@@ -84,22 +84,12 @@ def price(
     anywhere: tuple[Offer, ...] = ()
     if isinstance(recommendation, Recommendation):
         need, work = need_of(recommendation, usage, server), _work_of(usage, server, limits)
-        most = candidates(limit, work, need.vcpus)
-        found = cheapest(
-            catalog, need, vendor=place.vendor, region=place.region, limit=most, allow_burstable=allow_burstable
-        )
-        offers = tuple(cheapest_for(found, work)[:limit])
+        found = enough(catalog, need, vendor=place.vendor, region=place.region, allow_burstable=allow_burstable)
+        offers = cheapest_for(found, work, limit)
         wide = (vendor, None if vendor else region)
         if wide != (place.vendor, place.region):
-            found = cheapest(
-                elsewhere or catalog,
-                need,
-                vendor=wide[0],
-                region=wide[1],
-                limit=candidates(ANYWHERE, work, need.vcpus),
-                allow_burstable=allow_burstable,
-            )
-            anywhere = tuple(cheapest_for(found, work)[:ANYWHERE])
+            found = enough(elsewhere or catalog, need, vendor=wide[0], region=wide[1], allow_burstable=allow_burstable)
+            anywhere = cheapest_for(found, work, ANYWHERE)
         same_time = all(offer.run_hours == hours for offer in (*offers, *anywhere))
         notes.append((SAME_TIME if same_time else OTHER_TIME) if offers else "No machine in the catalog is enough.")
     saving = None

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.cost_model import (
+    CANDIDATES,
     INTERRUPTIONS_PER_HOUR,
     MONTH_S,
     SPOT_HOURS_AT_MOST,
     SPOT_PRICE,
     Work,
+    cheapest_for,
     runs_per_month,
     share_of,
     spot_cost,
@@ -23,7 +25,8 @@ from resource_tracker.cost_model import (
 )
 from resource_tracker.costs import Costing, cost_of_attempt
 from resource_tracker.errors import SettingError
-from resource_tracker.records import InstanceType, Recommendation, TaskSummary
+from resource_tracker.records import InstanceType, Offer, Recommendation, TaskSummary
+from resource_tracker.units import seconds_to_hours
 
 DAY = 86400.0
 
@@ -310,3 +313,40 @@ def test_costs_are_never_negative(work, wall, allocation, cpu):
     cost = cost_of_attempt(CATALOG, task, ADVICE)
     assert cost.usd >= 0 and cost.advised_usd >= 0 and 0 < cost.share <= 1
     assert cost.spot_usd is None or cost.spot_usd >= 0
+
+
+# --- the cheapest run -----------------------------------------------------------------------------
+
+
+@given(
+    works(),
+    st.lists(st.tuples(st.floats(0.01, 10), st.sampled_from([1, 2, 4, 16, 64])), max_size=CANDIDATES + 10),
+    st.integers(0, 8),
+)
+def test_the_cheapest_runs_are_those_of_all_candidates(work, machines, limit):
+    """Looking no further than needed finds what ranking every candidate finds, equals in the order of the list."""
+    offers = [
+        Offer(instance=machine(str(number), vcpus, 4), region="here", price_usd_per_hour=usd)
+        for number, (usd, vcpus) in enumerate(sorted(machines))
+    ]
+
+    def run(offer):
+        return offer.price_usd_per_hour * seconds_to_hours(time_on(work, offer.instance.vcpus))
+
+    ranked = sorted(offers[:CANDIDATES], key=run)[:limit]
+    found = cheapest_for(offers, work, limit)
+    assert [one.run_cost_usd for one in found] == [run(one) for one in ranked]
+    assert [one.instance for one in found] == [one.instance for one in ranked]
+
+
+def test_no_machine_is_asked_for_that_cannot_be_the_cheapest():
+    """The offers are found as they are asked for: dearer ones, on which no run could cost less, are not."""
+    asked = []
+
+    def offers():
+        for number in range(CANDIDATES):
+            asked.append(number)
+            yield Offer(instance=machine(str(number), 4, 4), region="here", price_usd_per_hour=1.0 + number)
+
+    assert [one.instance.name for one in cheapest_for(offers(), Work(wall_s=60.0), 3)] == ["0", "1", "2"]
+    assert asked == [0, 1, 2, 3]
