@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,23 @@ def test_verbose_gives_reasons() -> None:
     assert "    cpu=" in text
     assert "    memory=" in text
     assert "Based on 28 tasks of 7 runs. Expected to need more memory: at most " in text
+
+
+@pytest.mark.parametrize("columns", [50, 65, 80, 120])
+def test_no_number_is_broken_in_two(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that there is no room for are left out and named; every amount that is shown is whole."""
+    rich = pytest.importorskip("rich.console")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = io.StringIO()
+    terminal = Terminal(stream)
+    terminal._console = rich.Console(file=stream, width=columns, force_terminal=True)
+    show_recommendations(terminal, advised(week("resources")), verbose=False)
+    text = re.sub("\x1b\\[[0-9;]*m", "", stream.getvalue())
+    table = [line for line in text.split("\n\n")[1].splitlines() if not line.startswith("Not shown")]
+    assert max(map(len, table)) <= columns and "…" not in text
+    (load,) = (line for line in table if line.startswith("load"))
+    assert {"16.0 GB", "8.00 GB", "2"} <= set(re.split(r" {2,}", load))
+    assert ("Not shown, for lack of room: " in text) is (columns < 75)
 
 
 def test_json_is_finite() -> None:

@@ -27,6 +27,10 @@ _COLUMNS = (
     "saved\nper run",
     "saved\nper month",
 )
+_OPTIONAL = (
+    *("GPU\nused", "CPU\nused", "memory\npeak", "saved\nper month"),
+    *("GPU\nasked", "CPU\nasked", "memory\nasked", "saved\nper run"),
+)
 _INDENT = "  "
 
 
@@ -63,7 +67,7 @@ def _table(found: Recommendations) -> Table:
         name = "all steps" if known else "sum"
         money = _money(whole, decimals[0]), _money(found.per_month(whole), decimals[1])
         rows.append([name, *[""] * (len(_COLUMNS) - 3), *money])
-    return Table(columns=_COLUMNS, rows=rows, numbers=frozenset(_COLUMNS[1:]))
+    return Table(columns=_COLUMNS, rows=rows, numbers=frozenset(_COLUMNS[1:]), optional=_OPTIONAL)
 
 
 def _row(found: Recommendations, step: StepRecommendation, decimals: tuple[int, int]) -> list[str]:

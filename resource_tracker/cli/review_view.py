@@ -13,9 +13,9 @@ from resource_tracker.review_records import RunReview, StepReview
 _LINE_WIDTH, _BAR_WIDTH = 30, 16
 _LEVELS = "▁▂▃▄▅▆▇█"
 _PARTS = {"used": "█", "cpu": "▒", "memory": "░", "gpu": "▓", "lost": "×"}
-_LINE, _BAR, _WASTED = "over the run", "", "bought nothing"
-_COLUMNS = ("step", "tasks", "lost", _LINE, "time", "cost", "share", _BAR, _WASTED)
-_GAP, _LEAST_ROOM = 3, 24
+_LINE, _SHARE, _BAR, _WASTED = "over the run", "share", "", "bought nothing"
+_COLUMNS = ("step", "tasks", "lost", _LINE, "time", "cost", _SHARE, _BAR, _WASTED)
+_GAP, _LEAST_BAR = 2, 8
 
 
 def show_review(terminal: Terminal, review: RunReview, *, with_tasks: bool = False) -> None:
@@ -69,9 +69,17 @@ def _show_steps(terminal: Terminal, review: RunReview, page: ReviewPage, with_ta
         rows.extend(_task_texts(task, line_width, bar_width) for task in tasks)
     terminal.line()
     cells = [[row[name] for name in columns] for row in rows]
-    terminal.table(Table(columns=columns, rows=cells, numbers=frozenset(columns) - {"step", _LINE, _BAR}))
+    numbers = frozenset(columns) - {"step", _LINE, _BAR}
+    terminal.table(
+        Table(columns=columns, rows=cells, numbers=numbers, optional=(_LINE, "tasks", _SHARE, "time", "lost"))
+    )
     used = {part.kind for row in page.spending for part in row.parts}
-    names = [f"{_PARTS[part.key]} {part.label} {part.text}" for part in page.legend if part.key in used]
+    drawn = _BAR in columns
+    names = [
+        f"{_PARTS[part.key]} {part.label} {part.text}" if drawn else f"{part.label} {part.text}"
+        for part in page.legend
+        if part.key in used
+    ]
     if names:
         terminal.line("  ".join(names))
 
@@ -86,7 +94,7 @@ def _texts(step: StepReview, shown: StepRow, page: ReviewPage) -> dict[str, str]
         _LINE: "",
         "time": shown.duration,
         "cost": shown.cost if step.tracked else "",
-        "share": paid.share if paid else "",
+        _SHARE: paid.share if paid else "",
         _BAR: "",
         _WASTED: paid.wasted if paid else "",
     }
@@ -100,7 +108,7 @@ def _task_texts(task: TaskRow, line_width: int, bar_width: int) -> dict[str, str
         _LINE: _placed(task.left, task.width, line_width),
         "time": task.duration,
         "cost": "" if task.cost == fmt.UNKNOWN else task.cost,
-        "share": "",
+        _SHARE: "",
         _BAR: stacked(task.parts, bar_width),
         _WASTED: "" if task.wasted == fmt.UNKNOWN else task.wasted,
     }
@@ -111,18 +119,23 @@ def _parts_of(step: StepReview, page: ReviewPage) -> tuple[Part, ...]:
 
 
 def _layout(width: int | None, texts: list[dict[str, str]]) -> tuple[int, int, tuple[str, ...]]:
-    """How wide the line over time and the bar of the cost may be, and the columns that there is room for."""
+    """How wide the line over time and the bar of the cost may be, and the columns; the line is the first to go."""
     columns: tuple[str, ...] = _COLUMNS
     if width is None:
         return _LINE_WIDTH, _BAR_WIDTH, columns
-    taken = {name: max([len(name), *(len(text[name]) for text in texts)]) + _GAP for name in columns}
-    taken[_LINE] = taken[_BAR] = _GAP
-    room = width - sum(taken.values())
-    if room < _LEAST_ROOM:
-        columns = tuple(name for name in columns if name != _WASTED)
-        room += taken[_WASTED]
-    line = max(len(_LINE), min(_LINE_WIDTH, room * 2 // 3))
-    return line, max(4, min(_BAR_WIDTH, room - line)), columns
+    others = {name: [text[name] for text in texts] for name in columns if name not in (_LINE, _BAR)}
+    taken = {name: max(map(len, [name, *cells])) + _GAP for name, cells in others.items() if any(cells)}
+    room = width - sum(taken.values()) + _GAP
+    if room >= len(_LINE) + _GAP + _LEAST_BAR + _GAP:
+        room -= 2 * _GAP
+        line = max(len(_LINE), min(_LINE_WIDTH, room - _BAR_WIDTH, room * 2 // 3))
+        return line, min(_BAR_WIDTH, room - line), columns
+    if room < _LEAST_BAR + _GAP:  # the bar says the share, too
+        columns = tuple(name for name in columns if name != _SHARE)
+        room += taken.get(_SHARE, 0)
+    if room >= _LEAST_BAR + _GAP:
+        return len(_LINE), min(_BAR_WIDTH, room - _GAP), columns
+    return len(_LINE), 0, tuple(name for name in columns if name != _BAR)
 
 
 def _show_comparison(terminal: Terminal, page: ReviewPage) -> None:
@@ -131,7 +144,7 @@ def _show_comparison(terminal: Terminal, page: ReviewPage) -> None:
     if page.metrics:
         columns = ("", "this run", "usual", "range", "change")
         rows = [[m.name, m.now, m.usual, m.range, m.change] for m in page.metrics]
-        terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[1:])))
+        terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]), optional=("range", "usual")))
 
 
 def activity(step: StepReview, began: float | None, length_s: float | None, width: int = _LINE_WIDTH) -> str:

@@ -7,15 +7,19 @@ import shutil
 import textwrap
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TextIO
 
 from resource_tracker.cli.messages import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console, JustifyMethod
+    from rich.console import Console
+    from rich.table import Table as RichTable
 
 _GAP = "  "
+_WIDEST = 10_000
+_LEAST_TEXT = 6
+"""Columns that a text keeps, however little room there is."""
 _NARROWEST = 40
 """Columns below which wrapping makes text no easier to read."""
 
@@ -24,13 +28,15 @@ _NARROWEST = 40
 class Table:
     """A small table of text. Columns named in `numbers` are flush right; `strong` is the row to stress.
 
-    A column's name may have several lines.
+    A column's name may have several lines. Where there is not room for all, those of `optional` are left out, the
+    first ones first.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: frozenset[str] = field(default_factory=frozenset)
     strong: int | None = None
+    optional: Sequence[str] = ()
 
 
 class Terminal:
@@ -79,12 +85,26 @@ class Terminal:
             self.line(line)
 
     def table(self, table: Table) -> None:
-        """A table; columns without any value in them are left out."""
+        """A table; columns without any value in them are left out, and said are those without room for them."""
         table = _without_empty_columns(table)
-        if self._console:
-            self._console.print(_rich_table(table))
-        else:
+        if not self._console:
             self._stream.write(plain_table(table))
+            return
+        table, left_out = self._fitting(table)
+        self._console.print(_rich_table(table))
+        if left_out:
+            self.paragraph(f"Not shown, for lack of room: {', '.join(left_out)}.")
+
+    def _fitting(self, table: Table) -> tuple[Table, list[str]]:
+        """The table without the optional columns that there is no room for, and their names."""
+        left_out = []
+        for name in table.optional:
+            if self._console is None or _width_of(table, self._console) <= self._console.width:
+                break
+            if name in table.columns:
+                table = _without(table, name)
+                left_out.append(name.replace("\n", " "))
+        return table, left_out
 
 
 def plain_table(table: Table) -> str:
@@ -126,12 +146,18 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def _without_empty_columns(table: Table) -> Table:
-    kept = [index for index in range(len(table.columns)) if any(row[index] for row in table.rows)]
-    return Table(
+    return _with(table, [index for index in range(len(table.columns)) if any(row[index] for row in table.rows)])
+
+
+def _without(table: Table, name: str) -> Table:
+    return _with(table, [index for index, column in enumerate(table.columns) if column != name])
+
+
+def _with(table: Table, kept: Sequence[int]) -> Table:
+    return replace(
+        table,
         columns=[table.columns[index] for index in kept],
         rows=[[row[index] for index in kept] for row in table.rows],
-        numbers=table.numbers,
-        strong=table.strong,
     )
 
 
@@ -145,15 +171,25 @@ def _rich_console(stream: TextIO) -> Console | None:
     return Console(file=stream)
 
 
-def _rich_table(table: Table) -> object:
+def _width_of(table: Table, console: Console) -> int:
+    """Columns of the terminal that the table takes where it has all the room it wants."""
+    return console.measure(_rich_table(table), options=console.options.update(max_width=_WIDEST)).maximum
+
+
+def _rich_table(table: Table) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text  # not markup: a name may hold brackets
 
     shown = RichTable(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for name in table.columns:
-        justify: JustifyMethod = "right" if name in table.numbers else "left"
-        shown.add_column(Text(name, justify=justify), justify=justify, overflow="fold", vertical="bottom")
+    for index, name in enumerate(table.columns):
+        head, cells = Text(name), [printable(row[index]) for row in table.rows]
+        if name in table.numbers:  # cut off rather than broken in two: half of a number looks like another
+            head.justify = "right"
+            shown.add_column(head, justify="right", overflow="ellipsis", no_wrap=True, vertical="bottom")
+        else:
+            least = min(_LEAST_TEXT, max([display_width(cell) for cell in cells], default=0))
+            shown.add_column(head, overflow="fold", min_width=least, vertical="bottom")
     for index, row in enumerate(table.rows):
         style = "bold green" if index == table.strong else None
         shown.add_row(*(Text(printable(cell)) for cell in row), style=style)

@@ -39,6 +39,7 @@ _TASK_COLUMNS = (
     "cost",
 )
 
+_OPTIONAL = ("duration", "cost", "CPU used", "GPU asked", "CPU asked", "memory asked", "outcome")
 _OFFER_COLUMNS = ("machine", "where", "vCPUs", "memory", "GPU", "per hour", "this run", " ")
 _OFFER_NUMBERS = frozenset(("vCPUs", "memory", "per hour", "this run"))
 
@@ -82,7 +83,7 @@ def usage_table(record: TaskRecord) -> Table:
             name = f"{scale.name} ({scale.unit})" if scale.unit and scale.unit not in scale.name else scale.name
             rows.append([name, *(texts.get(kind, "") for kind in _MARKS)])
     columns = ["", *_MARKS.values()]
-    return Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]))
+    return Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]), optional=("saving artifacts", "mean"))
 
 
 def _has_memory_mean(record: TaskRecord) -> bool:
@@ -100,7 +101,7 @@ def show_tasks(terminal: Terminal, title: str, records: Iterable[TaskRecord]) ->
             advice.append((_step(record), record.recommendation))
     terminal.heading(title)
     terminal.line()
-    terminal.table(Table(columns=_TASK_COLUMNS, rows=rows, numbers=frozenset(_TASK_COLUMNS[2:])))
+    terminal.table(Table(columns=_TASK_COLUMNS, rows=rows, numbers=frozenset(_TASK_COLUMNS[2:]), optional=_OPTIONAL))
     lines = lines_to_paste(advice)
     if lines:
         terminal.line()
@@ -172,7 +173,7 @@ def _show_comparison(terminal: Terminal, record: TaskRecord) -> None:
     if compared.metrics:
         columns = ("", "now", "usual", "range", "change")
         rows = [[m.name, m.now, m.usual, m.range, m.change] for m in compared.metrics]
-        terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[1:])))
+        terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]), optional=("range",)))
 
 
 def _show_money(terminal: Terminal, record: TaskRecord) -> None:
@@ -183,7 +184,7 @@ def _show_money(terminal: Terminal, record: TaskRecord) -> None:
         rows = [_offer_cells(row, table) for row in (*table.rows, *table.anywhere)]
         if table.anywhere:
             rows.insert(len(table.rows), [f"{table.anywhere_title}:", *[""] * (len(_OFFER_COLUMNS) - 1)])
-        terminal.table(Table(columns=_OFFER_COLUMNS, rows=rows, numbers=_OFFER_NUMBERS))
+        terminal.table(Table(columns=_OFFER_COLUMNS, rows=rows, numbers=_OFFER_NUMBERS, optional=("memory", "vCPUs")))
     spent = money(record)
     for line in spent.lines if spent else ():
         if line.label == "Saving":
