@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 RUNS = 6
 FLOW = Path(__file__).with_name("demo_flow.py").resolve()
 FOLDER = Path("demo").resolve()
+REVIEW = "review.html"
 
 
 def run_flow(number: int, environment: dict[str, str]) -> None:
@@ -27,7 +29,7 @@ def run_flow(number: int, environment: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Six runs, the table of the last one, the cards."""
+    """Six runs, then the advice for the whole flow, the cost of the last run, the cards."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     environment = os.environ | {
@@ -39,14 +41,20 @@ def main() -> None:
     for number in range(1, RUNS + 1):
         run_flow(number, environment)
     print()
-    show = [sys.executable, "-m", "resource_tracker", "show", "DemoFlow"]
-    shown = subprocess.run(show, cwd=FOLDER, env=environment, check=False)
+    advised = tool(environment, "recommend", "DemoFlow")
+    reviewed = tool(environment, "review", "DemoFlow", "--html", REVIEW, stderr=subprocess.DEVNULL)
     cards = sorted(FOLDER.rglob("mf.cards/**/steps/*/tasks/*/cards/resource_tracker-*.html"), key=os.path.getmtime)
-    if shown.returncode or not cards:
+    if advised.returncode or reviewed.returncode or not cards:
         sys.exit("The demo flow ran, but its results cannot be shown.")
-    print("\nThe cards of the last run (open them in a browser):")
-    for card in cards[-2:]:
-        print(f"  {card}")
+    print("\nWhat the last run cost, and the cards of its steps (open them in a browser):")
+    for page in [FOLDER / REVIEW, *cards[-2:]]:
+        print(f"  {page}")
+
+
+def tool(environment: dict[str, str], *arguments: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":
+    """The command resource-tracker, in the folder in which the flow ran."""
+    command = [sys.executable, "-m", "resource_tracker", *arguments]
+    return subprocess.run(command, cwd=FOLDER, env=environment, check=False, **options)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,35 @@
-"""Takes the pictures of the card that the documentation shows: ``python scripts/card_pictures.py [DEMO]``.
+"""Takes the pictures that the documentation shows: ``python scripts/card_pictures.py [DEMO]``.
 
-DEMO is the folder that ``make demo`` has left (``demo`` if not given): the pictures are of its latest training step.
-Needs Debian's chromium.
+DEMO is the folder that ``make demo`` has left (``demo`` if not given): the pictures of the card are of its latest
+training step. That of the cost review is of a made-up run. Needs Debian's chromium, and Pillow, which makes them small.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import os
 import sys
+import tempfile
 from pathlib import Path
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import chromium  # noqa: E402
+from browser import Browser, chromium  # noqa: E402
+
+from resource_tracker.catalog import load_bundled  # noqa: E402
+from resource_tracker.report.render import render_review  # noqa: E402
+from resource_tracker.review import build_review  # noqa: E402
+from resource_tracker.testing import fake_run  # noqa: E402
 
 WIDTH = 810
 """Width of a card in the Metaflow UI."""
-HEIGHT = 1150
-"""At most so much of it, ending between two sections."""
+SCALE = 1.5
+COLOURS = 256
 CARDS = ".metaflow/mf.cards/DemoFlow/runs/*/steps/train/tasks/*/cards/resource_tracker-*.html"
-BOTTOM = f"""
-Math.max(...[...document.querySelectorAll("section")].map(part => part.getBoundingClientRect().bottom)
-  .filter(bottom => bottom <= {HEIGHT}))
-"""
 
 
 def main() -> None:
@@ -34,13 +39,34 @@ def main() -> None:
         sys.exit(f"{demo}: no card of the demo flow's training step; run `make demo` first")
     folder = ROOT / "docs" / "images"
     folder.mkdir(exist_ok=True)
-    with chromium() as browser:
-        for name, dark in (("card.png", False), ("card-dark.png", True)):
-            page = browser.page(width=WIDTH, height=2200, dark=dark, scale=2)
-            page.open(cards[-1])
-            clip = {"x": 0, "y": 0, "width": WIDTH, "height": page.evaluate(BOTTOM) + 20, "scale": 1}
-            shot = page.call("Page.captureScreenshot", format="png", clip=clip)
-            (folder / name).write_bytes(base64.b64decode(shot["data"]))
+    with chromium() as browser, tempfile.TemporaryDirectory() as made:
+        review = Path(made) / "review.html"
+        review.write_text(cost_review(), encoding="utf-8")
+        take(browser, cards[-1], folder / "card.png", most=1150)
+        take(browser, cards[-1], folder / "card-dark.png", most=1150, dark=True)
+        take(browser, review, folder / "review.png", most=1450)
+
+
+def cost_review() -> str:
+    """A run with a foreach of 300 tasks, some of which were lost, and four runs before it."""
+    runs = [fake_run(300, days_ago=ago) for ago in range(5)]
+    starts = [86_400.0 * day for day in range(5)]
+    return render_review(build_review(runs[0], catalog=load_bundled(), earlier=runs[1:], run_starts=starts))
+
+
+def take(browser: Browser, page_file: Path, picture: Path, *, most: int, dark: bool = False) -> None:
+    """A picture of a page: at most so much of it, ending between two sections."""
+    page = browser.page(width=WIDTH, height=most + 1000, dark=dark, scale=SCALE)
+    page.open(page_file)
+    bottom = page.evaluate(
+        'Math.max(...[...document.querySelectorAll("section")].map(part => part.getBoundingClientRect().bottom)'
+        f".filter(bottom => bottom <= {most}))"
+    )
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": bottom + 20, "scale": 1}
+    shot = page.call("Page.captureScreenshot", format="png", clip=clip)
+    with Image.open(io.BytesIO(base64.b64decode(shot["data"]))) as image:
+        flat = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        flat.save(picture, optimize=True)
 
 
 if __name__ == "__main__":
