@@ -109,4 +109,5 @@ def _why(name: str, asked: float, amount: int, estimated: int) -> str:
     unit = _NAMES[name]
     if amount >= asked:
         return f"The {amount:,} {unit} asked for suffice, within {SUFFICES_WITHIN * 100:.0f} %: left alone."
-    return f"Half of what was asked for; the estimate is {estimated:,} {unit}."
+    estimated_unit = unit.removesuffix("s") if estimated == 1 else unit
+    return f"Half of what was asked for; the estimate is {estimated:,} {estimated_unit}."
