@@ -82,7 +82,7 @@ def write_atomic(directory: int, name: str, text: str) -> None:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(part, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except OSError:
+    except BaseException:  # also where we are interrupted
         with suppress(OSError):
             os.unlink(part, dir_fd=directory)
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,54 @@ def test_an_incomplete_reply_does_not_replace_what_is_kept(cli: Cli, api: Api) -
     foreign = cli(*update)
     assert foreign.returncode == 2 and "240 of another vendor or region left out" in foreign.stderr
     assert all("The 240 prices of 20" in done.stderr and done.stdout == "" for done in (few, foreign))
+
+
+@pytest.mark.parametrize("fault", ["hangs", "drips", "cut"])
+def test_an_update_ends_in_time_and_says_why(cli: Cli, api: Api, fault: str) -> None:
+    """Silence, a byte now and then, half of a body: exit status 2, a line, and the cache as it was."""
+    api.first = prices(3)
+    update = ("catalog", "update", "aws", "eu-west-1", "--api", api.url, "--timeout")
+    assert cli(*update, "60").returncode == 0
+    kept = {path: path.read_bytes() for path in (cli.tmp / "cache").rglob("*") if path.is_file()}
+
+    def answer(handler, path, query):
+        body = json.dumps(prices(100)).encode()
+        if fault != "hangs":
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+        if fault == "cut":
+            handler.wfile.write(body[:5000])
+        while fault == "drips" and not api.release.wait(0.05):
+            handler.wfile.write(b" ")
+        if fault == "hangs":
+            api.release.wait(60)
+
+    api.answer = answer
+    done = cli(*update, "60" if fault == "cut" else "1")
+    assert (done.returncode, done.stdout) == (2, "") and "nothing was updated" in done.stderr
+    assert ("cut off" if fault == "cut" else "too slow") in done.stderr and "Traceback" not in done.stderr
+    assert "The 3 prices of 20" in done.stderr
+    assert {path: path.read_bytes() for path in (cli.tmp / "cache").rglob("*") if path.is_file()} == kept
+
+
+def test_two_updates_at_once(cli: Cli, api: Api) -> None:
+    """Both end well while the other is at work; one whole file is left."""
+    both_ask = threading.Barrier(2, timeout=60)
+
+    def answer(handler, path, query):
+        both_ask.wait()
+        send(handler, prices(100))
+
+    api.answer = answer
+    update = ("catalog", "update", "aws", "eu-west-1", "--api", api.url)
+    processes = [cli.start(*update) for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    files = [path.name for path in (cli.tmp / "cache").rglob("*") if path.is_file()]
+    assert len(files) == 1 and files[0].startswith("prices-region-")
+    shown = cli("catalog", "show")
+    assert "100" in shown.stdout.partition("Live prices in your cache")[2] and shown.stderr == ""
 
 
 # --- another catalog ------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ def test_server_that_hangs(api):
     """No answer: an error after the time-out, not a hang."""
     api.answer = lambda handler, path, query: api.release.wait(60)
     keeper = Keeper(base_url=api.url, timeout_s=0.2, now=lambda: NOON)
-    with pytest.raises(CatalogError, match="Timeout"):
+    with pytest.raises(CatalogError, match="too slow"):
         keeper.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
 
 
@@ -204,6 +204,56 @@ def test_server_that_drips(api):
     keeper = Keeper(base_url=api.url, timeout_s=0.5, now=lambda: NOON)
     with pytest.raises(CatalogError, match="too slow"):
         keeper.catalog("aws", "eu-west-1", Need(vcpus=1, memory_mib=1))
+
+
+def drip_header(handler, api):
+    """A header line that never ends, a byte now and then."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(600):
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        if api.release.wait(0.05):
+            return
+
+
+def cut_in_the_middle(handler, api):
+    """Half of a body whose length was told."""
+    body = json.dumps([row(f"m{n}", 0.2) for n in range(MOST_ROWS)]).encode()
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body[: len(body) // 2])
+
+
+def cut_in_a_chunk(handler, api):
+    """Chunks without the last."""
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    handler.wfile.write(b'100\r\n[{"vendor_id"')
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "timeout_s"),
+    [
+        (lambda handler, api: api.release.wait(60), "too slow", 0.3),
+        (drip_header, "too slow", 0.3),
+        (cut_in_the_middle, "cut off|not JSON", 10.0),
+        (cut_in_a_chunk, "cut off", 10.0),
+    ],
+)
+def test_an_update_that_is_broken_off_leaves_everything_as_it_was(api, tmp_path, fault, said, timeout_s):
+    """Silence, a header that never ends, a body that does too early: an error, nothing overwritten or left behind."""
+    cache = tmp_path / "cache"
+    keeper_for(api, cache=(str(cache),)).update("aws", "eu-west-1")
+    before = {path: path.read_bytes() for path in cache.iterdir()}
+    api.answer = lambda handler, path, query: fault(handler, api)
+    keeper = Keeper(base_url=api.url, timeout_s=timeout_s, now=lambda: NOON, cache=(str(cache),))
+    with pytest.raises(CatalogError, match=said):
+        keeper.update("aws", "eu-west-1")
+    assert {path: path.read_bytes() for path in cache.iterdir()} == before
 
 
 def test_nobody_listens(api, bundled):
