@@ -35,6 +35,7 @@ __all__ = [
     "Observation",
     "Policy",
     "estimate",
+    "policy_called",
     "policy_of",
     "recommend",
     "recommend_memory",
@@ -150,7 +151,11 @@ def decorator_of(request: ResourceRequest) -> str:
 
 def policy_of(advice: Recommendation | NoRecommendation) -> Policy:
     """What an advice was for; ``SAFE`` where it does not say, or this version does not know it."""
-    word = advice.policy if isinstance(advice, Recommendation) else ""
+    return policy_called(advice.policy if isinstance(advice, Recommendation) else None)
+
+
+def policy_called(word: str | None) -> Policy:
+    """The policy of that name; ``SAFE`` where there is no such one."""
     return next((policy for policy in Policy if policy.value == word), Policy.SAFE)
 
 

@@ -23,7 +23,7 @@ def build_review(
     catalog: Catalog,
     earlier: Sequence[RunAttempts] = (),
     run_starts: Sequence[float] = (),
-    policy: Policy = Policy.SAFE,
+    policy: Policy | None = None,
     vendor: str | None = None,
     region: str | None = None,
 ) -> RunReview:
@@ -35,6 +35,8 @@ def build_review(
         Runs to compare with and to base the advice on, newest first.
     run_starts : sequence of float
         Unix seconds at which the flow's runs began, for its runs a month.
+    policy : Policy, optional
+        Of the advice; by default each step's own.
     vendor, region : str, optional
         Where to look for cheaper machines, rather than where the steps ran.
     """

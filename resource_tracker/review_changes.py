@@ -19,7 +19,7 @@ _NAMES = {"cpu": "CPUs", "gpu": "GPUs", "shared_memory": "shared memory"}
 
 
 def advice_for(
-    run: RunAttempts, earlier: Sequence[RunAttempts], policy: Policy, catalog: Catalog
+    run: RunAttempts, earlier: Sequence[RunAttempts], policy: Policy | None, catalog: Catalog
 ) -> dict[str, StepAdvice]:
     """What each tracked step of the run should ask for, by this run and the earlier ones."""
     tasks: dict[str, list[TaskSummary]] = {}
@@ -30,7 +30,7 @@ def advice_for(
     return {step: _advised(found, policy, catalog) for step, found in tasks.items() if step in here}
 
 
-def _advised(tasks: Sequence[TaskSummary], policy: Policy, catalog: Catalog) -> StepAdvice:
+def _advised(tasks: Sequence[TaskSummary], policy: Policy | None, catalog: Catalog) -> StepAdvice:
     smaller_gpus = with_gpus(catalog) if any(task.request_gpu for task in tasks) else ()
     return advise_step(tasks, policy=policy, instances=smaller_gpus)
 

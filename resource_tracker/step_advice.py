@@ -14,7 +14,7 @@ from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.needs import busy_cores, known
 from resource_tracker.notes import notes_for, without_trace
-from resource_tracker.recommend import estimate
+from resource_tracker.recommend import estimate, policy_called
 from resource_tracker.records import InstanceType, NoRecommendation, Recommendation, ResourceRequest, TaskSummary
 from resource_tracker.sizing import Policy
 from resource_tracker.summary import request_of
@@ -70,7 +70,7 @@ class StepAdvice:
 def advise_step(
     tasks: Sequence[TaskSummary],
     *,
-    policy: Policy = Policy.SAFE,
+    policy: Policy | None = None,
     input_bytes: float | None = None,
     instances: Iterable[InstanceType] = (),
 ) -> StepAdvice:
@@ -80,6 +80,8 @@ def advise_step(
     ----------
     tasks : sequence of TaskSummary
         All (recent) attempts of one step, in any order: several runs, siblings of a foreach, failures, retries.
+    policy : Policy, optional
+        What to optimise; by default what the newest attempt was tracked with.
     input_bytes : float, optional
         Size of the next run's largest input, where known.
     instances : iterable of InstanceType
@@ -95,6 +97,7 @@ def advise_step(
         raise ValueError(f"attempts of several steps: {', '.join(steps)}")
     attempts = newest_first(tasks)
     measured = [task for task in attempts if _is_measured(task)]
+    policy = policy or policy_called(next((task.policy for task in attempts if task.policy), None))
     request = request_of(attempts[0]) if attempts else ResourceRequest()
     pure = estimate(measured or attempts, request, policy=policy, input_bytes=input_bytes)
     advice = pure

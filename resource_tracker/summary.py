@@ -12,6 +12,7 @@ from resource_tracker.plain import from_plain
 from resource_tracker.records import (
     Limits,
     Outcome,
+    Recommendation,
     ResourceRequest,
     ServerInfo,
     TaskRecord,
@@ -47,6 +48,7 @@ def summary_of(record: TaskRecord) -> TaskSummary:
         region=_unless_unknown(cloud.region),
         instance_type=_unless_unknown(cloud.instance_type),
         run_cost_usd=record.pricing.run_cost_usd,
+        policy=record.recommendation.policy if isinstance(record.recommendation, Recommendation) else None,
     )
 
 

@@ -51,7 +51,7 @@ def recent(*runs: RunAttempts, untracked: int = 0) -> RecentRuns:
     return RecentRuns(flow="TrainFlow", where=where, runs=runs, untracked=untracked, started_at=began)
 
 
-def advised(found: RecentRuns, *steps: str, policy: Policy = Policy.SAFE, **place: str) -> Recommendations:
+def advised(found: RecentRuns, *steps: str, policy: Policy | None = None, **place: str) -> Recommendations:
     return recommendations(
         found, steps=steps, policy=policy, input_bytes=None, catalog=load_bundled(), now=1e9, **place
     )
@@ -177,6 +177,36 @@ def test_steps_stand_in_the_order_of_the_newest_run() -> None:
     found = advised(recent(fake_run(2, fails=True), fake_run(2, days_ago=1, step="rank")))
     assert [step.name for step in found.steps] == ["start", "load", "score", "join", "rank", "end"]
     assert found.steps_of_latest_run == {"start", "load", "score", "join"}
+
+
+def test_each_step_by_its_own_policy() -> None:
+    """A step that is tracked with ``policy="lean"`` is advised so; ``--policy`` holds for all; JSON tells both."""
+    plain = week("resources").runs
+    lean = [
+        replace(run, attempts=tuple(with_policy(one, "lean") if one.step == "score" else one for one in run.attempts))
+        for run in plain
+    ]
+    found = advised(recent(*lean))
+    assert {step.name: step.advised.policy for step in found.steps if step.advised} == {
+        **dict.fromkeys(("start", "load", "join", "end"), "safe"),
+        "score": "lean",
+    }
+    text = shown(found)
+    assert "What to request next time, by policy lean and safe" in text
+    (line,) = (line for line in text.splitlines() if line.startswith("  score"))
+    assert line.endswith(")  lean")
+    assert found.as_plain()["policy"] is None
+    assert [step["policy"] for step in found.as_plain()["steps"]].count("lean") == 1
+    everywhere = advised(recent(*lean), policy=Policy.SAFE)
+    assert "by policy safe" in shown(everywhere) and everywhere.as_plain()["policy"] == "safe"
+    of_review = {change.step: change.text for change in build_review(lean[0], catalog=load_bundled()).changes}
+    forced = build_review(lean[0], catalog=load_bundled(), policy=Policy.SAFE).changes
+    assert of_review["score"] != {change.step: change.text for change in forced}["score"]
+
+
+def with_policy(attempt: Attempt, policy: str) -> Attempt:
+    assert attempt.summary is not None
+    return replace(attempt, summary=replace(attempt.summary, policy=policy))
 
 
 def test_unknown_step() -> None:

@@ -158,6 +158,16 @@ def test_one_busy_attempt_in_many_does_not_decide():
     assert advised(*many[-3:], task(run="99", cpu_p95_cores=9.0), policy=Policy.LEAN).cpu == 2
 
 
+def test_the_policy_is_that_of_the_newest_attempt():
+    """What the decorator says now counts, not what it said; one that is given counts before; an unknown is SAFE."""
+    before, now = task(run="1", policy="lean"), task(run="2", policy="safe")
+    assert advised(before).policy == "lean"
+    assert advised(now, before).policy == "safe"
+    assert advised(task(run="3"), before).policy == "lean"
+    assert advised(before, policy=Policy.SAFE).policy == "safe"
+    assert advised(task(policy="brave")).policy == "safe"
+
+
 @pytest.mark.parametrize(("allowed", "cpu"), [(1.0, 2), (2.0, 3), (4.0, 6), (8.0, 12)])
 def test_all_cpus_in_use_call_for_half_as_many_again(allowed, cpu):
     """Use at the limit is censored, be it the kernel's limit or the machine's CPUs."""

@@ -13,7 +13,7 @@ from sample_record import sample_record
 from strategies import task_records, task_summaries
 
 from resource_tracker.errors import ArtifactError
-from resource_tracker.records import CloudInfo, TaskRecord, TaskSummary
+from resource_tracker.records import CloudInfo, Recommendation, TaskRecord, TaskSummary
 from resource_tracker.summary import MAX_SUMMARY_BYTES, decode_summary, encode_summary, summary_of
 
 
@@ -37,6 +37,16 @@ def test_input_shared_memory_and_disk_travel() -> None:
     record = sample_record()
     summary = decode_summary(encode_summary(summary_of(replace(record, usage=replace(record.usage, **known)))))
     assert {name: getattr(summary, name) for name in known} == known
+
+
+def test_policy_travels() -> None:
+    """What the step's advice is for is known to who advises later; a summary of before has none, and reads."""
+    record = sample_record()
+    assert isinstance(record.recommendation, Recommendation)
+    lean = replace(record, recommendation=replace(record.recommendation, policy="lean"))
+    text = encode_summary(summary_of(lean))
+    assert decode_summary(text).policy == "lean"
+    assert decode_summary(text.replace(',"policy":"lean"', "")).policy is None
 
 
 @pytest.mark.parametrize(

@@ -187,9 +187,7 @@ def _add_review(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         type=int,
         help="earlier runs to compare with (default: 5, or as many as are read in a second)",
     )
-    parser.add_argument(
-        "--policy", choices=("safe", "lean"), default="safe", help="of the advice (default: %(default)s)"
-    )
+    parser.add_argument("--policy", choices=("safe", "lean"), help="of the advice (default: each step's own)")
     parser.add_argument("--vendor", help="look for machines of this vendor, rather than where the steps ran")
     parser.add_argument("--region", help="look for machines in this region, rather than where the steps ran")
 
@@ -215,8 +213,8 @@ def _add_recommend(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--policy",
         choices=("safe", "lean"),
-        default="safe",
-        help="safe: practically never too little; lean: least expected cost, retries counted (default: safe)",
+        help="safe: practically never too little; lean: least expected cost, retries counted (default: each "
+        "step's own, of @track_resources, which is safe where it says nothing)",
     )
     parser.add_argument(
         "--input-bytes",

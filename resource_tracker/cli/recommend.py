@@ -56,7 +56,7 @@ def _recommendations(options: argparse.Namespace, runs: int, input_bytes: float 
     return recommendations(
         _read(options.flow, runs),
         steps=tuple(options.step),
-        policy=Policy(options.policy),
+        policy=None if options.policy is None else Policy(options.policy),
         input_bytes=input_bytes,
         catalog=catalog,
         vendor=options.vendor,

@@ -136,7 +136,9 @@ def _assumed(found: Recommendations) -> str:
 
 
 def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> None:
-    terminal.heading(f"What to request next time, by policy {found.policy.value}")
+    policies = sorted({step.advised.policy for step in found.steps if step.advised})
+    by = f", by policy {fmt.joined(policies)}" if policies else ""
+    terminal.heading(f"What to request next time{by}")
     width = max(len(step.name) for step in found.steps)
     for step in found.steps:
         advised = step.advised
@@ -144,7 +146,8 @@ def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> No
             terminal.line(f"{_INDENT}{step.name:{width}}  no advice: {step.advice.advice}")
             continue
         as_it_is = "  as it is" if step.suffices else ""
-        terminal.line(f"{_INDENT}{step.name:{width}}  {advised.as_text()}{as_it_is}")
+        policy = f"  {advised.policy}" if len(policies) > 1 else ""
+        terminal.line(f"{_INDENT}{step.name:{width}}  {advised.as_text()}{policy}{as_it_is}")
         if verbose:
             _show_reasons(terminal, step, advised)
         for note in dict.fromkeys((*advised.notes, *step.advice.notes)):

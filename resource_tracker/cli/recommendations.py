@@ -62,10 +62,10 @@ class StepRecommendation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendations:
-    """The advice for a flow's steps, in the order in which they ran."""
+    """The advice for a flow's steps, in the order in which they ran; ``policy`` is ``None`` where each has its own."""
 
     recent: RecentRuns
-    policy: Policy
+    policy: Policy | None
     runs_per_month: float | None
     steps: tuple[StepRecommendation, ...]
     steps_of_latest_run: frozenset[str]
@@ -81,7 +81,7 @@ class Recommendations:
             "namespace": self.recent.where,
             "runs": [run.run_id for run in self.recent.runs],
             "runs_per_month": self.runs_per_month,
-            "policy": self.policy.value,
+            "policy": self.policy.value if self.policy else None,
             "steps": [_finite(self._step_as_plain(step)) for step in self.steps],
         }
 
@@ -97,6 +97,7 @@ class Recommendations:
             "advised": step.advised.arguments() if step.advised else None,
             "text": step.advised.as_text() if step.advised else None,
             "suffices": step.suffices,
+            "policy": step.advised.policy if step.advised else None,
             "bound": to_plain(step.advice.bound),
             "notes": list(step.advice.notes),
             "advice": to_plain(step.advice.advice),
@@ -114,7 +115,7 @@ def recommendations(
     recent: RecentRuns,
     *,
     steps: tuple[str, ...],
-    policy: Policy,
+    policy: Policy | None,
     input_bytes: float | None,
     catalog: Catalog,
     vendor: str | None = None,
@@ -127,6 +128,8 @@ def recommendations(
     ----------
     steps : tuple of str
         Only these; empty for all.
+    policy : Policy or None
+        What to optimise; ``None`` for each step's own.
     catalog : Catalog
         Prices; those of `vendor` and `region` where given, else of where the steps ran.
     now : float

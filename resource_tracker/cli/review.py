@@ -54,7 +54,7 @@ def _review(options: argparse.Namespace) -> RunReview:
         target.run_id,
         earlier_runs=review.EARLIER_RUNS if options.runs is None else options.runs,
         earlier_s=review.EARLIER_TIME_S if options.runs is None else math.inf,
-        policy=Policy(options.policy),
+        policy=None if options.policy is None else Policy(options.policy),
         vendor=options.vendor,
         region=options.region,
     )

@@ -58,7 +58,7 @@ def review_run(
     earlier_runs: int = EARLIER_RUNS,
     earlier_s: float = math.inf,
     before: list[tuple[str, float | None]] | None = None,
-    policy: Policy = Policy.SAFE,
+    policy: Policy | None = None,
     vendor: str | None = None,
     region: str | None = None,
 ) -> RunReview:

@@ -13,7 +13,6 @@ from resource_tracker.flows.handover import read_runs
 from resource_tracker.flows.review import EARLIER_TIME_S, review_run
 from resource_tracker.flows.runs import client_provider
 from resource_tracker.settings import Settings
-from resource_tracker.sizing import Policy
 
 TIME_LIMIT_S = 2.0
 """What the end of a run waits for its review at most: a metadata service may be slow, or not answer at all."""
@@ -33,7 +32,6 @@ def page_of_run(context: TaskContext, settings: Settings, handover_folder: str |
             run_id,
             earlier_runs=settings.history,
             earlier_s=EARLIER_TIME_S,
-            policy=Policy(settings.policy),
             before=read_runs(handover_folder),
         )
 
