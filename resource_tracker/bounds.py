@@ -14,7 +14,7 @@ from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import row_weights
 from resource_tracker.records import Limits, Outcome, ServerInfo, TaskSummary, UsageSummary
 from resource_tracker.summary import ran_out_of_memory
-from resource_tracker.units import kib_to_mb_ceil, mib_to_kib
+from resource_tracker.units import kib_to_whole_mb, mib_to_kib
 
 WORDS = {
     "cpu": "CPU",
@@ -94,7 +94,7 @@ def bound_of(
     """
     if outcome.status != "ok" and ran_out_of_memory(usage.overall_memory_peak_kib, outcome, limits):
         peak = usage.overall_memory_peak_kib
-        reached = f", having reached {kib_to_mb_ceil(peak):,} MB" if peak else ""
+        reached = f", having reached {kib_to_whole_mb(peak):,} MB" if peak else ""
         return Bound(word="memory", evidence=f"It ran out of memory{reached}.")
     cpus = limits.cpus or server.vcpus
     if not usage.duration_s >= LEAST_S or not cpus or usage.cpu_mean_cores is None:

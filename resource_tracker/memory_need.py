@@ -16,10 +16,11 @@ from resource_tracker.needs import Amount, known
 from resource_tracker.records import NoRecommendation, TaskSummary
 from resource_tracker.sizing import FAR_BELOW, AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
 from resource_tracker.summary import AT_LIMIT
-from resource_tracker.units import kib_to_mb, kib_to_mb_ceil, kib_to_mib, mb_to_mib, mib_to_kib
+from resource_tracker.units import kib_to_mb, kib_to_mib, kib_to_whole_mb, mb_to_mib, mib_to_kib
 
 LEAST_MB = 256
 """Never advise less: unpacking the code package and starting Python in a container is not part of the step."""
+LEAST_TOLD = f"{LEAST_MB} MB is the least that is advised"
 UNLISTED_RUN = "*"
 """Stands for earlier runs of which only the figures are known."""
 SAVING_SHARE = 0.05
@@ -59,12 +60,12 @@ def memory_need(
     amount = round_up_mb(exact)
     if asked and asked == int(asked) and exact <= asked < amount:
         amount = int(asked)
-    amount = max(LEAST_MB, amount)
-    reason = _with_whose(_in_mb(advice.reason, highest_kib), f"{kib_to_mb_ceil(highest_kib):,} MB", _whose_peak(tasks))
-    if len({task.task_id for task in tasks}) > len(observations) > 0:
+    told = _in_mb(advice.reason, highest_kib)
+    if amount < LEAST_MB:
+        amount, told = LEAST_MB, f"{LEAST_TOLD}, as starting the container takes that."
+    reason = _with_whose(told, f"{kib_to_whole_mb(highest_kib):,} MB", _whose_peak(tasks))
+    if amount > LEAST_MB and len({task.task_id for task in tasks}) > len(observations) > 0:
         reason += " Of a run with several tasks the largest counts, as one request is for all."
-    if amount == LEAST_MB:
-        reason += f" {LEAST_MB} MB is the least advised: starting the container takes that."
     return Amount(amount, highest_kib, reason), advice.expected_failure_rate
 
 
@@ -181,7 +182,7 @@ def _in_mb(reason: str, highest_kib: float) -> str:
     def converted(found: re.Match[str]) -> str:
         mib = float(found[1].replace(",", ""))
         is_highest = abs(mib - kib_to_mib(highest_kib)) <= 1
-        return f"{kib_to_mb_ceil(highest_kib if is_highest else mib_to_kib(mib)):,} MB"
+        return f"{kib_to_whole_mb(highest_kib if is_highest else mib_to_kib(mib)):,} MB"
 
     return _AMOUNT_MIB.sub(converted, reason)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from resource_tracker.gpu_notes import gpu_notes
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.records import InstanceType, Recommendation, ResourceRequest, TaskSummary
-from resource_tracker.units import kib_to_mb_ceil, mib_to_kib
+from resource_tracker.units import kib_to_whole_mb, mib_to_kib
 
 SIBLINGS_LEAST = 3
 OUTLIER = 1.5
@@ -108,4 +108,4 @@ def _where_to_write(request: ResourceRequest, advice: Recommendation) -> Iterato
 
 
 def _mb(kib: float) -> str:
-    return f"{kib_to_mb_ceil(kib):,} MB"
+    return f"{kib_to_whole_mb(kib):,} MB"

@@ -13,7 +13,7 @@ from resource_tracker.review_records import AttemptReview, Change, StepReview
 from resource_tracker.run_attempts import RunAttempts
 from resource_tracker.sizing import Policy
 from resource_tracker.step_advice import StepAdvice, advise_step
-from resource_tracker.units import kib_to_mb, kib_to_mb_ceil
+from resource_tracker.units import kib_to_whole_mb
 
 _NAMES = {"cpu": "CPUs", "gpu": "GPUs", "shared_memory": "shared memory"}
 
@@ -66,8 +66,8 @@ def _shortfall(found: StepAdvice, asked: Mapping[str, float], raised: Collection
     if not asked or not raised:
         return ""
     peak_kib, memory_mb = found.used.memory_peak_kib, asked.get("memory")
-    if "memory" in raised and memory_mb and peak_kib and kib_to_mb(peak_kib) > memory_mb:
-        peak = f"its peak, {kib_to_mb_ceil(peak_kib):,} MB, is above the {memory_mb:,.0f} MB asked for"
+    if "memory" in raised and memory_mb and peak_kib and kib_to_whole_mb(peak_kib) > memory_mb:
+        peak = f"its peak, {kib_to_whole_mb(peak_kib):,} MB, is above the {memory_mb:,.0f} MB asked for"
         return f"Asks for too little memory: {peak}."
     return f"Asks for too little: {', '.join(_NAMES.get(name, name) for name in sorted(raised))}."
 

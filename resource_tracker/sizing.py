@@ -194,7 +194,7 @@ def _reason(choice: _Choice, exact: Sequence[Observation]) -> str:
         return f"Least expected cost over {_count(exact)}, retries counted; the highest was {highest:,.0f} MiB."
     above = percent_above(choice.size / expected) if expected > 0 else "a little"
     if choice.outlook.method == "line":
-        return f"{above} above what {_count(exact)} make expect at most for an input of this size, {expected:,.0f} MiB."
+        return f"{above} above the highest expected for an input of this size by {_count(exact)}, {expected:,.0f} MiB."
     if choice.outlook.method == "trend":
         return f"{above} above where the peaks, which rise from attempt to attempt, are headed: {expected:,.0f} MiB."
     if choice.outlook.method == "neighbours":

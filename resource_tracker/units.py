@@ -5,8 +5,6 @@ Memory is KiB in the frames, MiB in records about machines, and MB (10**6 bytes)
 that read the number as MiB, because a MiB is larger.
 """
 
-import math
-
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -56,9 +54,9 @@ def mib_to_gib(mib: float) -> float:
     return mib / 1024
 
 
-def kib_to_mb_ceil(kib: float) -> int:
-    """KiB to whole MB of Metaflow's ``memory=``, rounded up."""
-    return math.ceil(kib * KIB / MB)
+def kib_to_whole_mb(kib: float) -> int:
+    """KiB to whole MB of Metaflow's ``memory=``, to the nearest: how a peak is told in every text."""
+    return round(kib * KIB / MB)
 
 
 def kib_to_mb(kib: float) -> float:

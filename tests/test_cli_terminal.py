@@ -162,22 +162,6 @@ def test_a_reason_beside_each_number() -> None:
         assert line.endswith(record.recommendation.reasons[name])
 
 
-def with_basis(basis_kib: float, memory_mb: int = 256) -> TaskRecord:
-    """A record whose memory advice rests on a peak."""
-    record = fake_record("hour")
-    assert isinstance(record.recommendation, Recommendation)
-    advice = replace(record.recommendation, memory_mb=memory_mb, basis_memory_kib=basis_kib)
-    usage = replace(record.usage, memory_peak_kib=basis_kib, persist_memory_peak_kib=basis_kib)
-    return replace(record, recommendation=advice, usage=usage)
-
-
-def test_the_least_memory_is_told() -> None:
-    """Where only the least that is ever advised decides, just that is said; else the reason stays."""
-    assert "memory=256  256 MB is the least that is advised; the peak was 33.6 MB.\n" in shown(with_basis(32_768))
-    assert "is the least that is advised" not in shown(with_basis(190_000))
-    assert "is the least that is advised" not in shown(with_basis(32_768, memory_mb=320))
-
-
 def test_a_mean_of_readings_that_missed_it_is_a_dash() -> None:
     """A process too short to be looked at has a peak from the kernel, but no mean."""
     record = fake_record("hour")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resource_tracker.memory_need import LEAST_TOLD
 from resource_tracker.needs import CPU_TOLERANCE
 from resource_tracker.recommend import Observation, recommend, recommend_memory, round_up_mb
 from resource_tracker.records import (
@@ -68,8 +69,16 @@ def test_first_run_gets_the_estimate_in_mb():
     """6000 MiB once: the estimate of one observation, in MB of 10**6 bytes, up to the next multiple of 256."""
     advice = advise(usage(6000, 6000))
     assert advice.memory_mb == round_up_mb(math.ceil(recommend_memory([Observation(6000, 60.0)]).memory_mib * 1.048576))
-    assert "6,292 MB" in advice.reasons["memory"] and "this attempt" in advice.reasons["memory"]
+    assert "6,291 MB" in advice.reasons["memory"] and "this attempt" in advice.reasons["memory"]
     assert advice.based_on_runs == 1 and advice.basis_memory_kib == 6000 * MIB
+
+
+def test_the_least_that_is_advised_is_the_only_reason_where_it_decides():
+    """A step of 33 MiB gets 256 MB, which no percentage above its peak explains; one that needs 256 MB has a peak."""
+    told = advise(usage(33, 33)).reasons["memory"]
+    assert told.startswith(LEAST_TOLD) and "The highest peak was 35 MB (this attempt)." in told and "%" not in told
+    needs_it = advise(usage(175, 175))
+    assert needs_it.memory_mb == 256 and LEAST_TOLD not in needs_it.reasons["memory"]
 
 
 def test_runs_that_agree_need_less_headroom():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from resource_tracker.errors import SettingError
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.recommend import LEAST_MB, recommend
+from resource_tracker.memory_need import LEAST_MB, LEAST_TOLD
+from resource_tracker.recommend import recommend
 from resource_tracker.records import (
     History,
     Limits,
@@ -182,7 +183,9 @@ def test_advice_names_peak_and_request_only():
 def test_advice_says_when_it_is_the_least_there_is():
     """256 MB for a step of 40 MB has one reason, and it is not the peak."""
     usage = UsageSummary(duration_s=10, memory_peak_kib=40_000)
-    record = fake_record("short", usage=usage, recommendation=Recommendation(cpu=1, memory_mb=LEAST_MB))
+    told = {"memory": f"{LEAST_TOLD}, as starting the container takes that."}
+    advised = Recommendation(cpu=1, memory_mb=LEAST_MB, reasons=told)
+    record = fake_record("short", usage=usage, recommendation=advised)
     assert "; 256 MB is the least that is advised." in sentences(record)
     assert "the least" not in sentences(fake_record("hour"))
 

@@ -136,7 +136,7 @@ def test_a_change_that_saves_says_where_too_little_is_asked_for() -> None:
     """Fewer CPUs save more than the memory costs that is too little: that it is too little must not go under."""
     found = build_review(of_join(fake_run(3), request_cpu=32.0, request_memory_mb=8000.0), catalog=CATALOG)
     (change,) = found.changes
-    words = "Asks for too little memory: its peak, 9,438 MB, is above the 8,000 MB asked for."
+    words = "Asks for too little memory: its peak, 9,437 MB, is above the 8,000 MB asked for."
     assert change.step == "join" and change.shortfall == words and found.needs == ()
     assert words in shown(found) and words in render_review(found)
     assert all(change.shortfall == "" for change in review().changes)

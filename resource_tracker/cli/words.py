@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from resource_tracker.recommend import LEAST_MB, round_up_mb
 from resource_tracker.records import NoRecommendation, Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.facts import totals
 from resource_tracker.report.findings import findings
-from resource_tracker.units import kib_to_mb_ceil
 
 _OF_A_COMMAND = (
     ("It is not known where the step ran", "The cloud is not known"),
@@ -20,8 +18,6 @@ _OF_A_COMMAND = (
 )
 _EXTRA = ("disk", "shared_memory")
 _LABELLED = ("Bound by", "Policy")
-_USUAL_HEADROOM = 1.25
-"""With less above the peak, it is the least that is ever advised which decides."""
 _NOT_ZERO = {fmt.duration(0.0): fmt.elapsed(0.0)}
 """Nothing takes no time at all."""
 
@@ -41,7 +37,7 @@ def advice_lines(record: TaskRecord) -> list[str]:
         return []
     parts = [
         (f"cpu={advised.cpu}", advised.reasons.get("cpu")),
-        (f"memory={advised.memory_mb}", _memory_reason(record, advised)),
+        (f"memory={advised.memory_mb}", advised.reasons.get("memory")),
     ]
     if advised.gpu or record.request.gpu:
         parts.append((f"gpu={advised.gpu}", advised.reasons.get("gpu")))
@@ -88,14 +84,3 @@ def lines_to_paste(advice: Iterable[tuple[str, Recommendation]]) -> list[str]:
 
 def _larger(one: int | None, other: int | None) -> int | None:
     return max((amount for amount in (one, other) if amount is not None), default=None)
-
-
-def _memory_reason(record: TaskRecord, advised: Recommendation) -> str | None:
-    """The advice's own reason; where only the least that is ever advised decides, just that."""
-    basis = advised.basis_memory_kib
-    if basis is None or advised.memory_mb != LEAST_MB or record.outcome.status != "ok":
-        return advised.reasons.get("memory")
-    if round_up_mb(kib_to_mb_ceil(basis * _USUAL_HEADROOM)) >= LEAST_MB:
-        return advised.reasons.get("memory")
-    peak = record.usage.overall_memory_peak_kib
-    return f"{LEAST_MB} MB is the least that is advised" + (f"; the peak was {fmt.memory_kib(peak)}." if peak else ".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from resource_tracker.recommend import LEAST_MB
+from resource_tracker.memory_need import LEAST_TOLD
 from resource_tracker.records import NoRecommendation, Offer, Recommendation, TaskRecord, UsageSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs, costs_of, vendor_name
@@ -84,8 +84,8 @@ def _memory_sentence(record: TaskRecord, recommendation: Recommendation) -> str 
         text += f" of {fmt.memory_mib(limit)} allowed"
     if _saving_was_the_peak(usage):
         text += ", while its artifacts were saved"
-    if recommendation.memory_mb == LEAST_MB:
-        text += f"; {fmt.memory_mb(LEAST_MB)} is the least that is advised"
+    if LEAST_TOLD in recommendation.reasons.get("memory", ""):
+        text += f"; {LEAST_TOLD}".replace(" MB", f"{fmt.NBSP}MB")
     return text + "."
 
 
