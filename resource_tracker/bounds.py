@@ -116,7 +116,10 @@ def bound_of(
 
 
 def bound_of_step(tasks: Sequence[TaskSummary]) -> Bound | None:
-    """What bound most of the time of a step's attempts; ``None`` where it is known of none."""
+    """What bound most of the time of a step's attempts; ``None`` where it is known of none.
+
+    The evidence is that of the longest attempt which it bound, and how many others it bound.
+    """
     spent: dict[str, float] = {}
     for task in tasks:
         if task.bound in WORDS and task.duration_s > 0:
@@ -128,6 +131,9 @@ def bound_of_step(tasks: Sequence[TaskSummary]) -> Bound | None:
     same = sum(task.bound == word for task in told)
     whole = sum(spent.values())
     evidence = f"So it was in {same} of {len(told)} attempts, {_percent(spent[word] / whole)} of their time."
+    longest = max((task for task in told if task.bound == word), key=lambda task: task.duration_s)
+    if longest.bound_evidence:
+        evidence = longest.bound_evidence if len(told) == 1 else f"{longest.bound_evidence} {evidence}"
     return Bound(word=word, evidence=evidence)
 
 

@@ -175,8 +175,8 @@ class TaskSummary:
     """One earlier attempt, as read back from task metadata: a row of the history.
 
     ``cpu_limit`` is what the kernel let it use; ``vcpus``, ``gpu_count`` and ``gpu_memory_mib`` (of one GPU) are the
-    machine's. ``ran_out_of_memory`` and ``policy``, which is what the step's advice is for, are ``None`` where the
-    attempt was tracked by an older version.
+    machine's. ``ran_out_of_memory``, ``bound_evidence`` and ``policy``, which is what the step's advice is for, are
+    ``None`` where the attempt was tracked by an older version.
     """
 
     run_id: str
@@ -226,6 +226,7 @@ class TaskSummary:
     request_written_in: tuple[str, ...] | None = None
     shared_memory_limit_mib: float | None = None
     policy: str | None = None
+    bound_evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,7 @@ def summary_of_attempt(
         disk_growth_gb=usage.disk_growth_gb,
         shared_memory_limit_mib=limits.shared_memory_mib,
         bound=usage.bound,
+        bound_evidence=usage.bound_evidence,
         ran_out_of_memory=ran_out_of_memory(usage.overall_memory_peak_kib, outcome, limits),
         request_disk_mb=request.disk_mb,
         request_shared_memory_mb=request.shared_memory_mb,

@@ -136,3 +136,17 @@ def test_the_bound_of_a_step_is_what_took_most_of_its_time():
     found = bound_of_step([task("waiting", 5.0), task("waiting", 5.0), task("cpu", 90.0), task("luck", 900.0)])
     assert found == Bound(word="cpu", evidence="So it was in 1 of 3 attempts, 90 % of their time.")
     assert bound_of_step([task("luck", 5.0)]) is None
+
+
+def test_the_evidence_of_a_step_is_that_of_its_longest_attempt():
+    """What was seen in the longest attempt with that bound; alone, there is nothing to count."""
+
+    def task(seconds, evidence, word="disk"):
+        return TaskSummary(
+            **{"run_id": "1", "step": "s", "task_id": "1", "attempt": 0, "status": "ok", "finished_at": 1.0},
+            **{"duration_s": seconds, "bound": word, "bound_evidence": evidence},
+        )
+
+    found = bound_of_step([task(5.0, "Short."), task(60.0, "It read."), task(6.0, "It slept.", "waiting")])
+    assert found == Bound(word="disk", evidence="It read. So it was in 2 of 3 attempts, 92 % of their time.")
+    assert bound_of_step([task(5.0, "It read.")]) == Bound(word="disk", evidence="It read.")

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from cli_harness import Cli
 
+from resource_tracker.bounds import WORDS
 from resource_tracker.catalog import load_bundled
 from resource_tracker.cli.amounts import size_in_bytes, whole_number
+from resource_tracker.cli.bound_words import MEANINGS
 from resource_tracker.cli.recommend_diff import print_diff
 from resource_tracker.cli.recommend_view import show_recommendations
 from resource_tracker.cli.recommendations import Recommendations, recommendations
@@ -232,6 +234,17 @@ def test_verbose_gives_reasons() -> None:
     assert "    cpu=" in text
     assert "    memory=" in text
     assert "Based on 28 tasks of 7 runs. Expected to need more memory: at most " in text
+
+
+def test_verbose_explains_what_bound_the_step() -> None:
+    """What it is called, how it showed, and what would help; every word that there is has an explanation."""
+    bound = {"bound": "one_thread", "bound_evidence": "About 1 of 8 CPUs was busy for 86 % of the time."}
+    text = shown(advised(recent(with_decorators(fake_run(2), "resources", **bound)), "join"), verbose=True)
+    assert (
+        "    Bound by one thread, which took most of its time: About 1 of 8 CPUs was busy for 86 % of the time. "
+        "More CPUs do not make it faster as long as its code computes in one thread.\n"
+    ) in text
+    assert MEANINGS.keys() == WORDS.keys()
 
 
 @pytest.mark.parametrize("columns", [50, 65, 80, 120])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from resource_tracker.bounds import WORDS
+from resource_tracker.cli.bound_words import bound_text
 from resource_tracker.cli.recommendations import Recommendations, StepRecommendation
 from resource_tracker.cli.terminal import Table, Terminal
 from resource_tracker.damping import advised_for
@@ -167,7 +167,7 @@ def _show_reasons(terminal: Terminal, step: StepRecommendation, advised: Recomme
         if reason:
             terminal.paragraph(f"{number:{width}}{reason}", indent=4, hanging=width)
     if step.advice.bound:
-        terminal.paragraph(f"Bound by {WORDS[step.advice.bound.word]}: {step.advice.bound.evidence}", indent=4)
+        terminal.paragraph(bound_text(step.advice.bound), indent=4)
     basis = f"Based on {fmt.plural(step.advice.tasks, 'task')} of {fmt.plural(step.advice.runs, 'run')}."
     if advised.expected_failure_rate is not None:
         basis += f" Expected to need more memory: at most {_share(advised.expected_failure_rate)} of attempts."
