@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from resource_tracker.gpu_notes import gpu_notes
+from resource_tracker.input_notes import input_note
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.records import InstanceType, Recommendation, ResourceRequest, TaskSummary
 from resource_tracker.units import kib_to_whole_mb, mib_to_kib
@@ -40,7 +41,7 @@ def notes_for(
     instances : iterable of InstanceType
         Machines among which to look for a smaller GPU.
     """
-    found = (_outlier(tasks), *gpu_notes(tasks, instances), *_where_to_write(request, advice))
+    found = (_outlier(tasks), input_note(tasks), *gpu_notes(tasks, instances), *_where_to_write(request, advice))
     return tuple(note for note in found if note)
 
 

@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "memory_need",
                 "needs",
                 "gpu_notes",
+                "input_notes",
                 "notes",
                 "places",
                 "plausible",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resource_tracker.dataclass import replace
 from resource_tracker.gpu_notes import gpu_notes
 from resource_tracker.memory_need import observations_of, peak_kib
 from resource_tracker.needs import busy_cores
@@ -340,3 +341,58 @@ def test_a_request_that_was_enough_is_not_raised():
     enough = task(940, request_memory_mb=1_100.0, request_decorators=("resources",))
     advice = advised(enough)
     assert advice.memory_mb == 1_100 and "As asked for" in advice.reasons["memory"]
+
+
+# --- memory that follows the input ------------------------------------------------------------------
+
+
+def with_inputs(*pairs, source="artifacts") -> list[TaskSummary]:
+    """Runs with the input in MB and the peak in MiB of each."""
+    return [
+        task(peak, run=str(number), input_bytes=size * 1e6, input_source=source)
+        for number, (size, peak) in enumerate(pairs, start=1)
+    ]
+
+
+FOLLOWS = [(size, 200 + size * 2e6 / 2**20) for size in (100, 300, 500, 700, 1200)]
+
+
+def input_notes(tasks) -> list[str]:
+    advice = advise_step(tasks).advice
+    assert isinstance(advice, Recommendation)
+    return [note for note in advice.notes if "input" in note]
+
+
+def test_memory_that_follows_the_input_is_said_with_how_to_ask_for_another():
+    """Two MB for each MB: the command that the note names is one that there is."""
+    (note,) = input_notes(with_inputs(*FOLLOWS))
+    assert "by about 2 MB for each MB (5 tasks with 100 to 1,200 MB)" in note
+    assert "--step fit --input-bytes SIZE" in note
+
+
+def test_the_card_says_it_too():
+    """The attempt that asks counts as one of the five, though it has no run and step of its own yet."""
+    *earlier, (size, peak) = FOLLOWS
+    history = History(available=True, runs_analyzed=4, tasks=tuple(with_inputs(*earlier)))
+    usage = UsageSummary(duration_s=60.0, memory_peak_kib=peak * MIB, persist_memory_peak_kib=peak * MIB)
+    usage = replace(usage, input_bytes=size * 1e6, input_source="artifacts")
+    advice = recommend(usage, history, ResourceRequest(), Outcome(status="ok"), Limits())
+    assert isinstance(advice, Recommendation)
+    assert any("5 tasks with 100 to 1,200 MB" in note and "--step fit" in note for note in advice.notes)
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        with_inputs(*FOLLOWS[1:]),
+        with_inputs(*((size, 500 + size / 100) for size, _ in FOLLOWS)),
+        with_inputs(*((size, 3000 - peak) for size, peak in FOLLOWS)),
+        with_inputs(*((100 * n, 1000 + 300 * (n % 2)) for n in range(1, 9))),
+        with_inputs(*((500, peak) for _, peak in FOLLOWS)),
+        with_inputs(*FOLLOWS[:3], source="rows") + with_inputs(*FOLLOWS)[3:],
+    ],
+    ids=["too few", "hardly", "falls", "not related", "one size", "told in two ways"],
+)
+def test_memory_that_does_not_follow_the_input_gets_no_such_note(tasks):
+    """Nothing is read into too few attempts, into noise, or into sizes that do not compare."""
+    assert input_notes(tasks) == []
