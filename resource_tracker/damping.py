@@ -98,6 +98,12 @@ def halved(advice: Recommendation, request: ResourceRequest) -> dict[str, int]:
     return {name: number for name, number in advice.estimate.items() if now.get(name, 0) < asked.get(name, 0.0)}
 
 
+def undamped(advice: Recommendation, request: ResourceRequest) -> Recommendation:
+    """What the advice leads to in the end: the estimated numbers instead of those that cut a request by half."""
+    final = {_FIELDS[name]: number for name, number in halved(advice, request).items()}
+    return replace(advice, **final) if final else advice  # type: ignore[arg-type]
+
+
 def _halved_note(advice: Recommendation, request: ResourceRequest) -> Iterator[str]:
     estimated = halved(advice, request)
     if estimated:

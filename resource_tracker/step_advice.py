@@ -73,6 +73,7 @@ def advise_step(
     policy: Policy | None = None,
     input_bytes: float | None = None,
     instances: Iterable[InstanceType] = (),
+    damp: bool = True,
 ) -> StepAdvice:
     """Advise one request for all tasks of a step.
 
@@ -86,6 +87,8 @@ def advise_step(
         Size of the next run's largest input, where known.
     instances : iterable of InstanceType
         Machines among which to look for a smaller GPU.
+    damp : bool
+        False: the advice is the estimate, however much less that is than the request.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def advise_step(
     pure = estimate(measured or attempts, request, policy=policy, input_bytes=input_bytes)
     advice = pure
     if isinstance(pure, Recommendation):
-        printed = damped(pure, request)
+        printed = damped(pure, request) if damp else pure
         advice = replace(printed, notes=(*printed.notes, *notes_for(attempts, request, printed, instances)))
     return StepAdvice(
         step=steps[0] if steps else "",

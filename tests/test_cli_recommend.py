@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_harness import Cli
@@ -21,6 +22,7 @@ from resource_tracker.cli.recommend_view import show_recommendations
 from resource_tracker.cli.recommendations import Recommendations, recommendations
 from resource_tracker.cli.terminal import Table, Terminal, plain_table
 from resource_tracker.costs import Costing
+from resource_tracker.decorator_edits import rewrite
 from resource_tracker.errors import NotTrackedError, SettingError
 from resource_tracker.flow_source import read_flow
 from resource_tracker.flows.recent_runs import RecentRuns
@@ -53,10 +55,8 @@ def recent(*runs: RunAttempts, untracked: int = 0) -> RecentRuns:
     return RecentRuns(flow="TrainFlow", where=where, runs=runs, untracked=untracked, started_at=began)
 
 
-def advised(found: RecentRuns, *steps: str, policy: Policy | None = None, **place: str) -> Recommendations:
-    return recommendations(
-        found, steps=steps, policy=policy, input_bytes=None, catalog=load_bundled(), now=1e9, **place
-    )
+def advised(found: RecentRuns, *steps: str, policy: Policy | None = None, **more: Any) -> Recommendations:
+    return recommendations(found, steps=steps, policy=policy, input_bytes=None, catalog=load_bundled(), now=1e9, **more)
 
 
 def week(*names: str, **options: object) -> RecentRuns:
@@ -209,6 +209,39 @@ def test_each_step_by_its_own_policy() -> None:
 def with_policy(attempt: Attempt, policy: str) -> Attempt:
     assert attempt.summary is not None
     return replace(attempt, summary=replace(attempt.summary, policy=policy))
+
+
+def test_saving_at_the_estimate() -> None:
+    """What is saved once the estimate is reached stands beside what half of it saves, for each step and for all."""
+    found = advised(week("resources"))
+    at_once = advised(week("resources"), at_estimate=True)
+    text = shown(found)
+    for step, final in zip(found.steps, at_once.steps, strict=True):
+        assert step.saved_in_the_end == pytest.approx(final.saving.saved_per_run)
+        assert final.advised and final.advised.arguments() == step.advice.estimate.arguments()
+        assert (step.saving_at_estimate is None) == (step.amounts() == final.amounts())
+    assert [line for line in text.splitlines() if "With the estimate it saves" in line] == [
+        "    With the estimate it saves $0.0114 per run.",
+        "    With the estimate it saves $0.0068 per run.",
+    ]
+    whole = "to which the advice goes by half at a time, save $0.0196 per run, $0.60 per month."
+    assert whole in text and "$0.0196" in shown(at_once)
+    assert found.as_plain()["steps"][1]["saved_usd_per_run_at_estimate"] == found.steps[1].saved_in_the_end
+
+
+def test_the_estimate_at_once() -> None:
+    """``--estimate``: table, lines and diff have the estimate, and nothing is said of halves; all else stays."""
+    found = advised(week("resources"), at_estimate=True)
+    text = shown(found)
+    assert "estimate" in text.splitlines()[3] and "advised" not in text.splitlines()[3]
+    assert "  load   @resources(cpu=1, memory=5888)" in text
+    assert "half" not in text.lower() and "With the estimate it saves" not in text
+    assert "needed 2,836 MB, 2.3 times the median" in text
+    decorated = "    @resources(cpu=4, memory=16000)\n    def load(self): pass\n"
+    source = f"from metaflow import resources\nclass TrainFlow:\n{decorated}"
+    flow = read_flow(SourceText("flow.py", source.encode()), "TrainFlow")
+    load = next(step for step in found.steps if step.name == "load")
+    assert b"@resources(cpu=1, memory=5888)" in flow.source.with_edits(rewrite(flow, {"load": load.amounts()}).edits)
 
 
 def test_unknown_step() -> None:

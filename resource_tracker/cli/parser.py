@@ -49,6 +49,7 @@ examples:
   resource-tracker recommend TrainFlow
   resource-tracker recommend TrainFlow --step train --verbose
   resource-tracker recommend TrainFlow --policy lean --runs 30
+  resource-tracker recommend TrainFlow --estimate     all at once, not by half
   resource-tracker recommend TrainFlow --diff flow.py | git apply -p0
 """
 
@@ -215,6 +216,11 @@ def _add_recommend(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         choices=("safe", "lean"),
         help="safe: practically never too little; lean: least expected cost, retries counted (default: each "
         "step's own, of @track_resources, which is safe where it says nothing)",
+    )
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="advise the estimate at once, also where it is less than half of what the step asks for",
     )
     parser.add_argument(
         "--input-bytes",

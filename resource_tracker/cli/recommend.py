@@ -61,6 +61,7 @@ def _recommendations(options: argparse.Namespace, runs: int, input_bytes: float 
         catalog=catalog,
         vendor=options.vendor,
         region=options.region,
+        at_estimate=options.estimate,
         now=time.time(),
     )
 

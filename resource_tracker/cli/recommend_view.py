@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from resource_tracker.cli.bound_words import bound_text
 from resource_tracker.cli.recommendations import Recommendations, StepRecommendation
@@ -59,7 +59,7 @@ def _runs(found: Recommendations) -> str:
 
 def _table(found: Recommendations) -> Table:
     saved = [step.saving.saved_per_run for step in found.steps]
-    decimals = _decimals(saved), _decimals([found.per_month(amount) for amount in saved])
+    decimals = _decimals_of_run(found), _decimals([found.per_month(amount) for amount in saved])
     rows = [_row(found, step, decimals) for step in found.steps]
     whole = total(saved)
     if len(rows) > 1 and whole is not None:
@@ -67,7 +67,8 @@ def _table(found: Recommendations) -> Table:
         name = "all steps" if known else "sum"
         money = _money(whole, decimals[0]), _money(found.per_month(whole), decimals[1])
         rows.append([name, *[""] * (len(_COLUMNS) - 3), *money])
-    return Table(columns=_COLUMNS, rows=rows, numbers=frozenset(_COLUMNS[1:]), optional=_OPTIONAL)
+    columns = [name.replace("advised", "estimate") if found.at_estimate else name for name in _COLUMNS]
+    return Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]), optional=_OPTIONAL)
 
 
 def _row(found: Recommendations, step: StepRecommendation, decimals: tuple[int, int]) -> list[str]:
@@ -92,6 +93,10 @@ def _row(found: Recommendations, step: StepRecommendation, decimals: tuple[int, 
     return [name, *("" if cell == fmt.UNKNOWN else cell for cell in cells)]
 
 
+def _decimals_of_run(found: Recommendations) -> int:
+    return _decimals([step.saving.saved_per_run for step in found.steps])
+
+
 def _decimals(amounts: Iterable[float | None]) -> int:
     """So many that a column lines up, and the smallest amount of it still says something."""
     return fmt.usd_decimals(abs(amount) for amount in amounts if amount)
@@ -106,6 +111,7 @@ def _about_money(found: Recommendations) -> list[str]:
     said = []
     if any(step.saving.saved_per_run is not None for step in found.steps):
         said.append(_rate(found))
+        said.extend(_in_the_end(found))
     assumed = _assumed(found)
     if assumed:
         why = "where it ran is not known, so a machine is assumed, the cheapest that fits the request"
@@ -125,6 +131,20 @@ def _rate(found: Recommendations) -> str:
     return f"A month is {often} runs, as often as the flow runs at present (by its latest {runs} runs)."
 
 
+def _in_the_end(found: Recommendations) -> Iterator[str]:
+    """What is saved once the estimates are reached, where the advice goes there in more than one go."""
+    whole, final = (total(amounts) for amounts in zip(*map(_saved, found.steps), strict=True))
+    if final is not None and final != whole:
+        month = found.per_month(final)
+        in_month = "" if month is None else f", {fmt.usd(month)} per month"
+        per_run = _money(final, _decimals_of_run(found))
+        yield f"The estimates, to which the advice goes by half at a time, save {per_run} per run{in_month}."
+
+
+def _saved(step: StepRecommendation) -> tuple[float | None, float | None]:
+    return step.saving.saved_per_run, step.saved_in_the_end
+
+
 def _assumed(found: Recommendations) -> str:
     """The assumed machines: ``m5a.xlarge and r5a.large in AWS us-east-1``."""
     places: dict[str, dict[str, None]] = {}
@@ -139,7 +159,7 @@ def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> No
     policies = sorted({step.advised.policy for step in found.steps if step.advised})
     by = f", by policy {fmt.joined(policies)}" if policies else ""
     terminal.heading(f"What to request next time{by}")
-    width = max(len(step.name) for step in found.steps)
+    width, decimals = max(len(step.name) for step in found.steps), _decimals_of_run(found)
     for step in found.steps:
         advised = step.advised
         if advised is None:
@@ -152,6 +172,9 @@ def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> No
             _show_reasons(terminal, step, advised)
         for note in dict.fromkeys((*advised.notes, *step.advice.notes)):
             terminal.paragraph(note, indent=4)
+        now, final = (_money(amount, decimals) for amount in _saved(step))
+        if now != final:
+            terminal.paragraph(f"With the estimate it saves {final} per run.", indent=4)
     risk = _risk(found, verbose)
     if risk:
         terminal.line()

@@ -10,7 +10,7 @@ from typing import Any
 from resource_tracker.catalog_model import Catalog
 from resource_tracker.cost_model import runs_per_month
 from resource_tracker.costs import Costing
-from resource_tracker.damping import advised_for, asked_for, is_as_asked
+from resource_tracker.damping import advised_for, asked_for, halved, is_as_asked, undamped
 from resource_tracker.decorator_edits import Amount
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.recent_runs import RecentRuns
@@ -26,18 +26,25 @@ from resource_tracker.step_advice import StepAdvice, advise_step
 class StepRecommendation:
     """A step's advice, and what it saves.
 
-    ``tasks_per_run`` is the most in any run, ``input_known`` whether the size of any attempt's input is known.
+    ``tasks_per_run`` is the most in any run, ``input_known`` whether the size of any attempt's input is known;
+    ``saving_at_estimate`` is there where the advice stops short of the estimate.
     """
 
     name: str
     advice: StepAdvice
     saving: Saving
     tasks_per_run: int
+    saving_at_estimate: Saving | None = None
     input_known: bool = False
 
     @property
     def advised(self) -> Recommendation | None:
         return self.advice.advice if isinstance(self.advice.advice, Recommendation) else None
+
+    @property
+    def saved_in_the_end(self) -> float | None:
+        """Dollars that each run saves once the step asks for the estimate."""
+        return (self.saving_at_estimate or self.saving).saved_per_run
 
     @property
     def asked(self) -> dict[str, float]:
@@ -62,13 +69,17 @@ class StepRecommendation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendations:
-    """The advice for a flow's steps, in the order in which they ran; ``policy`` is ``None`` where each has its own."""
+    """The advice for a flow's steps, in the order in which they ran.
+
+    ``policy`` is ``None`` where each has its own; ``at_estimate``: the advice is the estimate, at once.
+    """
 
     recent: RecentRuns
     policy: Policy | None
     runs_per_month: float | None
     steps: tuple[StepRecommendation, ...]
     steps_of_latest_run: frozenset[str]
+    at_estimate: bool = False
 
     def per_month(self, amount: float | None) -> float | None:
         """Of an amount in each run, that in a month."""
@@ -106,6 +117,7 @@ class Recommendations:
             "advised_usd_per_run": saving.advised_usd_per_run,
             "saved_usd_per_run": saving.saved_per_run,
             "saved_usd_per_month": self.per_month(saving.saved_per_run),
+            "saved_usd_per_run_at_estimate": step.saved_in_the_end,
             "assumed_machines": [to_plain(offer) for offer in saving.assumed],
             "cost_notes": list(saving.notes),
         }
@@ -120,6 +132,7 @@ def recommendations(
     catalog: Catalog,
     vendor: str | None = None,
     region: str | None = None,
+    at_estimate: bool = False,
     now: float,
 ) -> Recommendations:
     """Advice for the steps of a flow's latest runs.
@@ -132,6 +145,8 @@ def recommendations(
         What to optimise; ``None`` for each step's own.
     catalog : Catalog
         Prices; those of `vendor` and `region` where given, else of where the steps ran.
+    at_estimate : bool
+        Advise the estimate itself, also where that is less than half of what is asked for.
     now : float
         Unix time.
 
@@ -149,12 +164,13 @@ def recommendations(
     for name in dict.fromkeys(steps or attempts):
         tasks = attempts[name]
         instances = with_gpus(catalog) if any(task.request_gpu for task in tasks) else ()
-        advice = advise_step(tasks, policy=policy, input_bytes=input_bytes, instances=instances)
+        advice = advise_step(tasks, policy=policy, input_bytes=input_bytes, instances=instances, damp=not at_estimate)
         found.append(
             StepRecommendation(
                 name=name,
                 advice=advice,
                 saving=saving_of_step(costing, tasks, advice.advice),
+                saving_at_estimate=_saving_at_estimate(costing, tasks, advice),
                 tasks_per_run=_tasks_per_run(tasks),
                 input_known=any(task.input_bytes is not None for task in tasks),
             )
@@ -165,7 +181,15 @@ def recommendations(
         runs_per_month=runs_per_month(recent.started_at, now),
         steps=tuple(found),
         steps_of_latest_run=frozenset(attempt.step for attempt in recent.runs[0].attempts),
+        at_estimate=at_estimate,
     )
+
+
+def _saving_at_estimate(costing: Costing, tasks: list[TaskSummary], found: StepAdvice) -> Saving | None:
+    """What the step saves in the end, where the advice is to cut its request by half only."""
+    if not isinstance(found.advice, Recommendation) or not halved(found.advice, found.request):
+        return None
+    return saving_of_step(costing, tasks, undamped(found.advice, found.request))
 
 
 def _by_step(recent: RecentRuns) -> dict[str, list[TaskSummary]]:
