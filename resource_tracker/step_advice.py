@@ -99,7 +99,7 @@ def advise_step(
     if len(steps) > 1:
         raise ValueError(f"attempts of several steps: {', '.join(steps)}")
     attempts = newest_first(tasks)
-    measured = [task for task in attempts if _is_measured(task)]
+    measured = [task for task in attempts if is_measured(task)]
     policy = policy or policy_called(next((task.policy for task in attempts if task.policy), None))
     request = request_of(attempts[0]) if attempts else ResourceRequest()
     pure = estimate(measured or attempts, request, policy=policy, input_bytes=input_bytes)
@@ -122,14 +122,15 @@ def advise_step(
 
 def newest_first(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:
     """Attempts that were measured before those of which only the times are known; each of these the newest first."""
-    return sorted(tasks, key=lambda task: (_is_measured(task), _finished_at(task)), reverse=True)
+    return sorted(tasks, key=lambda task: (is_measured(task), _finished_at(task)), reverse=True)
 
 
 def _notes(advice: Recommendation | NoRecommendation) -> tuple[str, ...]:
     return advice.notes if isinstance(advice, Recommendation) else ()
 
 
-def _is_measured(task: TaskSummary) -> bool:
+def is_measured(task: TaskSummary) -> bool:
+    """Whether more is known of an attempt than how long it ran."""
     return any(True for _ in known(task.memory_peak_kib, task.cpu_max_cores))
 
 

@@ -174,6 +174,32 @@ def test_killed_attempts_are_told() -> None:
     assert load.advice.notes[-1] in shown(advised(recent(fake_run(2)), "load"))
 
 
+@pytest.mark.parametrize(
+    ("no_memory", "said"),
+    [
+        ((), "1 of 32 attempts failed, none for lack of memory as far as is known."),
+        (("0",), "1 of 32 attempts failed for lack of memory."),
+        (("0", "1"), "2 of 32 attempts failed for lack of memory."),
+    ],
+)
+def test_failed_attempts_are_told(no_memory: tuple[str, ...], said: str) -> None:
+    """How many there were, and how many of them had no memory left; killed ones, which left no trace, are not among."""
+    run = fake_run(31)
+    score = [one for one in run.attempts if one.step == "score"]
+    for number in no_memory:
+        one = next(one for one in score if one.status == ("failed" if number == "0" else "ok"))
+        assert one.summary is not None
+        changed = replace(one, summary=replace(one.summary, ran_out_of_memory=True, status="failed"))
+        run = replace(run, attempts=tuple(changed if other is one else other for other in run.attempts))
+    found = advised(recent(run))
+    assert f"\n    {said}\n" in shown(found)
+    failed = {
+        step["step"]: (step["failed_attempts"], step["out_of_memory_attempts"]) for step in found.as_plain()["steps"]
+    }
+    assert failed["score"] == (max(1, len(no_memory)), len(no_memory))
+    assert failed["load"] == (0, 0)
+
+
 def test_steps_stand_in_the_order_of_the_newest_run() -> None:
     """Steps of older runs only come last; none is lost."""
     found = advised(recent(fake_run(2, fails=True), fake_run(2, days_ago=1, step="rank")))

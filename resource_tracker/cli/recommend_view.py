@@ -172,6 +172,8 @@ def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> No
             _show_reasons(terminal, step, advised)
         for note in dict.fromkeys((*advised.notes, *step.advice.notes)):
             terminal.paragraph(note, indent=4)
+        if step.failed:
+            terminal.paragraph(_failures(step), indent=4)
         now, final = (_money(amount, decimals) for amount in _saved(step))
         if now != final:
             terminal.paragraph(f"With the estimate it saves {final} per run.", indent=4)
@@ -179,6 +181,15 @@ def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> No
     if risk:
         terminal.line()
         terminal.paragraph(risk)
+
+
+def _failures(step: StepRecommendation) -> str:
+    """How many attempts failed, and of these for lack of memory."""
+    whole = fmt.plural(step.attempts, "attempt")
+    if not step.out_of_memory:
+        return f"{step.failed} of {whole} failed, none for lack of memory as far as is known."
+    which = "for lack of memory" if step.out_of_memory == step.failed else f"{step.out_of_memory} for lack of memory"
+    return f"{step.failed} of {whole} failed{',' if step.out_of_memory < step.failed else ''} {which}."
 
 
 def _show_reasons(terminal: Terminal, step: StepRecommendation, advised: Recommendation) -> None:

@@ -19,7 +19,7 @@ from resource_tracker.plain import to_plain
 from resource_tracker.records import Recommendation, TaskSummary
 from resource_tracker.savings import Saving, saving_of_step
 from resource_tracker.sizing import Policy
-from resource_tracker.step_advice import StepAdvice, advise_step
+from resource_tracker.step_advice import StepAdvice, advise_step, is_measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class StepRecommendation:
     """A step's advice, and what it saves.
 
     ``tasks_per_run`` is the most in any run, ``input_known`` whether the size of any attempt's input is known;
+    ``attempts`` were measured; ``failed`` of them did not end well, and ``out_of_memory`` of these for lack of memory.
     ``saving_at_estimate`` is there where the advice stops short of the estimate.
     """
 
@@ -36,6 +37,9 @@ class StepRecommendation:
     tasks_per_run: int
     saving_at_estimate: Saving | None = None
     input_known: bool = False
+    attempts: int = 0
+    failed: int = 0
+    out_of_memory: int = 0
 
     @property
     def advised(self) -> Recommendation | None:
@@ -103,6 +107,9 @@ class Recommendations:
             "runs": step.advice.runs,
             "tasks": step.advice.tasks,
             "tasks_per_run": step.tasks_per_run,
+            "attempts": step.attempts,
+            "failed_attempts": step.failed,
+            "out_of_memory_attempts": step.out_of_memory,
             "asked": step.asked,
             "used": to_plain(step.advice.used),
             "advised": step.advised.arguments() if step.advised else None,
@@ -172,6 +179,7 @@ def recommendations(
                 saving=saving_of_step(costing, tasks, advice.advice),
                 saving_at_estimate=_saving_at_estimate(costing, tasks, advice),
                 tasks_per_run=_tasks_per_run(tasks),
+                **_failures(tasks),
                 input_known=any(task.input_bytes is not None for task in tasks),
             )
         )
@@ -200,6 +208,14 @@ def _by_step(recent: RecentRuns) -> dict[str, list[TaskSummary]]:
             if attempt.summary is not None:
                 found.setdefault(attempt.step, []).append(attempt.summary)
     return found
+
+
+def _failures(tasks: list[TaskSummary]) -> dict[str, int]:
+    """How many attempts there are that tell how they went, and how many of them went wrong."""
+    told = [task for task in tasks if task.status != "running" and is_measured(task)]
+    failed = [task for task in told if task.status != "ok"]
+    no_memory = sum(task.ran_out_of_memory is True for task in failed)
+    return {"attempts": len(told), "failed": len(failed), "out_of_memory": no_memory}
 
 
 def _tasks_per_run(summaries: list[TaskSummary]) -> int:
