@@ -14,8 +14,9 @@ from resource_tracker.records import InstanceType, Recommendation, ResourceReque
 from resource_tracker.units import kib_to_whole_mb, mib_to_kib
 
 SIBLINGS_LEAST = 3
+"""Tasks of a run, the largest included."""
 OUTLIER = 1.5
-"""Times the median of its siblings, from which on the largest is named."""
+"""Times the median of its siblings in the same run, from which on the largest is named."""
 SPLIT = 3.0
 """Times the median, from which on splitting is proposed: two thirds of what the others ask for lies idle."""
 WORTH_SPLITTING_MIB = 512.0
@@ -52,13 +53,14 @@ def _outlier(tasks: Sequence[TaskSummary]) -> str | None:
         if len(siblings) < SIBLINGS_LEAST:
             continue
         largest = max(siblings, key=peak_kib)
-        median = _median([peak_kib(task) for task in siblings])
+        others = [peak_kib(task) for task in siblings if task is not largest]
+        median = _median(others)
         times = peak_kib(largest) / median
         if times < OUTLIER or peak_kib(largest) < mib_to_kib(WORTH_SPLITTING_MIB):
             return None
         text = (
             f"Task {largest.task_id} of run {run_id} needed {_mb(peak_kib(largest))}, {times:.1f} times the median of "
-            f"its {len(siblings)} siblings ({_mb(median)})"
+            f"its {len(others)} siblings in that run ({_mb(median)})"
         )
         if times <= SPLIT:
             return f"{text}: one request has to be enough for it, too."
@@ -70,7 +72,7 @@ def _outlier(tasks: Sequence[TaskSummary]) -> str | None:
 
 
 def _median(values: Sequence[float]) -> float:
-    """The lower one of two: the outlier itself is not to hide among few siblings."""
+    """The lower one of two: a second outlier is not to hide the first among few siblings."""
     return sorted(values)[(len(values) - 1) // 2]
 
 

@@ -195,6 +195,14 @@ def test_the_outlier_is_named_and_splitting_proposed():
     assert "Task 17" in note and "Splitting" not in note
 
 
+def test_an_outlier_is_compared_with_the_others_of_its_run_only():
+    """Neither it nor other runs are among its siblings: it does not hide in their median, and is not made by them."""
+    run = [task(1000, run="2", number="1"), task(1400, run="2", number="2"), task(1600, run="2", number="3")]
+    (note,) = advise_step([*run, *(task(100, run="1", number=str(n)) for n in range(4, 9))]).notes
+    assert "Task 3 of run 2 needed 1,678 MB, 1.6 times the median of its 2 siblings in that run (1,049 MB)" in note
+    assert advise_step([*(task(1000, run="2", number=str(n)) for n in range(3)), task(100)]).notes == ()
+
+
 def test_small_or_few_siblings_are_no_outliers():
     """Three times nothing is nothing, and of two tasks neither stands out."""
     assert advise_step([*[task(50, number=str(n)) for n in range(9)], task(300, number="17")]).notes == ()
