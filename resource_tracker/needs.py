@@ -76,6 +76,9 @@ def cpu_need(tasks: Sequence[TaskSummary], policy: Policy) -> Amount | None:
     basis, index = busy[rank]
     reason = f"{_which(len(busy), rank)} used {basis:.2f} cores"
     reason += " in its busiest moments." if tasks[index].cpu_p95_cores is None else " or less for 95 % of its time."
+    asked = next(known(tasks[index].request_cpu), math.inf) if tasks[index].request_decorators else math.inf
+    if basis > asked + CPU_TOLERANCE:
+        reason += f" Nothing held it to the {asked:g} it asked for."
     amount = max(1, math.ceil(basis - CPU_TOLERANCE))
     full = _used_up(tasks[index], basis)
     if full is not None and not _seen_with_more(tasks, full):

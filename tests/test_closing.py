@@ -47,6 +47,12 @@ def test_hardly_any_cpu_is_not_none() -> None:
     assert "CPUs" not in closing_line(record_of(asked(1000.0), memory_mb=700, cores=None), None).partition("|")[0]
 
 
+def test_more_than_was_asked_for_is_no_part_of_it() -> None:
+    """A local run is not held to its request: 5.46 of 2 CPUs would read as a fault."""
+    line = closing_line(record_of(asked(500.0, 2.0), memory_mb=700, cores=5.46), None)
+    assert "peak memory 700 MB (500 asked for), up to 5.5 CPUs (2 asked for) |" in line
+
+
 def test_more_memory_than_asked_for_has_its_reason() -> None:
     """The headline of the card; of a request that suffices nothing is said."""
     record = record_of(asked(720.0), memory_mb=700.0)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resource_tracker.dataclass import replace
 from resource_tracker.memory_need import LEAST_TOLD
 from resource_tracker.needs import CPU_TOLERANCE
 from resource_tracker.recommend import Observation, recommend, recommend_memory, round_up_mb
@@ -79,6 +80,15 @@ def test_the_least_that_is_advised_is_the_only_reason_where_it_decides():
     assert told.startswith(LEAST_TOLD) and "The highest peak was 35 MB (this attempt)." in told and "%" not in told
     needs_it = advise(usage(175, 175))
     assert needs_it.memory_mb == 256 and LEAST_TOLD not in needs_it.reasons["memory"]
+
+
+def test_use_above_the_request_is_explained():
+    """A local run may use more CPUs than it asked for; of a step without a decorator nothing was asked for."""
+    asked = ResourceRequest(cpu=2, memory_mb=4096, decorators=("resources",))
+    told = advise(usage(1000, cpu=5.46), request=asked).reasons["cpu"]
+    assert "used 5.46 cores" in told and "Nothing held it to the 2 it asked for." in told
+    for request, cpu in ((replace(asked, decorators=()), 5.46), (asked, 2.05)):
+        assert "held" not in advise(usage(1000, cpu=cpu), request=request).reasons["cpu"]
 
 
 def test_runs_that_agree_need_less_headroom():

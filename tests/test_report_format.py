@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker.report import format as fmt
+from resource_tracker.units import kib_to_whole_mb
 
 NUMBERS = (fmt.number, fmt.data_size, fmt.memory_kib, fmt.memory_mb, fmt.memory_mib, fmt.machine_memory, fmt.cores)
 ALL = (*NUMBERS, fmt.whole, fmt.percent, fmt.duration, fmt.usd, fmt.usd_per_hour, fmt.moment, fmt.count)
@@ -51,6 +52,15 @@ def test_no_number_in_exponents(write, value):
 def test_data_size(size, text):
     """Three digits in the unit that keeps them below a thousand, also where rounding crosses it."""
     assert plain(fmt.data_size(size)) == text
+
+
+@given(st.floats(min_value=10e6 / 1024, max_value=999.4e6 / 1024))
+def test_a_peak_reads_alike_in_every_place(kib):
+    """The card's figures and the reasons of the advice round alike; above 1 GB, and below 10 MB, to three digits."""
+    assert plain(fmt.memory_kib(kib)) == f"{kib_to_whole_mb(kib)} MB"
+    assert plain(fmt.memory_kib(999.6e6 / 1024)) == "1.00 GB"
+    assert plain(fmt.memory_kib(1.234e6 / 1024)) == "1.23 MB"
+    assert fmt.memory_bytes(math.nan) == fmt.UNKNOWN
 
 
 def test_memory_of_a_request_reads_as_it_was_written():

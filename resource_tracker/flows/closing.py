@@ -51,10 +51,19 @@ def _used(record: TaskRecord) -> str:
     if peak_kib is None:
         return "nothing measured"
     asked = asked_for(request)
-    asked_mb = f" of {asked['memory']:.0f}" if "memory" in asked else ""
-    used = f"peak memory {kib_to_whole_mb(peak_kib)}{asked_mb} MB"
-    if usage.cpu_max_cores is not None:
-        cores = "<0.1" if usage.cpu_max_cores < _LEAST_CORES else f"{usage.cpu_max_cores:.1f}"
-        asked_cpu = f" of {asked['cpu']:g}" if "cpu" in asked else ""
-        used += f", up to {cores}{asked_cpu} {'CPU' if asked.get('cpu') == 1 else 'CPUs'}"
+    used = f"peak memory {_beside(kib_to_whole_mb(peak_kib), '', asked.get('memory'), 'MB')}"
+    cores = usage.cpu_max_cores
+    if cores is not None:
+        figure = round(cores, 1)
+        used += f", up to {_beside(figure, '<0.1' if cores < _LEAST_CORES else '', asked.get('cpu'), 'CPUs')}"
     return used
+
+
+def _beside(used: float, text: str, asked: float | None, unit: str) -> str:
+    """``726 of 1000 MB``; of more than was asked for, which nothing forbids in a local run, it cannot be a part."""
+    text = text or f"{used}"
+    if not asked:
+        return f"{text} {unit}"
+    if used > asked:
+        return f"{text} {unit} ({asked:g} asked for)"
+    return f"{text} of {asked:g} {'CPU' if unit == 'CPUs' and asked == 1 else unit}"

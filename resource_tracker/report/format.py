@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timezone
 
-from resource_tracker.units import kib_to_bytes, mb_to_kib, mib_to_gib, mib_to_kib
+from resource_tracker.units import bytes_to_kib, kib_to_bytes, kib_to_whole_mb, mb_to_kib, mib_to_gib, mib_to_kib
 
 UNKNOWN = "–"
 """Shown for a value that was not measured."""
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_LEAST_WHOLE_MB = 10
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NBSP = "\u00a0"
 """Keeps a number and its unit on one line."""
@@ -73,7 +74,16 @@ def data_size(size_bytes: float | None) -> str:
 
 
 def memory_kib(kib: float | None) -> str:
-    return UNKNOWN if kib is None else data_size(kib_to_bytes(kib))
+    """Memory, in whole MB below 1 GB: as ``memory=`` and the reasons of the advice tell it."""
+    return UNKNOWN if kib is None else memory_bytes(kib_to_bytes(kib))
+
+
+def memory_bytes(size_bytes: float | None) -> str:
+    """Like :func:`memory_kib`; only what is below 10 MB, as no Python is, has decimals."""
+    if size_bytes is None or not math.isfinite(size_bytes):
+        return UNKNOWN
+    mb = kib_to_whole_mb(bytes_to_kib(size_bytes))
+    return f"{mb}{NBSP}MB" if _LEAST_WHOLE_MB <= mb < 1000 else data_size(size_bytes)
 
 
 def memory_mb(mb: float | None) -> str:

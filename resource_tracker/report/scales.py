@@ -105,7 +105,7 @@ def scales(record: TaskRecord) -> tuple[Scale, ...]:
                 "requested": _bytes(mb_to_kib(request.memory_mb)) if request.memory_mb else None,
                 "limit": _bytes(mib_to_kib(limits.memory_mib)) if limits.memory_mib else None,
             },
-            fmt.data_size,
+            fmt.memory_bytes,
             reasons.get("memory"),
         ),
     ]
