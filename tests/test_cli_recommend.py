@@ -292,7 +292,7 @@ def test_verbose_gives_reasons() -> None:
     text = shown(advised(week("resources"), "score"), verbose=True)
     assert "    cpu=" in text
     assert "    memory=" in text
-    assert "Based on 28 tasks of 7 runs. Expected to need more memory: at most " in text
+    assert "Based on 28 tasks of 7 runs. Safe. The chance that the next run needs more memory than that is " in text
 
 
 def test_verbose_explains_what_bound_the_step() -> None:

@@ -11,6 +11,7 @@ from resource_tracker.damping import advised_for
 from resource_tracker.records import Recommendation
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import vendor_name
+from resource_tracker.report.findings import chance_text, policy_text
 from resource_tracker.savings import total
 
 _COLUMNS = (
@@ -204,23 +205,19 @@ def _show_reasons(terminal: Terminal, step: StepRecommendation, advised: Recomme
         terminal.paragraph(bound_text(step.advice.bound), indent=4)
     basis = f"Based on {fmt.plural(step.advice.tasks, 'task')} of {fmt.plural(step.advice.runs, 'run')}."
     if advised.expected_failure_rate is not None:
-        basis += f" Expected to need more memory: at most {_share(advised.expected_failure_rate)} of attempts."
+        basis += f" {policy_text(advised, advised.expected_failure_rate)}"
     terminal.paragraph(basis, indent=4)
 
 
 def _risk(found: Recommendations, verbose: bool) -> str | None:
     """The step that is most likely to need more memory; nothing where it stands below each step."""
     rates = [
-        (step.advised.expected_failure_rate, step.name)
+        (step.advised.expected_failure_rate, step.name, step.advised)
         for step in found.steps
         if step.advised and step.advised.expected_failure_rate is not None
     ]
     if verbose or not rates:
         return None
-    highest, name = max(rates)
-    others = ", fewer of any other step" if len(rates) > 1 else ""
-    return f"Expected to need more memory: at most {_share(highest)} of the attempts of {name}{others}."
-
-
-def _share(rate: float) -> str:
-    return "0.1 %" if rate < 0.001 else fmt.percent(rate)
+    rate, name, advised = max(rates, key=lambda one: one[:2])
+    whose = f" is highest for {name}:" if len(rates) > 1 else " is"
+    return f"The chance that the next run needs more memory than that{whose} {chance_text(advised, rate)}."

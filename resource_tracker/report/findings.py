@@ -21,14 +21,19 @@ def findings(record: TaskRecord) -> tuple[Fact, ...]:
         facts.append(Fact(label="Bound by", text=f"{word[:1].upper()}{word[1:]}. {usage.bound_evidence or ''}".strip()))
     if isinstance(advice, Recommendation):
         if advice.expected_failure_rate is not None and record.outcome.status == "ok":
-            facts.append(Fact(label="Policy", text=_policy(advice, advice.expected_failure_rate)))
+            facts.append(Fact(label="Policy", text=policy_text(advice, advice.expected_failure_rate)))
         facts += [Fact(label="" if index else "To know", text=note) for index, note in enumerate(advice.notes)]
     return tuple(facts)
 
 
-def _policy(advice: Recommendation, rate: float) -> str:
-    """The chance is the estimate's: where the advice stops short of it, there is more memory, and less of a chance."""
-    chance = f"less than {percent(_LEAST_SHOWN)}" if rate < _LEAST_SHOWN else f"about {percent(rate)}"
-    if "memory" in advice.estimate:
-        chance = chance.replace("about", "less than")
+def policy_text(advice: Recommendation, rate: float) -> str:
+    """By which policy the advice is, and how likely it is to be too little."""
+    chance = chance_text(advice, rate)
     return f"{advice.policy.capitalize()}. The chance that the next run needs more memory than that is {chance}."
+
+
+def chance_text(advice: Recommendation, rate: float) -> str:
+    """The chance is the estimate's: where the advice stops short of it, there is more memory, and less of a chance."""
+    if rate < _LEAST_SHOWN:
+        return f"less than {percent(_LEAST_SHOWN)}"
+    return f"{'less than' if 'memory' in advice.estimate else 'about'} {percent(rate)}"
