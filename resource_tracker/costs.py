@@ -44,7 +44,8 @@ class AttemptCost:
         What ``usd`` is based on. ``"assumed machine"`` is the cheapest that fits the request, in a default region: of
         no bill, but good to compare with. ``None`` goes with ``"unknown"``.
     advised_usd, advised_hours, advised : float, float and Offer, or None
-        On the cheapest machine that is enough for the advice, in the time that the step would take there.
+        On the cheapest machine that is enough for the advice, in the time that the step would take there; of a shared
+        machine, on the share of it that the advice takes.
     spot_usd : float or None
         The same on spot: an estimate that counts interruptions and repetitions.
     hours : float
@@ -126,6 +127,9 @@ class Costing:
         """The fields of a cost that are of the advice."""
         if advice is None:
             return {}
+        on_own = self._share_for(task, work, advice)
+        if on_own is not None:
+            return on_own
         enough = self._enough(task, advice.cpu, mb_to_mib(advice.memory_mb), advice.gpu)
         advised = next(iter(cheapest_for(enough, work, 1)), None)
         if advised is None or advised.run_hours is None:
@@ -135,6 +139,30 @@ class Costing:
             "advised_usd": advised.run_cost_usd,
             "advised_hours": advised.run_hours,
             "spot_usd": spot_cost(advised.price_usd_per_hour, advised.run_hours),
+        }
+
+    def _share_for(self, task: TaskSummary, work: Work, advice: Recommendation) -> dict[str, Any] | None:
+        """The advice as a share of the machine that the attempt shared with others; ``None`` where that cannot be.
+
+        Only like can be compared with like: a whole machine costs more than a small share of a large one.
+        """
+        if task.allocation != "shared" or self._vendor is not None or self._region is not None:
+            return None  # its own machine, or another place was asked for
+        machine, basis, _, _ = self._own(task)
+        if machine is None or basis != "share of own machine":
+            return None
+        whole, memory_mib = machine.instance, mb_to_mib(advice.memory_mb)
+        if advice.cpu > whole.vcpus or memory_mib > whole.memory_mib or advice.gpu > whole.gpu_count:
+            return None
+        share, _ = share_of(whole, advice.cpu, memory_mib, advice.gpu)
+        had = task.request_cpu or task.cpu_limit
+        hours = seconds_to_hours(work.wall_s if advice.cpu == had else time_on(work, advice.cpu))
+        usd = machine.price_usd_per_hour * share * hours
+        return {
+            "advised": replace(machine, run_cost_usd=usd, run_hours=hours),
+            "advised_usd": usd,
+            "advised_hours": hours,
+            "spot_usd": spot_cost(machine.price_usd_per_hour * share, hours),
         }
 
     def with_request_of(self, task: TaskSummary, now: TaskSummary, advice: Recommendation | None) -> AttemptCost:

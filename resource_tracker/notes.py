@@ -1,4 +1,4 @@
-"""What one line of advice cannot say: outliers among siblings, splitting, attempts without a trace, two decorators.
+"""What one line of advice cannot say: outliers among siblings, splitting, two decorators.
 
 Pure. Rules and thresholds are explained in ``docs/sizing.md``.
 """
@@ -21,8 +21,6 @@ SPLIT = 3.0
 """Times the median, from which on splitting is proposed: two thirds of what the others ask for lies idle."""
 WORTH_SPLITTING_MIB = 512.0
 """Below it, no machine gets cheaper."""
-MAX_ATTEMPTS = 6
-"""Metaflow makes no more of a task."""
 KUBERNETES_LEAST_MB = 4096
 """Metaflow's default of ``@kubernetes(memory=)``, which wins over a smaller one of ``@resources``."""
 
@@ -74,28 +72,6 @@ def _outlier(tasks: Sequence[TaskSummary]) -> str | None:
 def _median(values: Sequence[float]) -> float:
     """The lower one of two: a second outlier is not to hide the first among few siblings."""
     return sorted(values)[(len(values) - 1) // 2]
-
-
-def without_trace(tasks: Sequence[TaskSummary]) -> str | None:
-    """Attempts that ended without measurements: killed from outside, often for memory, and nobody can tell how much.
-
-    To be asked about all attempts of the step, failed ones too.
-    """
-    measured = {(task.run_id, task.task_id, task.attempt) for task in tasks if peak_kib(task) > 0}
-    lost = {
-        (task.run_id, task.task_id, number)
-        for task in tasks
-        if task.run_id
-        for number in range(min(task.attempt + (task.status == "failed"), MAX_ATTEMPTS))
-        if (task.run_id, task.task_id, number) not in measured
-    }
-    if not lost:
-        return None
-    attempts = "1 attempt" if len(lost) == 1 else f"{len(lost)} attempts"
-    return (
-        f"{attempts} ended without any measurement, as a task does that is killed from outside. If that was for lack "
-        "of memory, it needs more than the advice knows."
-    )
 
 
 def _where_to_write(request: ResourceRequest, advice: Recommendation) -> Iterator[str]:

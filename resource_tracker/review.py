@@ -32,7 +32,7 @@ def build_review(
     Parameters
     ----------
     earlier : sequence of RunAttempts
-        Runs to compare with and to base the advice on, newest first.
+        Runs to base the advice on, newest first, and those of them to compare with that were measured.
     run_starts : sequence of float
         Unix seconds at which the flow's runs began, for its runs a month.
     policy : Policy, optional
@@ -53,12 +53,13 @@ def build_review(
         steps=steps,
         changes=tuple(sorted((c for c in changes if c.is_worth_it), key=lambda c: -c.saving_usd)),
         needs=tuple(change for change in changes if change.shortfall and not change.is_worth_it),
-        earlier=tuple(_totals(other.run_id, _steps(other, pricer)) for other in earlier if other.attempts),
+        earlier=tuple(_totals(other.run_id, _steps(other, pricer)) for other in earlier if other.summaries),
         runs_per_month=per_month,
         uncosted=sum(one.usd is None for step in steps if step.tracked for one in step.attempts),
         cloned=run.cloned,
         prices=_prices(catalog, steps),
         notes=tuple(pricer.notes),
+        killed={name: found.lost_attempts for name, found in advice.items() if found.lost_attempts},
     )
 
 
@@ -83,7 +84,7 @@ def _step(name: str, attempts: list[AttemptReview]) -> StepReview:
         name=name,
         attempts=tuple(attempts),
         tasks=len({one.attempt.task_id for one in attempts}),
-        tracked=any(one.attempt.measured for one in attempts if one.attempt.summary is not None),
+        tracked=any(one.attempt.summary is not None for one in attempts),
         started_at=min(
             (one.attempt.started_at for one in attempts if one.attempt.started_at is not None), default=None
         ),

@@ -24,7 +24,7 @@ def advice_for(
     """What each tracked step of the run should ask for, by this run and the earlier ones."""
     tasks: dict[str, list[TaskSummary]] = {}
     for one in (run, *earlier):
-        for summary in one.summaries:
+        for summary in one.known:
             tasks.setdefault(summary.step, []).append(summary)
     here = {summary.step for summary in run.summaries}
     return {step: _advised(found, policy, catalog) for step, found in tasks.items() if step in here}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
+
 from resource_tracker.dataclass import dataclass
 from resource_tracker.records import Offer, Status
 from resource_tracker.run_attempts import Attempt
@@ -43,6 +46,13 @@ class StepReview:
     busy_s: float
     usd: float | None
     waste: Waste
+
+    @property
+    def aside(self) -> str:
+        """Why nothing is known of what it used; empty where something is, or will be."""
+        if self.tracked:
+            return ""
+        return "running" if any(one.attempt.status == "running" for one in self.attempts) else "not tracked"
 
     @property
     def lost(self) -> int:
@@ -112,6 +122,8 @@ class RunReview:
         Attempts of tracked steps whose cost is not known.
     prices, notes : str and tuple of str
         What the costs rest on.
+    killed : mapping of str to int
+        By step, attempts of this run and those around it that ended without a trace, so that its memory is not cut.
     """
 
     flow: str
@@ -127,6 +139,7 @@ class RunReview:
     cloned: int
     prices: str
     notes: tuple[str, ...]
+    killed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ended_at(self) -> float | None:

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 
 from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.records import Status, TaskSummary
+
+_SHARED_BY_SIBLINGS = (
+    "request_cpu",
+    "request_memory_mb",
+    "request_gpu",
+    "request_disk_mb",
+    "request_shared_memory_mb",
+    "request_chosen",
+    "request_decorators",
+    "request_written_in",
+    "memory_limit_mib",
+    "vendor",
+    "region",
+    "instance_type",
+    "architecture",
+    "allocation",
+    "policy",
+)
+"""What an attempt asked for and what machine it had: nothing of what it used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +33,8 @@ class TaskFacts:
     """What the metadata of one task hold, by attempt. Times are Unix seconds.
 
     ``started`` and ``ended`` are Metaflow's own; an end comes with whether the attempt went well. Where every attempt
-    has a summary they may be left out. ``cloned``: ``resume`` copied the task, nothing ran.
+    has a summary they may be left out. ``died`` is when attempts ended that could not even tell Metaflow so, as one
+    that the kernel killed. ``cloned``: ``resume`` copied the task, nothing ran.
     """
 
     step: str
@@ -21,6 +42,7 @@ class TaskFacts:
     started: Mapping[int, float]
     ended: Mapping[int, tuple[float, bool]]
     summaries: Mapping[int, TaskSummary]
+    died: Mapping[int, float] = field(default_factory=dict)
     cloned: bool = False
 
 
@@ -35,12 +57,14 @@ class Attempt:
     lost : bool
         It ran for nothing: it failed, or another attempt had to follow.
     summary : TaskSummary or None
-        What it used. ``None`` where its step is not tracked.
+        What it used. ``None`` where its step is not tracked, or the attempt is still running.
     measured : bool
         Whether `summary` comes from the attempt itself. Of an attempt that was killed only its times are known, and
         what it had asked for is taken from its siblings.
     ended_at_latest : bool
         ``ended_at`` is when the next attempt began, which may have waited for a while.
+    died : bool
+        It ended without a word: killed, often for lack of memory.
     """
 
     step: str
@@ -53,6 +77,7 @@ class Attempt:
     summary: TaskSummary | None
     measured: bool = True
     ended_at_latest: bool = False
+    died: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +94,21 @@ class RunAttempts:
         """Those that the attempts wrote themselves."""
         return tuple(a.summary for a in self.attempts if a.summary is not None and a.measured)
 
+    @property
+    def known(self) -> tuple[TaskSummary, ...]:
+        """Those, and what stands in for attempts that could not write any."""
+        return tuple(a.summary for a in self.attempts if a.summary is not None)
+
+    @property
+    def has_died(self) -> bool:
+        """Whether an attempt ended without a word, be its step tracked or not."""
+        return any(a.died for a in self.attempts)
+
+    @property
+    def running(self) -> bool:
+        """Whether an attempt has begun and, as far as is known, not ended."""
+        return any(a.status == "running" for a in self.attempts)
+
 
 def attempts_of(flow: str, run_id: str, tasks: Iterable[TaskFacts]) -> RunAttempts:
     """The attempts of a run's tasks; those that died without a word are filled in from their siblings."""
@@ -80,13 +120,42 @@ def attempts_of(flow: str, run_id: str, tasks: Iterable[TaskFacts]) -> RunAttemp
     return RunAttempts(flow=flow, run_id=run_id, attempts=tuple(found), cloned=len(known) - len(ran))
 
 
+def with_models(runs: Sequence[RunAttempts]) -> list[RunAttempts]:
+    """The runs, newest first, with stand-ins for attempts that died in steps that another of the runs measured.
+
+    What such a step asked for is taken from the run before it, as people change it after a death; where there is none
+    before, from the next one after it.
+    """
+    before = _modelled_in_turn(reversed(runs))
+    return _modelled_in_turn(reversed(before))
+
+
+def _modelled_in_turn(runs: Iterable[RunAttempts]) -> list[RunAttempts]:
+    models: dict[str, TaskSummary] = {}
+    found = []
+    for run in runs:
+        models.update((summary.step, summary) for summary in run.summaries)
+        found.append(_modelled_run(run, models))
+    return found
+
+
+def _modelled_run(run: RunAttempts, models: Mapping[str, TaskSummary]) -> RunAttempts:
+    return replace(run, attempts=tuple(_modelled(one, models.get(one.step), run.run_id) for one in run.attempts))
+
+
+def _modelled(attempt: Attempt, model: TaskSummary | None, run_id: str) -> Attempt:
+    if attempt.summary is not None or not attempt.died or model is None:
+        return attempt
+    return replace(attempt, summary=_stand_in(model, run_id, attempt))
+
+
 def _models(tasks: list[TaskFacts]) -> dict[str, TaskSummary]:
     """For each tracked step a summary to take the request and the machine from."""
     return {task.step: summary for task in tasks for summary in task.summaries.values()}
 
 
 def _attempts_of_task(task: TaskFacts, model: TaskSummary | None, run_id: str) -> Iterable[Attempt]:
-    numbers = sorted({*task.started, *task.ended, *task.summaries})
+    numbers = sorted({*task.started, *task.ended, *task.summaries, *task.died})
     own = next(iter(task.summaries.values()), model)
     for number in numbers:
         superseded = number != numbers[-1]
@@ -110,15 +179,12 @@ def _attempts_of_task(task: TaskFacts, model: TaskSummary | None, run_id: str) -
 def _without_summary(task: TaskFacts, number: int, superseded: bool, model: TaskSummary | None, run_id: str) -> Attempt:
     """An attempt that was killed, has not ended yet, or was never tracked."""
     began = task.started.get(number)
-    ended_at, went_well = task.ended.get(number, (None, False))
+    ended_at, went_well = task.ended.get(number, (task.died.get(number), False))
     guessed = ended_at is None and superseded
     if guessed:
         ended_at = min((at for later, at in _begins(task).items() if later > number), default=None)
     status: Status = "ok" if went_well else "failed" if superseded or ended_at is not None else "running"
-    summary = None
-    if model is not None and began is not None and ended_at is not None:
-        summary = _stand_in(model, run_id, task, number, status, began, ended_at)
-    return Attempt(
+    found = Attempt(
         step=task.step,
         task_id=task.task_id,
         attempt=number,
@@ -126,10 +192,12 @@ def _without_summary(task: TaskFacts, number: int, superseded: bool, model: Task
         lost=superseded or status == "failed",
         started_at=began,
         ended_at=ended_at,
-        summary=summary,
+        summary=None,
         measured=False,
         ended_at_latest=guessed,
+        died=number not in task.ended and status == "failed",
     )
+    return found if model is None else replace(found, summary=_stand_in(model, run_id, found))
 
 
 def _begins(task: TaskFacts) -> dict[int, float]:
@@ -138,25 +206,20 @@ def _begins(task: TaskFacts) -> dict[int, float]:
     return {**own, **task.started}
 
 
-def _stand_in(
-    model: TaskSummary, run_id: str, task: TaskFacts, number: int, status: Status, began: float, ended: float
-) -> TaskSummary:
-    """What an attempt without a summary asked for and where it ran, as its siblings did; nothing of what they used."""
-    return replace(
-        TaskSummary(
-            run_id=run_id,
-            step=task.step,
-            task_id=task.task_id,
-            attempt=number,
-            status=status,
-            finished_at=ended,
-            duration_s=max(0.0, ended - began),
-        ),
-        request_cpu=model.request_cpu,
-        request_memory_mb=model.request_memory_mb,
-        request_gpu=model.request_gpu,
-        memory_limit_mib=model.memory_limit_mib,
-        vendor=model.vendor,
-        region=model.region,
-        instance_type=model.instance_type,
+def _stand_in(model: TaskSummary, run_id: str, attempt: Attempt) -> TaskSummary | None:
+    """What an attempt without a summary asked for and where it ran, as its siblings did; nothing of what they used.
+
+    ``None`` where it is not known how long it ran.
+    """
+    if attempt.started_at is None or attempt.ended_at is None:
+        return None
+    return TaskSummary(
+        run_id=run_id,
+        step=attempt.step,
+        task_id=attempt.task_id,
+        attempt=attempt.attempt,
+        status=attempt.status,
+        finished_at=attempt.ended_at,
+        duration_s=max(0.0, attempt.ended_at - attempt.started_at),
+        **{name: getattr(model, name) for name in _SHARED_BY_SIBLINGS},
     )

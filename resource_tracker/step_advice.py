@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from resource_tracker.bounds import Bound, bound_of_step
 from resource_tracker.damping import damped
 from resource_tracker.dataclass import dataclass, replace
+from resource_tracker.lost_attempts import lost_attempts, without_cut, without_trace
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.needs import busy_cores, known
-from resource_tracker.notes import notes_for, without_trace
+from resource_tracker.notes import notes_for
 from resource_tracker.recommend import estimate, policy_called
 from resource_tracker.records import InstanceType, NoRecommendation, Recommendation, ResourceRequest, TaskSummary
 from resource_tracker.sizing import Policy
@@ -46,14 +47,16 @@ class StepAdvice:
     request : ResourceRequest
         What the newest attempt asked for.
     estimate : Recommendation or NoRecommendation
-        The pure estimate.
+        The pure estimate; no less memory than asked for where an attempt ended without a trace.
     advice : Recommendation or NoRecommendation
-        What to print: the estimate, but never less than half of the request, and the request itself where that
-        suffices within 10 %.
+        What to print: the estimate, but never less than half of the request, and the request itself where that suffices
+        within 10 %.
     bound : Bound or None
         What bound most of the time of the step's attempts.
     notes : tuple of str
         What one line cannot say: outliers, splitting, GPUs, attempts that left no trace.
+    lost_attempts : int
+        How many left none, and no later run has shown what they needed.
     """
 
     step: str
@@ -65,6 +68,7 @@ class StepAdvice:
     advice: Recommendation | NoRecommendation
     bound: Bound | None = None
     notes: tuple[str, ...] = ()
+    lost_attempts: int = 0
 
 
 def advise_step(
@@ -102,9 +106,11 @@ def advise_step(
     measured = [task for task in attempts if is_measured(task)]
     policy = policy or policy_called(next((task.policy for task in attempts if task.policy), None))
     request = request_of(attempts[0]) if attempts else ResourceRequest()
+    lost = len(lost_attempts(attempts))
     pure = estimate(measured or attempts, request, policy=policy, input_bytes=input_bytes)
     advice = pure
     if isinstance(pure, Recommendation):
+        pure = without_cut(pure, request, lost)
         printed = damped(pure, request) if damp else pure
         advice = replace(printed, notes=(*printed.notes, *notes_for(attempts, request, printed, instances)))
     return StepAdvice(
@@ -116,7 +122,8 @@ def advise_step(
         estimate=pure,
         advice=advice,
         bound=bound_of_step(tasks),
-        notes=tuple(note for note in (*_notes(advice), without_trace(tasks)) if note),
+        notes=tuple(note for note in (*_notes(advice), without_trace(lost)) if note),
+        lost_attempts=lost,
     )
 
 

@@ -74,8 +74,10 @@ def test_savings_add_up() -> None:
     found = advised(week("resources"))
     assert found.runs_per_month == pytest.approx(365.25 / 12)
     saved = [step.saving.saved_per_run for step in found.steps]
-    assert all(amount is not None and amount > 0 for amount in saved if amount), saved
     load = next(step for step in found.steps if step.name == "load")
+    assert all((step.saving.saved_per_run or 0) >= 0 for step in found.steps if step is not load), saved
+    # an attempt of it was killed in each run: its memory is kept, and fewer CPUs alone take longer than they save
+    assert load.asked["memory"] == load.amounts()["memory"].advised and (load.saving.saved_per_run or 0) < 0
     assert load.saving.usd_per_run is not None and load.saving.advised_usd_per_run is not None
     # m5.xlarge for 360 s: the attempt that was killed half-way was paid for as well
     assert load.saving.usd_per_run == pytest.approx(0.192 * 360 / 3600, rel=0.01)
@@ -247,11 +249,10 @@ def test_saving_at_the_estimate() -> None:
         assert final.advised and final.advised.arguments() == step.advice.estimate.arguments()
         assert (step.saving_at_estimate is None) == (step.amounts() == final.amounts())
     assert [line for line in text.splitlines() if "With the estimate it saves" in line] == [
-        "    With the estimate it saves $0.0114 per run.",
         "    With the estimate it saves $0.0068 per run.",
     ]
-    whole = "to which the advice goes by half at a time, save $0.0196 per run, $0.60 per month."
-    assert whole in text and "$0.0196" in shown(at_once)
+    whole = "to which the advice goes by half at a time, save $0.0055 per run, $0.17 per month."
+    assert whole in text and "$0.0055" in shown(at_once)
     assert found.as_plain()["steps"][1]["saved_usd_per_run_at_estimate"] == found.steps[1].saved_in_the_end
 
 
@@ -260,14 +261,14 @@ def test_the_estimate_at_once() -> None:
     found = advised(week("resources"), at_estimate=True)
     text = shown(found)
     assert "estimate" in text.splitlines()[3] and "advised" not in text.splitlines()[3]
-    assert "  load   @resources(cpu=1, memory=5888)" in text
+    assert "  load   @resources(cpu=1, memory=16000)" in text
     assert "half" not in text.lower() and "With the estimate it saves" not in text
     assert "needed 2,836 MB, 2.3 times the median" in text
     decorated = "    @resources(cpu=4, memory=16000)\n    def load(self): pass\n"
     source = f"from metaflow import resources\nclass TrainFlow:\n{decorated}"
     flow = read_flow(SourceText("flow.py", source.encode()), "TrainFlow")
     load = next(step for step in found.steps if step.name == "load")
-    assert b"@resources(cpu=1, memory=5888)" in flow.source.with_edits(rewrite(flow, {"load": load.amounts()}).edits)
+    assert b"@resources(cpu=1, memory=16000)" in flow.source.with_edits(rewrite(flow, {"load": load.amounts()}).edits)
 
 
 def test_unknown_step() -> None:
@@ -318,8 +319,8 @@ def test_no_number_is_broken_in_two(columns: int, monkeypatch: pytest.MonkeyPatc
     text = re.sub("\x1b\\[[0-9;]*m", "", stream.getvalue())
     table = [line for line in text.split("\n\n")[1].splitlines() if not line.startswith("Not shown")]
     assert max(map(len, table)) <= columns and "…" not in text
-    (load,) = (line for line in table if line.startswith("load"))
-    assert {"16.0 GB", "8.00 GB", "2"} <= set(re.split(r" {2,}", load))
+    (join,) = (line for line in table if line.startswith("join"))
+    assert {"32.0 GB", "16.0 GB", "4"} <= set(re.split(r" {2,}", join))
     assert ("Not shown, for lack of room: " in text) is (columns < 75)
 
 

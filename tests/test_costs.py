@@ -238,6 +238,27 @@ def test_share_of_a_shared_machine():
     assert "25 %, that of the vCPUs" in cost.note and cost.advised_usd is None and cost.spot_usd is None
 
 
+def test_a_share_is_compared_with_a_share():
+    """A pod's advice pays for its part of the same node: a machine of its own would cost more than many a share."""
+    task = replace(TASK, allocation="shared", request_cpu=4.0, request_memory_mb=2048.0)
+    advice = replace(ADVICE, cpu=2, memory_mb=1024, gpu=0)
+    cost = cost_of_attempt(CATALOG, task, advice)
+    assert (cost.advised.instance.name, cost.advised.region) == (cost.machine.instance.name, cost.machine.region)
+    share = cost.advised_usd / (cost.machine.price_usd_per_hour * cost.advised_hours)
+    assert share == pytest.approx(0.125) and cost.spot_usd < cost.advised_usd < cost.usd
+    as_it_is = cost_of_attempt(CATALOG, task, replace(advice, cpu=4, memory_mb=2048))
+    assert (as_it_is.advised_usd, as_it_is.advised_hours) == (pytest.approx(as_it_is.usd), as_it_is.hours)
+
+
+def test_what_a_node_has_no_room_for_is_on_a_machine_of_its_own():
+    """Nor is it a share where another place was asked for."""
+    task = replace(TASK, allocation="shared", request_cpu=4.0, request_memory_mb=2048.0)
+    more = cost_of_attempt(CATALOG, task, replace(ADVICE, cpu=2, memory_mb=10**6, gpu=0))
+    assert more.advised is None or more.advised.instance.name != more.machine.instance.name
+    elsewhere = cost_of_attempt(CATALOG, task, ADVICE, vendor="aws", region="us-east-1")
+    assert elsewhere.advised.region == "us-east-1" and elsewhere.advised_usd == elsewhere.advised.run_cost_usd
+
+
 def test_limits_stand_in_for_a_request():
     """What the kernel allows counts where nothing was asked for."""
     task = replace(TASK, allocation="shared", cpu_limit=2.0, memory_limit_mib=32 * 1024.0)

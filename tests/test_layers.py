@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "machines",
             }
             | {
+                "lost_attempts",
                 "memory_need",
                 "needs",
                 "gpu_notes",

@@ -78,7 +78,8 @@ def test_changes_are_sorted_by_what_they_save() -> None:
     """Each is what the step's attempts cost less what they would have cost as advised; a month is so many runs."""
     found = review(12)
     savings = [change.saving_usd for change in found.changes]
-    assert savings == sorted(savings, reverse=True) and len(savings) >= 3 and savings[-1] > 0
+    assert "load" not in [change.step for change in found.changes] and found.killed == {"load": 3}
+    assert savings == sorted(savings, reverse=True) and len(savings) >= 2 and savings[-1] > 0
     for change in found.changes:
         assert change.text.startswith("@resources(cpu=") and change.asked.startswith("@resources(cpu=")
         assert change.per_month_usd == pytest.approx(change.saving_usd * (found.runs_per_month or 0))

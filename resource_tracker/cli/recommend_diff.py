@@ -53,7 +53,7 @@ def print_diff(flow: FlowSource, path: Path, found: Recommendations) -> None:
     name, folder = _place(path)
     _write(unified_diff(name, flow.source.content, after))
     for step in here.values():
-        for note in (*_untouched(flow, step), *changed.notes.get(step.name, ())):
+        for note in (*_untouched(flow, step), *changed.notes.get(step.name, ()), *step.advice.notes):
             say(f"{step.name}: {note}")
         shared = flow.steps[step.name].shared
         if shared and step.name in changed.steps:

@@ -53,6 +53,10 @@ def _runs(found: Recommendations) -> str:
     """Which runs the advice rests on."""
     ids = [run.run_id for run in found.recent.runs]
     text = f"Run {ids[0]}" if len(ids) == 1 else f"Runs {ids[-1]} to {ids[0]}"
+    if found.recent.died:
+        text += f"; {fmt.plural(len(found.recent.died), 'run')} ended without any measurement"
+    if found.recent.running:
+        text += f"; {fmt.plural(found.recent.running, 'run')} still running"
     if found.recent.untracked:
         text += f"; {fmt.plural(found.recent.untracked, 'run')} not tracked"
     return text + "."

@@ -95,6 +95,8 @@ class Recommendations:
             "flow": self.recent.flow,
             "namespace": self.recent.where,
             "runs": [run.run_id for run in self.recent.runs],
+            "runs_without_measurement": [run.run_id for run in self.recent.died],
+            "runs_still_running": self.recent.running,
             "runs_per_month": self.runs_per_month,
             "policy": self.policy.value if self.policy else None,
             "steps": [_finite(self._step_as_plain(step)) for step in self.steps],
@@ -116,6 +118,7 @@ class Recommendations:
             "text": step.advised.as_text() if step.advised else None,
             "suffices": step.suffices,
             "policy": step.advised.policy if step.advised else None,
+            "attempts_without_measurement": step.advice.lost_attempts,
             "bound": to_plain(step.advice.bound),
             "notes": list(step.advice.notes),
             "advice": to_plain(step.advice.advice),
@@ -203,10 +206,9 @@ def _saving_at_estimate(costing: Costing, tasks: list[TaskSummary], found: StepA
 def _by_step(recent: RecentRuns) -> dict[str, list[TaskSummary]]:
     """All attempts of each tracked step, also killed ones; steps in the order of the newest run."""
     found: dict[str, list[TaskSummary]] = {}
-    for run in recent.runs:
-        for attempt in run.attempts:
-            if attempt.summary is not None:
-                found.setdefault(attempt.step, []).append(attempt.summary)
+    for run in (*recent.runs, *recent.died):
+        for summary in run.known:
+            found.setdefault(summary.step, []).append(summary)
     return found
 
 

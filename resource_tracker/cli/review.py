@@ -52,6 +52,7 @@ def _review(options: argparse.Namespace) -> RunReview:
         target.provider,
         target.flow,
         target.run_id,
+        newer=target.newer,
         earlier_runs=review.EARLIER_RUNS if options.runs is None else options.runs,
         earlier_s=review.EARLIER_TIME_S if options.runs is None else math.inf,
         policy=None if options.policy is None else Policy(options.policy),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from resource_tracker.cli.terminal import Table, Terminal
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs
 from resource_tracker.report.review_model import ChangeRow, ReviewPage, build_page, costs_of_review
 from resource_tracker.report.review_steps import Part, StepRow, TaskRow
-from resource_tracker.report.review_words import SHOWN_CHANGES
+from resource_tracker.report.review_words import SHOWN_CHANGES, killed
 from resource_tracker.review_records import RunReview, StepReview
 
 _LINE_WIDTH, _BAR_WIDTH = 30, 16
@@ -24,12 +26,12 @@ def show_review(terminal: Terminal, review: RunReview, *, with_tasks: bool = Fal
     terminal.heading(f"{page.pathspec}: {page.badge.text} after {page.duration}")
     for sentence in (f"{page.verdict}.", *page.sentences, *([page.assumed] if page.assumed else [])):
         terminal.paragraph(sentence)
-    _show_changes(terminal, page, costs)
+    _show_changes(terminal, page, costs, killed(review))
     _show_steps(terminal, review, page, with_tasks)
     _show_comparison(terminal, page)
 
 
-def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs) -> None:
+def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs, kept: Iterable[str]) -> None:
     terminal.line()
     terminal.heading(page.changes_title if page.changes else page.no_changes)
     of = "" if costs.runs == 1 else f" in {costs.label}"
@@ -49,6 +51,9 @@ def _show_changes(terminal: Terminal, page: ReviewPage, costs: Costs) -> None:
             terminal.line(f"  {change.step}")
             terminal.line(f"    {change.code}{asked}")
             _show_shortfall(terminal, change)
+    for sentence in kept:
+        terminal.line()
+        terminal.paragraph(sentence)
 
 
 def _show_shortfall(terminal: Terminal, change: ChangeRow) -> None:
@@ -88,7 +93,7 @@ def _texts(step: StepReview, shown: StepRow, page: ReviewPage) -> dict[str, str]
     """A step's cells by column, those of its bars still empty."""
     paid = next((row for row in page.spending if row.name == step.name), None)
     return {
-        "step": step.name if step.tracked else f"{step.name} (not tracked)",
+        "step": f"{step.name} ({step.aside})" if step.aside else step.name,
         "tasks": fmt.count(step.tasks),
         "lost": fmt.count(step.lost) if step.lost else "",
         _LINE: "",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.earlier_runs import runs_before
 from resource_tracker.flows.run_reading import read_run
-from resource_tracker.flows.runs import HOW_TO_TRACK, client_provider, latest_tracked_run, run_of
+from resource_tracker.flows.runs import HOW_TO_TRACK, LatestRun, client_provider, latest_tracked_run, run_of
 from resource_tracker.review import build_review
 from resource_tracker.review_records import RunReview
-from resource_tracker.run_attempts import RunAttempts
+from resource_tracker.run_attempts import RunAttempts, with_models
 from resource_tracker.sizing import Policy
 
 EARLIER_RUNS = 5
@@ -23,12 +24,13 @@ _RUNS_SCANNED = 20
 
 
 class FoundRun(NamedTuple):
-    """A run, who knows its metadata, and what to say about the choice of it."""
+    """A run, who knows its metadata, what to say about the choice of it, and newer runs that could not be chosen."""
 
     provider: Any
     flow: str
     run_id: str
     note: str | None = None
+    newer: tuple[RunAttempts, ...] = ()
 
 
 def find_run(pathspec: str) -> FoundRun:
@@ -46,8 +48,30 @@ def find_run(pathspec: str) -> FoundRun:
     if len(parts) == 2:
         return FoundRun(provider, parts[0], str(run_of(parts[0], parts[1]).id))
     flow = parts[0]
-    latest = latest_tracked_run(flow, lambda run: bool(read_run(provider, flow, str(run.id)).summaries))
-    return FoundRun(provider, flow, str(latest.run.id), latest.note)
+    read: dict[str, RunAttempts] = {}
+
+    def is_tracked(run: Any) -> bool:
+        found = read_run(provider, flow, str(run.id))
+        read[f"{flow}/{run.id}"] = found
+        return bool(found.summaries)
+
+    latest = latest_tracked_run(flow, is_tracked)
+    newer = tuple(run for run in read.values() if not run.summaries)
+    return FoundRun(provider, flow, str(latest.run.id), _note(latest, read), newer)
+
+
+def _note(latest: LatestRun, read: Mapping[str, RunAttempts]) -> str:
+    """Which run it is, and where that is not the newest, why."""
+    newest = read.get(latest.untracked or "")
+    why = _why_unmeasured(newest) if newest else None
+    return f"the latest run, {latest.untracked}, {why}; this is {latest.run.pathspec}" if why else latest.note
+
+
+def _why_unmeasured(run: RunAttempts) -> str | None:
+    """Why nothing of a run was measured, other than that it was not tracked."""
+    if run.has_died:
+        return "ended without any measurement, as one does whose task is killed from outside"
+    return "is still running, and nothing of it has been measured yet" if run.running else None
 
 
 def review_run(
@@ -58,6 +82,7 @@ def review_run(
     earlier_runs: int = EARLIER_RUNS,
     earlier_s: float = math.inf,
     before: list[tuple[str, float | None]] | None = None,
+    newer: Sequence[RunAttempts] = (),
     policy: Policy | None = None,
     vendor: str | None = None,
     region: str | None = None,
@@ -72,6 +97,8 @@ def review_run(
         No further one is begun after so many seconds.
     before : list of (str, float or None), optional
         Ids of earlier runs and when they began, newest first, where they are known already.
+    newer : sequence of RunAttempts
+        Later runs: tasks that died in them keep the advice from cutting memory.
 
     Raises
     ------
@@ -80,12 +107,15 @@ def review_run(
     """
     run = read_run(provider, flow_name, run_id)
     if not run.summaries:
-        raise NotTrackedError(f"{flow_name}/{run_id} was not tracked: {HOW_TO_TRACK}")
+        why = _why_unmeasured(run) or f"was not tracked: {HOW_TO_TRACK}"
+        raise NotTrackedError(f"{flow_name}/{run_id} {why}")
     runs = runs_before(provider, flow_name, run_id) if before is None else before
+    others = _earlier(provider, flow_name, [other for other, _ in runs], earlier_runs, earlier_s)
+    run, *earlier = with_models([run, *newer, *others])
     return build_review(
         run,
         catalog=load_bundled(),
-        earlier=_tracked(provider, flow_name, [other for other, _ in runs], earlier_runs, earlier_s),
+        earlier=[other for other in earlier if other.known],
         run_starts=[*(at for _, at in runs if at is not None), *_began(run)],
         policy=policy,
         vendor=vendor,
@@ -93,14 +123,15 @@ def review_run(
     )
 
 
-def _tracked(provider: Any, flow_name: str, run_ids: list[str], most: int, seconds: float) -> list[RunAttempts]:
+def _earlier(provider: Any, flow_name: str, run_ids: list[str], most: int, seconds: float) -> list[RunAttempts]:
+    """Up to so many measured runs, and those between them in which attempts died."""
     found: list[RunAttempts] = []
     begun = time.monotonic()
     for run_id in run_ids[:_RUNS_SCANNED]:
-        if len(found) >= most or time.monotonic() - begun > seconds:
+        if sum(bool(run.summaries) for run in found) >= most or time.monotonic() - begun > seconds:
             break
         run = read_run(provider, flow_name, run_id)
-        if run.summaries:
+        if run.summaries or run.has_died:
             found.append(run)
     return found
 

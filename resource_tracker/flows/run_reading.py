@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from resource_tracker.dataclass import replace
 from resource_tracker.errors import ArtifactError
 from resource_tracker.records import TaskSummary
 from resource_tracker.run_attempts import RunAttempts, TaskFacts, attempts_of
@@ -19,6 +21,8 @@ from resource_tracker.summary import SUMMARY_FIELD, decode_summary
 _BEGAN, _ENDED, _CLONED = "attempt", "attempt_ok", "origin-task-id"
 _FIELDS = frozenset({SUMMARY_FIELD, _BEGAN, _ENDED, _CLONED})
 _FILE_PREFIX = "sysmeta_"
+_SILENT_S = 360.0
+"""A run beats its heart every few seconds; from here on Metaflow's own UI takes it for dead, too."""
 _ATTEMPT_TAG = "attempt_id:"
 
 Datum = Mapping[str, Any]
@@ -58,8 +62,8 @@ def _tasks_of_run(provider: Any, flow_name: str, run_id: str) -> Iterable[TaskFa
     if getattr(provider, "TYPE", "") == "service":
         whole_run = _metadata_of_run(provider, flow_name, run_id)
         if whole_run is not None:
-            return _facts(whole_run)
-    return _facts(_data_task_by_task(provider, flow_name, run_id))
+            return _without_a_heartbeat(provider, flow_name, run_id, _facts(whole_run))
+    return _without_a_heartbeat(provider, flow_name, run_id, _facts(_data_task_by_task(provider, flow_name, run_id)))
 
 
 # --- local: a folder for each task, a file for each datum ------------------------------------------
@@ -100,7 +104,17 @@ def _facts_of_folder(path: str, step: str, summaries_only: bool = False) -> Task
     if not summaries_only and len(files[_BEGAN]) > len(wanted):  # an attempt that could not write its own
         wanted = wanted + files[_BEGAN] + files[_ENDED]
     data = [datum for file in wanted for datum in _datum(file)]
-    return _facts_of_task(step, os.path.basename(path), data, cloned=bool(files[_CLONED]))
+    found = _facts_of_task(step, os.path.basename(path), data, cloned=bool(files[_CLONED]))
+    died = {number: at for number in _open(found) for at in _ended_by_runtime(path, number)}
+    return replace(found, died=died) if died else found
+
+
+def _ended_by_runtime(path: str, number: int) -> Iterator[float]:
+    """When Metaflow's scheduler saw an attempt's process end: it then writes a file into the task's folder."""
+    try:
+        yield os.stat(f"{path}/{number}.runtime").st_mtime
+    except OSError:
+        return
 
 
 def _datum(path: str) -> Iterator[Datum]:
@@ -118,6 +132,17 @@ def _spread(tasks: list[str], most: int) -> list[str]:
 
 
 # --- services and others: lists of data ------------------------------------------------------------
+
+
+def _without_a_heartbeat(provider: Any, flow_name: str, run_id: str, tasks: list[TaskFacts]) -> list[TaskFacts]:
+    """The tasks; where the run's heart stopped, so did what had not ended by then."""
+    if not any(_open(task) for task in tasks):
+        return tasks
+    run = provider.get_object("run", "self", {}, None, flow_name, run_id) or {}
+    beat = run.get("last_heartbeat_ts") if isinstance(run, dict) else None
+    if not isinstance(beat, int | float) or isinstance(beat, bool) or time.time() - beat < _SILENT_S:
+        return tasks
+    return [replace(task, died={number: float(beat) for number in _open(task)}) for task in tasks]
 
 
 def _metadata_of_run(provider: Any, flow_name: str, run_id: str) -> list[Datum] | None:
@@ -167,6 +192,13 @@ def _facts(data: Iterable[Datum]) -> list[TaskFacts]:
 
 
 # --- both ------------------------------------------------------------------------------------------
+
+
+def _open(task: TaskFacts) -> list[int]:
+    """The last attempt, where it began and nothing tells that it has ended."""
+    last = max(task.started, default=None)
+    known = {*task.ended, *task.summaries}
+    return [] if last is None or any(number >= last for number in known) else [last]
 
 
 def _facts_of_task(step: str, task_id: str, data: list[Datum], *, cloned: bool) -> TaskFacts:

@@ -30,6 +30,7 @@ def review_data(review: RunReview) -> dict[str, Any]:
         "steps": [_step(step) for step in review.steps],
         "changes": to_plain(review.changes),
         "needs": to_plain(review.needs),
+        "attempts_without_measurement": dict(review.killed),
         "earlier_runs": [_earlier(to_plain(run)) for run in review.earlier],
         "prices": review.prices,
         "assumed_machines": [_machine(offer) for offer in review.assumed],

@@ -72,8 +72,8 @@ def step_note(step: StepReview) -> str:
         parts.append(fmt.plural(step.tasks, "task"))
     if step.lost:
         parts.append(f"{step.lost:,} lost")
-    if not step.tracked:
-        parts.append("not tracked")
+    if step.aside:
+        parts.append(step.aside)
     return ", ".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from resource_tracker.lost_attempts import without_trace
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs, vendor_name, with_vendor_names
 from resource_tracker.report.facts import Fact
@@ -101,6 +102,8 @@ def comparison_summary(review: RunReview) -> str:
 
 def notes(review: RunReview) -> Iterable[Fact]:
     yield Fact(label="Attempts", text=_attempts(review))
+    if review.killed:
+        yield Fact(label="Killed", text=" ".join(killed(review)))
     notes = [with_vendor_names(note) or "" for note in review.notes]
     yield Fact(label="Prices", text=" ".join([f"On-demand, {review.prices}.", *notes]))
     yield Fact(
@@ -111,9 +114,20 @@ def notes(review: RunReview) -> Iterable[Fact]:
     yield Fact(label="Left out", text="Storage, network traffic, and machines that wait for tasks or start up.")
 
 
+def killed(review: RunReview) -> tuple[str, ...]:
+    """Of each step whose memory may not be cut, how many attempts are the reason."""
+    return tuple(
+        f"{step}: {without_trace(lost)} Its memory is not advised below the request."
+        for step, lost in review.killed.items()
+    )
+
+
 def _attempts(review: RunReview) -> str:
     parts = [f"{fmt.plural(review.attempts, 'attempt')} of {fmt.plural(review.tasks, 'task')}"]
-    untracked = [step.name for step in review.steps if not step.tracked]
+    untracked = [step.name for step in review.steps if step.aside == "not tracked"]
+    running = [step.name for step in review.steps if step.aside == "running"]
+    if running:
+        parts.append(f"still running, and not counted in the costs: {', '.join(running)}")
     if untracked:
         parts.append(f"not tracked, and not counted in the costs: {', '.join(untracked)}")
     if review.uncosted:

@@ -250,3 +250,49 @@ def test_untracked_flow(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "PlainFlow: the latest tracked run in any namespace, as there is none in user:somebody" in done.stdout
     assert "; 2 runs not tracked." in done.stdout.replace("\N{NO-BREAK SPACE}", " ")
+
+
+KILLED = """\
+import os, signal
+from metaflow import FlowSpec, resources, step, track_resources
+
+class KilledFlow(FlowSpec):
+    @track_resources
+    @resources(memory=4096)
+    @step
+    def start(self):
+        if os.environ.get("KILL"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    KilledFlow()
+"""
+
+
+def test_runs_that_were_killed(tmp_path: Path) -> None:
+    """They count: memory is not cut, and table, diff and review say why."""
+    folder = FlowFolder(tmp_path)
+    folder.write(KILLED)
+    flow = Advised(folder)
+    good = flow.run().run_id
+    killed = folder.call("run", KILL="1")
+    assert killed.returncode != 0
+    done = flow("KilledFlow")
+    assert "start  @resources(cpu=1, memory=4096)  as it is" in done.stdout, done.stdout + done.stderr
+    assert f"Run {good}; 1 run ended without any measurement." in done.stdout.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Expected to need more memory" not in done.stdout
+    done = flow("KilledFlow", "--diff", "flow.py")
+    assert done.stdout == ""
+    assert "start: 1 attempt ended without any measurement" in done.stderr
+    assert json.loads(flow("KilledFlow", "--json").stdout)["runs_without_measurement"] == [killed.run_id]
+    done = flow("KilledFlow", verb="review")
+    assert f"the latest run, KilledFlow/{killed.run_id}, ended without any measurement" in done.stderr
+    assert "instead of @resources(cpu=1, memory=4096)" not in done.stdout
+    assert "start: 1 attempt ended without any measurement" in done.stdout
+    done = flow(f"KilledFlow/{killed.run_id}", verb="review")
+    assert (done.returncode, "ended without any measurement" in done.stderr) == (2, True)
