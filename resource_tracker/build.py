@@ -9,6 +9,7 @@ from resource_tracker.catalog_model import Catalog
 from resource_tracker.dataclass import replace
 from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.history import build_history
+from resource_tracker.lost_attempts import lost_attempts
 from resource_tracker.machines import with_gpus
 from resource_tracker.pricing import price
 from resource_tracker.recommend import recommend
@@ -144,4 +145,6 @@ def history_of(summaries: Iterable[TaskSummary] | None, *, max_runs: int, reason
     """The comparison, or the plain reason why there is none yet."""
     if summaries is None:
         return History(available=False, reason=reason or "earlier runs could not be read")
-    return build_history(summaries, max_runs=max_runs)
+    found = list(summaries)
+    lost = len(lost_attempts(found)) if max_runs > 0 else 0
+    return replace(build_history(found, max_runs=max_runs), lost_attempts=lost or None)

@@ -64,7 +64,8 @@ def published_history(history: History) -> dict[str, Any]:
     Where there is nothing to compare with: ``{"available": False, "reason": ...}``.
     """
     if not history.available:
-        return {"available": False, "reason": history.reason}
+        lost = {"lost_attempts": history.lost_attempts} if history.lost_attempts else {}
+        return {"available": False, "reason": history.reason, **lost}
     figures = to_plain(history)
     del figures["tasks"]
     return {**{key: figures[key] for key in PUBLISHED_KEYS}, **figures}

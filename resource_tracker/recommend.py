@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from resource_tracker.damping import damped
 from resource_tracker.dataclass import replace
+from resource_tracker.lost_attempts import without_cut, without_trace
 from resource_tracker.memory_need import LEAST_MB, UNLISTED_RUN, as_asked, memory_need, peak_kib, round_up_mb
 from resource_tracker.needs import Amount, cpu_need, disk_need, gpu_need, known, shared_memory_need
 from resource_tracker.notes import notes_for
@@ -94,8 +95,11 @@ def recommend(
     if outcome.status != "ok":
         why = "this attempt has not ended yet" if outcome.status == "running" else "this attempt did not succeed"
         reasons = {**reasons, "memory": f"At least, because {why}. {reasons['memory']}"}
-    advice = damped(replace(advice, reasons=reasons, based_on_runs=measured + history.runs_analyzed), request)
-    return replace(advice, notes=(*advice.notes, *notes_for(tasks, request, advice, instances)))
+    lost = history.lost_attempts or 0
+    advice = replace(advice, reasons=reasons, based_on_runs=measured + history.runs_analyzed)
+    advice = damped(without_cut(advice, request, lost), request)
+    said = [without_trace(lost)] if lost else []
+    return replace(advice, notes=(*advice.notes, *notes_for(tasks, request, advice, instances), *said))
 
 
 def estimate(

@@ -233,7 +233,8 @@ class TaskSummary:
 class History:
     """The comparison with earlier runs. Where not ``available``, ``reason`` says plainly why.
 
-    ``max_memory_max`` is KiB; ``tasks`` are newest first.
+    ``max_memory_max`` is KiB; ``tasks`` are newest first. ``lost_attempts`` of those looked at ended without a trace,
+    and no later run has shown what they needed.
     """
 
     available: bool
@@ -249,6 +250,7 @@ class History:
     max_vram_max: float | None = None
     max_gpu_count: float | None = None
     avg_duration: float | None = None
+    lost_attempts: int | None = None
     tasks: tuple[TaskSummary, ...] = ()
 
 

@@ -24,6 +24,11 @@ class TestBuildHistory:
         history = build_history([])
         assert history == History(available=False, reason="first tracked run of this step: nothing to compare with yet")
 
+    def test_attempts_without_a_trace_are_published(self) -> None:
+        """Also where nothing else is known, as the advice rests on it whenever it is made again."""
+        history = History(available=False, reason="none", lost_attempts=1)
+        assert published_history(history) == {"available": False, "reason": "none", "lost_attempts": 1}
+
     def test_switched_off(self) -> None:
         """``history=0`` reads nothing and says why."""
         history = build_history([task()], max_runs=0)

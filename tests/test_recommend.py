@@ -112,6 +112,17 @@ def test_an_earlier_run_can_be_the_highest():
     assert advice.basis_memory_kib == 3000 * MIB and "(run 1, task 1)" in advice.reasons["memory"]
 
 
+def test_attempts_that_left_nothing_keep_the_memory_asked_for():
+    """The card knows no more of them than anybody: no less memory than asked for, no chance, and a note."""
+    request = ResourceRequest(memory_mb=4096.0, decorators=("resources",))
+    kept = advise(usage(), history(task(500), lost_attempts=2), request)
+    assert (kept.memory_mb, kept.expected_failure_rate) == (4096, None)
+    assert "2 attempts ended without any measurement" in kept.notes[-1]
+    none_went_well = advise(usage(), History(available=False, reason="none", lost_attempts=1), request)
+    assert none_went_well.memory_mb == 4096
+    assert advise(usage(), history(task(500)), request).memory_mb == 2048
+
+
 def test_aggregate_history_counts_even_without_its_tasks():
     """A history that holds only the published aggregates is heeded."""
     assert advise(usage(500), History(available=True, max_memory_max=4000.0 * MIB)).basis_memory_kib == 4000 * MIB

@@ -39,20 +39,21 @@ def read_run(provider: Any, flow_name: str, run_id: str) -> RunAttempts:
     return attempts_of(flow_name, run_id, _tasks_of_run(provider, flow_name, run_id))
 
 
-def summaries_of_step(provider: Any, flow_name: str, run_id: str, step: str, most_tasks: int) -> list[TaskSummary]:
-    """The newest summary of each attempt of a step's tasks, of at most so many tasks, evenly chosen."""
+def read_step(provider: Any, flow_name: str, run_id: str, step: str, most_tasks: int) -> RunAttempts:
+    """The attempts of a step's tasks in a run, of at most so many tasks, evenly chosen."""
     folder = _local_folder(provider, flow_name, run_id)
     if folder is not None:
         tasks = _spread(_folders(os.path.join(folder, step)), most_tasks)
-        facts: Iterable[TaskFacts] = (_facts_of_folder(path, step, summaries_only=True) for path in tasks)
+        facts = [_facts_of_folder(path, step) for path in tasks]
     else:
         facts = _facts(_data_of_step(provider, flow_name, run_id, step, most_tasks))
-    return [
-        summary
-        for task in facts
-        for summary in task.summaries.values()
-        if task.step == step and summary.run_id == run_id
-    ]
+        facts = _without_a_heartbeat(provider, flow_name, run_id, [task for task in facts if task.step == step])
+    own = [replace(task, summaries=_of_run(run_id, task.summaries)) for task in facts]
+    return attempts_of(flow_name, run_id, own)
+
+
+def _of_run(run_id: str, summaries: Mapping[int, TaskSummary]) -> dict[int, TaskSummary]:
+    return {number: summary for number, summary in summaries.items() if summary.run_id == run_id}
 
 
 def _tasks_of_run(provider: Any, flow_name: str, run_id: str) -> Iterable[TaskFacts]:
@@ -88,7 +89,7 @@ def _folders(path: str) -> list[str]:
         return []
 
 
-def _facts_of_folder(path: str, step: str, summaries_only: bool = False) -> TaskFacts:
+def _facts_of_folder(path: str, step: str) -> TaskFacts:
     """Looks at the names of the files first: of a task's dozen, one or two are ours."""
     files = defaultdict(list)
     meta = os.path.join(path, "_meta")
@@ -101,7 +102,7 @@ def _facts_of_folder(path: str, step: str, summaries_only: bool = False) -> Task
         if field in _FIELDS:
             files[field].append(f"{meta}/{name}")
     wanted = files[SUMMARY_FIELD]
-    if not summaries_only and len(files[_BEGAN]) > len(wanted):  # an attempt that could not write its own
+    if len(files[_BEGAN]) > len(wanted):  # an attempt that could not write its own
         wanted = wanted + files[_BEGAN] + files[_ENDED]
     data = [datum for file in wanted for datum in _datum(file)]
     found = _facts_of_task(step, os.path.basename(path), data, cloned=bool(files[_CLONED]))

@@ -29,7 +29,7 @@ def write_summary(provider: Any, summary: TaskSummary) -> None:
 def read_summaries(
     provider: Any, flow_name: str, step: str, *, namespace: str | None, current_run_id: str, max_runs: int
 ) -> list[TaskSummary]:
-    """Summaries of a step from earlier runs, newest run first.
+    """Summaries of a step from earlier runs, newest run first, with stand-ins for attempts that died without a word.
 
     Parameters
     ----------
@@ -40,18 +40,17 @@ def read_summaries(
     max_runs : int
         Stop after this many runs with a summary of the step.
     """
-    from resource_tracker.flows.run_reading import summaries_of_step  # a task only writes its own
+    from resource_tracker.flows.run_reading import read_step  # a task only writes its own
+    from resource_tracker.run_attempts import with_models
 
-    found: list[TaskSummary] = []
-    runs_found = 0
+    found = []
+    measured = 0
     for run_id in _recent_runs(provider, flow_name, namespace, current_run_id):
-        summaries = summaries_of_step(provider, flow_name, run_id, step, MAX_TASKS_READ)
-        if summaries:
-            found.extend(summaries)
-            runs_found += 1
-            if runs_found >= max_runs:
-                break
-    return found
+        found.append(read_step(provider, flow_name, run_id, step, MAX_TASKS_READ))
+        measured += bool(found[-1].summaries)
+        if measured >= max_runs:
+            break
+    return [summary for run in with_models(found) for summary in run.known]
 
 
 def _recent_runs(provider: Any, flow_name: str, namespace: str | None, current_run_id: str) -> list[str]:

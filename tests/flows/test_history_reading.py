@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from resource_tracker.build import history_of
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, MARKER_VARIABLE
 from resource_tracker.flows.handover import (
     RuntimeHandover,
@@ -283,6 +285,27 @@ def test_a_local_store_reads_only_files_that_count(tmp_path: Path) -> None:
 
     run = read_run(Local({}), "Flow", "1")
     assert [(a.task_id, a.summary and a.summary.duration_s) for a in run.attempts] == [("7", 7.0)]
+
+
+@pytest.mark.parametrize(("silent_s", "died"), [(3600, [("2", None)]), (10, [])])
+def test_a_run_without_a_heartbeat_has_died(silent_s: float, died: list[object]) -> None:
+    """Its task may need more than it had; one that was seen a moment ago may still be running."""
+
+    class Remote(Provider):
+        TYPE = "other"
+
+        def get_object(self, obj_type: str, sub_type: str, filters: Any, attempt: Any, *path: str) -> Any:
+            if (obj_type, sub_type) == ("run", "self"):
+                return {"last_heartbeat_ts": time.time() - silent_s}
+            if (obj_type, sub_type) == ("task", "metadata") and path[1] == "2":
+                return [{"field_name": "attempt", "value": "0", "ts_epoch": 1000, "tags": ["attempt_id:0"]}]
+            return super().get_object(obj_type, sub_type, filters, attempt, *path)
+
+    found = read(Remote({"1": {"7": [stored("1")]}, "2": {"7": []}}))
+    assert [(s.run_id, s.memory_peak_kib) for s in found if s.run_id == "2"] == died
+    assert any(s.run_id == "1" for s in found)
+    history = history_of(found, max_runs=5, reason=None)
+    assert history.lost_attempts == (len(died) or None) and history.runs_analyzed == 1
 
 
 class Blocked(Provider):

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from harness import FlowFolder, FlowRun
 
+from resource_tracker.build import history_of
+from resource_tracker.flows.runs import client_provider
+from resource_tracker.flows.summaries import read_summaries
+
 pytestmark = pytest.mark.flow
 
 SOURCE = """\
@@ -294,5 +298,9 @@ def test_runs_that_were_killed(tmp_path: Path) -> None:
     assert f"the latest run, KilledFlow/{killed.run_id}, ended without any measurement" in done.stderr
     assert "instead of @resources(cpu=1, memory=4096)" not in done.stdout
     assert "start: 1 attempt ended without any measurement" in done.stdout
+    killed.run()  # the client now looks into this folder
+    given = {"namespace": None, "current_run_id": "0", "max_runs": 5}
+    summaries = read_summaries(client_provider(), "KilledFlow", "start", **given)
+    assert history_of(summaries, max_runs=5, reason=None).lost_attempts == 1
     done = flow(f"KilledFlow/{killed.run_id}", verb="review")
     assert (done.returncode, "ended without any measurement" in done.stderr) == (2, True)
