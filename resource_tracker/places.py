@@ -11,6 +11,7 @@ from resource_tracker.catalog_model import Catalog
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import SettingError
 from resource_tracker.records import CloudInfo
+from resource_tracker.suggestions import there_are
 
 DEFAULT_VENDOR = "aws"
 DEFAULT_REGIONS = {"aws": "us-east-1", "azure": "eastus", "gcp": "us-central1"}
@@ -61,47 +62,38 @@ def check_place(catalog: Catalog, vendor: str | None, region: str | None, origin
     Raises
     ------
     SettingError
-        The catalog has no such vendor or region; the message lists those it has, and what may have been meant.
+        The catalog has no such vendor or region; the message says what may have been meant, and lists those it has, of
+        many the most similar.
     """
     if not catalog.prices:
         return []
     before = f"{origin}: " if origin else ""
     if vendor is not None and vendor not in catalog.vendors():
-        raise SettingError(f"{before}no prices for vendor {vendor!r}{_meant(vendor, catalog.vendors())}")
+        raise SettingError(f"{before}no prices for vendor {vendor!r}{there_are(vendor, catalog.vendors())}")
     places = [place for place in catalog.prices if vendor in (None, place[0]) and region in (None, place[1])]
     if not places:
         known = sorted({place[1] for place in catalog.prices if vendor in (None, place[0])})
         of_vendor = f" of vendor {vendor!r}" if vendor else ""
-        raise SettingError(f"{before}no prices for region {region!r}{of_vendor}{_meant(str(region), known)}")
+        elsewhere = sorted({owner for owner, name in catalog.prices if name == region})
+        of_other = f", which is a region of {' and '.join(elsewhere)}" if elsewhere else ""
+        tail = there_are(str(region), known)
+        raise SettingError(f"{before}no prices for region {region!r}{of_vendor}{of_other}{tail}")
     return sorted(places)
 
 
-def check_name(what: str, name: str, known: Sequence[str], origin: str = "", *, most: int | None = None) -> None:
+def check_name(what: str, name: str, known: Sequence[str], origin: str = "") -> None:
     """Refuse a name that is not among the known.
 
     Parameters
     ----------
     origin : str
         Where the name was given, for the message.
-    most : int, optional
-        List at most so many of the known, those that are closest.
 
     Raises
     ------
     SettingError
-        The message lists those there are, and what may have been meant.
+        The message says what may have been meant, and lists those there are, of many the most similar.
     """
     if name not in known:
         before = f"{origin}: " if origin else ""
-        raise SettingError(f"{before}there is no {what} {name!r}{_meant(name, known, most)}")
-
-
-def _meant(name: str, known: Sequence[str], most: int | None = None) -> str:
-    from difflib import get_close_matches  # only for a message
-
-    by_lower = {other.lower(): other for other in known}
-    close = [by_lower[other] for other in get_close_matches(name.lower(), by_lower, n=most or 1, cutoff=0.65)]
-    if most is not None and len(known) > most:
-        return f": did you mean {' or '.join(close)}?" if close else f": {len(known)} are known"
-    there_are = f"there are {', '.join(known)}"
-    return f": did you mean {close[0]!r}? T{there_are[1:]}" if close else f": {there_are}"
+        raise SettingError(f"{before}there is no {what} {name!r}{there_are(name, known)}")

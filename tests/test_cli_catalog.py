@@ -68,7 +68,7 @@ def test_show_a_vendor(cli: Cli) -> None:
     ("arguments", "told"),
     [
         (("show", "asw"), "did you mean 'aws'?"),
-        (("show", "aws", "m5.xlagre"), "did you mean m5.xlarge"),
+        (("show", "aws", "m5.xlagre"), "did you mean 'm5.xlarge'? There are "),
         (("search", "--vendor", "nimbus"), "there are aws, azure, gcp"),
         (("search", "--region", "eu-west1"), "did you mean 'eu-west-1'?"),
         (("search", "--vendor", "hcloud"), "--live --region"),

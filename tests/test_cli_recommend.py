@@ -273,7 +273,7 @@ def test_the_estimate_at_once() -> None:
 
 def test_unknown_step() -> None:
     """The message names the steps there are."""
-    with pytest.raises(NotTrackedError, match="no tracked step 'train'; there are: start, load, score, join, end"):
+    with pytest.raises(NotTrackedError, match="no tracked step 'train': there are start, load, score, join, end"):
         advised(recent(fake_run(2)), "train")
 
 

@@ -31,8 +31,8 @@ def test_places_that_there_are(vendor, region, live):
     [
         ("asw", None, False, "did you mean 'aws'? There are aws, azure, gcp"),
         ("hcloud", None, False, "no prices for vendor 'hcloud': there are aws, azure, gcp"),
-        ("aws", "eu-west1", False, "did you mean 'eu-west-1'? There are af-south-1"),
-        ("aws", "westeurope", False, "there are af-south-1"),
+        ("aws", "eu-west1", False, "did you mean 'eu-west-1'? There are "),
+        ("aws", "westeurope", False, "of vendor 'aws', which is a region of azure: there are "),
         (None, "moon", False, "no prices for region 'moon'"),
         ("hetzner", None, True, "there is no vendor 'hetzner': there are alicloud, aws"),
         ("hcloud", None, True, "needs a region: there are ash-dc1, fsn1-dc14"),

@@ -50,7 +50,7 @@ def _show(options: argparse.Namespace, catalog: Catalog) -> None:
             show_vendor(terminal, catalog, options.vendor, [row for row in kept if row[0] == options.vendor], now)
         return
     names = [name for vendor, name in catalog.instances if vendor == options.vendor]
-    check_name(f"{options.vendor} machine", options.machine, names, most=8)
+    check_name(f"{options.vendor} machine", options.machine, names)
     if options.json:
         _print_json(machine_as_plain(catalog, options.vendor, options.machine))
     else:

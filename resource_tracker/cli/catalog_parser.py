@@ -11,7 +11,7 @@ examples:
   resource-tracker catalog show                                what is known, from where and how old
   resource-tracker catalog show aws m5.xlarge                  one machine and its prices
   resource-tracker catalog search --vcpus 4 --memory 16GB      the cheapest machines that are enough
-  resource-tracker catalog search --gpu 1 --gpu-memory 24GiB --vendor aws --region eu-west-1 --live
+  resource-tracker catalog search --gpu 1 --gpu-memory 24GiB --live
   resource-tracker catalog update aws eu-west-1                fetch today's prices of a region
 """
 _SHOW_EXAMPLES = """\
@@ -24,9 +24,9 @@ examples:
 _SEARCH_EXAMPLES = """\
 examples:
   resource-tracker catalog search --vcpus 4 --memory 16GB
-  resource-tracker catalog search --vcpus 8 --memory 60GiB --vendor azure --arch any
+  resource-tracker catalog search --vcpus 8 --memory 60GiB --vendor azure
   resource-tracker catalog search --gpu 1 --gpu-model A100 --region us-east-1
-  resource-tracker catalog search --vcpus 2 --vendor hcloud --region fsn1-dc14 --live --allow-burstable
+  resource-tracker catalog search --vendor hcloud --region fsn1-dc14 --live
 
 Memory is what the step needs: a machine is listed only if so much is left once its system has taken its own.
 A number without a unit is in MB, as in @resources(memory=...).
@@ -36,7 +36,7 @@ examples:
   resource-tracker catalog update aws eu-west-1
   resource-tracker catalog update hcloud fsn1-dc14
 
-Prices come from the Spare Cores Keeper API and are kept in your cache. For a day, --live and prices="live" use them
+Prices come from the Spare Cores Keeper API and are kept in your cache. For a day, --live and prices="live" use them \
 without asking; for a week, where the API does not answer. The bundled catalog stays as it is.
 """
 
@@ -48,8 +48,6 @@ def add_catalog(verbs: Any) -> None:
         help="show and search the price catalog, fetch live prices",
         description="Cloud machines and what they cost: the catalog that comes with the package, and live prices.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_show(actions)
@@ -63,8 +61,6 @@ def _action(actions: Any, name: str, text: str, examples: str) -> argparse.Argum
         help=text,
         description=f"{text[:1].upper()}{text[1:]}.",
         epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     return parser
 

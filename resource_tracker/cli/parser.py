@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from resource_tracker.cli.arguments import Parser
 from resource_tracker.cli.catalog_parser import add_catalog
 from resource_tracker.cli.replay_parser import add_replay
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
@@ -23,8 +24,8 @@ examples:
 _RUN_EXAMPLES = """\
 examples:
   resource-tracker run -- python train.py --epochs 3
-  resource-tracker run --interval 0.2 --output usage.html --output usage.csv -- make -j4
-  resource-tracker run --quiet --output usage.json -- ./job.sh < input > output
+  resource-tracker run --interval 0.2 --output usage.html -- make -j4
+  resource-tracker run --quiet --output usage.json -- ./job.sh < input
 
 exit status:
   that of the command; where a signal kills it, the same signal ends resource-tracker (128+N in the shell);
@@ -75,31 +76,21 @@ def parse(arguments: Sequence[str], *, has_command: bool) -> argparse.Namespace:
             verb.error(f"unexpected {shlex.join(arguments[where:])!r} before --")
         verb.error(f"put -- before the command: resource-tracker run -- {shlex.join(arguments[where:])}")
     if unknown:
-        verb.error(f"unrecognized argument {unknown[0]}{_did_you_mean(unknown[0], verb)}")
+        verb.refuse_unknown(unknown[0])
     return options
 
 
-def _did_you_mean(argument: str, parser: argparse.ArgumentParser) -> str:
-    from difflib import get_close_matches  # slow to load, and rarely wanted
-
-    known = [option for action in parser._actions for option in action.option_strings]
-    close = get_close_matches(argument.partition("=")[0], known, n=1)
-    return f": did you mean {close[0]}?" if close else ""
-
-
-def _verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def _verbs(parser: Parser) -> dict[str, Parser]:
     (action,) = (found for found in parser._actions if isinstance(found, argparse._SubParsersAction))
     return dict(action.choices)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser; the verb's name lands in ``verb``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="resource-tracker",
         description="What a command or a Metaflow step really needs, and what that costs.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
@@ -112,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_run(verbs: argparse._SubParsersAction[Parser]) -> None:
     parser = verbs.add_parser(
         "run",
         help="run a command and measure it",
@@ -122,8 +113,6 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         ),
         usage="resource-tracker run [options] -- COMMAND [ARGUMENT ...]",
         epilog=_RUN_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--interval", metavar="SECONDS", default="1", help="seconds between stored rows, at most a day (default: 1)"
@@ -142,14 +131,12 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--no-live", dest="live", action="store_false", help="no live status on a terminal")
 
 
-def _add_show(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_show(verbs: argparse._SubParsersAction[Parser]) -> None:
     parser = verbs.add_parser(
         "show",
         help="show what tracked Metaflow tasks asked for, used, should ask for, and cost",
         description="Show what tracked Metaflow tasks asked for, used, should ask for next time, and cost.",
         epilog=_SHOW_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("pathspec", metavar="PATHSPEC", help="FLOW, FLOW/RUN, FLOW/RUN/STEP or FLOW/RUN/STEP/TASK")
     formats = parser.add_mutually_exclusive_group()
@@ -164,7 +151,7 @@ def _add_show(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
 
 
-def _add_review(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_review(verbs: argparse._SubParsersAction[Parser]) -> None:
     parser = verbs.add_parser(
         "review",
         help="show what a whole run cost, what bought nothing, and which changes save most",
@@ -174,8 +161,6 @@ def _add_review(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
             "loaded."
         ),
         epilog=_REVIEW_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("pathspec", metavar="PATHSPEC", help="FLOW (its latest tracked run) or FLOW/RUN")
     formats = parser.add_mutually_exclusive_group()
@@ -193,14 +178,12 @@ def _add_review(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--region", help="look for machines in this region, rather than where the steps ran")
 
 
-def _add_recommend(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_recommend(verbs: argparse._SubParsersAction[Parser]) -> None:
     parser = verbs.add_parser(
         "recommend",
         help="what each step of a flow should ask for, what that saves, and the diff that does it",
         description="What each step of a flow should ask for, by its latest tracked runs, and what that saves.",
         epilog=_RECOMMEND_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("flow", metavar="FLOW", help="name of the flow")
     formats = parser.add_mutually_exclusive_group()

@@ -139,10 +139,10 @@ def _rate(found: Recommendations) -> str:
 def _in_the_end(found: Recommendations) -> Iterator[str]:
     """What is saved once the estimates are reached, where the advice goes there in more than one go."""
     whole, final = (total(amounts) for amounts in zip(*map(_saved, found.steps), strict=True))
-    if final is not None and final != whole:
+    now, per_run = (_money(amount, _decimals_of_run(found)) for amount in (whole, final))
+    if now != per_run:
         month = found.per_month(final)
         in_month = "" if month is None else f", {fmt.usd(month)} per month"
-        per_run = _money(final, _decimals_of_run(found))
         yield f"The estimates, to which the advice goes by half at a time, save {per_run} per run{in_month}."
 
 

@@ -20,6 +20,7 @@ from resource_tracker.records import Recommendation, TaskSummary
 from resource_tracker.savings import Saving, saving_of_step
 from resource_tracker.sizing import Policy
 from resource_tracker.step_advice import StepAdvice, advise_step, is_measured
+from resource_tracker.suggestions import there_are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,7 @@ def recommendations(
     attempts = _by_step(recent)
     unknown = [name for name in steps if name not in attempts]
     if unknown:
-        raise NotTrackedError(f"{recent.flow} has no tracked step {unknown[0]!r}; there are: {', '.join(attempts)}")
+        raise NotTrackedError(f"{recent.flow} has no tracked step {unknown[0]!r}{there_are(unknown[0], attempts)}")
     costing = Costing(catalog, vendor=vendor, region=region)
     found = []
     for name in dict.fromkeys(steps or attempts):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from resource_tracker.cli.arguments import Parser
+
 _EXAMPLES = """\
 examples:
   resource-tracker replay trace.csv
@@ -18,7 +20,7 @@ a trace, sorted by started_at; input_bytes and requested_mib may be empty:
 """
 
 
-def add_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_replay(verbs: argparse._SubParsersAction[Parser]) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "replay",
@@ -29,8 +31,6 @@ def add_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "whole size for its whole duration, and is repeated."
         ),
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("traces", metavar="TRACE.csv", nargs="*", type=Path, help="a trace; several are compared")
     parser.add_argument("--synthetic", metavar="SEED", help="a made-up trace from this seed, a whole number")

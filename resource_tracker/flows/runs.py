@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from resource_tracker.errors import NotTrackedError
+from resource_tracker.suggestions import closest, there_are
 
 HOW_TO_TRACK = "track every step of a run with `python flow.py run --with track_resources`"
 _RUNS_LOOKED_AT = 20
@@ -63,7 +64,7 @@ def run_of(flow_name: str, run_id: str) -> Any:
     import metaflow
     from metaflow.exception import MetaflowNotFound
 
-    with _not_found_as_ours(f"{flow_name}/{run_id}"), every_namespace():
+    with _not_found_as_ours(f"{flow_name}/{run_id}", flow_name), every_namespace():
         flow = metaflow.Flow(flow_name)
         try:
             return metaflow.Run(f"{flow_name}/{run_id}")
@@ -87,8 +88,8 @@ def child(parent: Any, name: str, kind: str) -> Any:
     try:
         return parent[name]
     except KeyError:
-        known = ", ".join(found.id for found in oldest_first(parent)[:20]) or "none"
-        raise NotTrackedError(f"{parent.pathspec} has no {kind} {name!r}; there are: {known}") from None
+        known = [found.id for found in oldest_first(parent)]
+        raise NotTrackedError(f"{parent.pathspec} has no {kind} {name!r}{there_are(name, known, 20)}") from None
 
 
 def oldest_first(parent: Any) -> list[Any]:
@@ -150,7 +151,7 @@ def newest_runs(flow_name: str) -> tuple[Iterator[Any], str]:
     from metaflow.exception import MetaflowNamespaceMismatch
 
     own = _namespace()
-    with _not_found_as_ours(flow_name):
+    with _not_found_as_ours(flow_name, flow_name):
         try:
             runs = metaflow.Flow(flow_name).runs()
             return iter(runs), f"in namespace {own}" if own else "in any namespace"
@@ -160,8 +161,20 @@ def newest_runs(flow_name: str) -> tuple[Iterator[Any], str]:
             return runs, f"in any namespace, as there is none in {own}"
 
 
+def _names_of_flows() -> list[str]:
+    """Of all users; none where that cannot be told."""
+    import metaflow
+    from metaflow.exception import MetaflowException
+
+    try:
+        with every_namespace():
+            return sorted(flow.id for flow in metaflow.Metaflow())
+    except (MetaflowException, OSError):
+        return []
+
+
 @contextmanager
-def _not_found_as_ours(what: str) -> Iterator[None]:
+def _not_found_as_ours(what: str, flow_name: str) -> Iterator[None]:
     import metaflow
     from metaflow.exception import MetaflowNotFound
 
@@ -169,7 +182,11 @@ def _not_found_as_ours(what: str) -> Iterator[None]:
         yield
     except MetaflowNotFound as error:
         where = metaflow.get_metadata()
-        text = f"{what} was not found in Metaflow's metadata {where}: {error}"
-        if where.startswith("local"):
+        flows = _names_of_flows()
+        if flows and flow_name not in flows:
+            text = f"there is no flow {flow_name!r} in Metaflow's metadata {where}{there_are(flow_name, flows)}"
+        else:
+            text = f"{what} was not found in Metaflow's metadata {where}: {error}"
+        if where.startswith("local") and closest(flow_name, flows) is None:
             text += ". Local metadata is found only in the folder in which the flow ran: run this there"
         raise NotTrackedError(text) from error

@@ -198,12 +198,13 @@ def test_diff_applies_and_runs(advised: Advised, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["NoFlow"], "NoFlow was not found in Metaflow's metadata local@"),
+        (["adviseflow"], "did you mean 'AdviceFlow'?"),
+        (["NoFlow"], "there is no flow 'NoFlow' in Metaflow's metadata local@"),
         (
             ["AdviceFlow/work"],
             "'AdviceFlow/work' is no flow: give its name alone, such as TrainFlow, and a step by --step",
         ),
-        (["AdviceFlow", "--step", "nostep"], "has no tracked step 'nostep'; there are: start, work, join, tidy, end"),
+        (["AdviceFlow", "--step", "nostep"], "has no tracked step 'nostep': there are start, work, join, tidy, end"),
         (["AdviceFlow", "--runs", "0"], "--runs '0' cannot be used: give a whole number from 1 to 100"),
         (["AdviceFlow", "--runs", "many"], "--runs 'many' cannot be used"),
         (["AdviceFlow", "--input-bytes", "big"], "--input-bytes 'big' is no size"),

@@ -212,12 +212,12 @@ def test_not_tracked(shown: Shown) -> None:
 @pytest.mark.parametrize(
     ("pathspec", "said"),
     [
-        ("NoFlow", "NoFlow was not found in Metaflow's metadata local@"),
+        ("NoFlow", "there is no flow 'NoFlow' in Metaflow's metadata local@"),
         ("ShowFlow/1", "ShowFlow has no run '1'; its latest runs are: {id}\n"),
         ("ShowFlow/latest_run", "ShowFlow has no run 'latest_run'; its latest runs are: {id}\n"),
         ("ShowFlow/work", "its latest runs are: {id}. It is a step: give {run}/work\n"),
-        ("{run}/nostep", "has no step 'nostep'; there are: start, middle, work, join, end"),
-        ("{run}/work/99999", "has no task '99999'; there are: "),
+        ("{run}/nostep", "has no step 'nostep': there are start, middle, work, join, end"),
+        ("{run}/work/99999", "has no task '99999': there "),
         ("ShowFlow//work", "is no pathspec: give FLOW, FLOW/RUN, FLOW/RUN/STEP or FLOW/RUN/STEP/TASK"),
         ("a/b/c/d/e", "is no pathspec"),
         ("", "is no pathspec"),
