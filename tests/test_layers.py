@@ -95,6 +95,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "starting",
                 "task_usage",
                 "timeline",
+                "trace_file",
                 "tracker",
             }
         ),

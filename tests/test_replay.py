@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from cli_harness import Cli
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resource_tracker import trace_file
+from resource_tracker.cli.replay import say_how_long
 from resource_tracker.errors import TraceError
 from resource_tracker.observation import Observation
 from resource_tracker.replay.comparison import Replay, against_best, replay, ways
@@ -24,10 +27,21 @@ from resource_tracker.replay.rules import (
     TimesLast,
     VerticalPodAutoscaler,
 )
-from resource_tracker.replay.score import OTHERS, OURS, Score, best_published, by_run, each_alone, score
+from resource_tracker.replay.score import (
+    MOST_SEEN,
+    OTHERS,
+    OURS,
+    Score,
+    best_published,
+    by_run,
+    each_alone,
+    score,
+    tasks_looked_at,
+)
 from resource_tracker.replay.synthetic import KINDS, synthetic_trace
-from resource_tracker.replay.trace import COLUMNS, TraceTask, read_trace, without_inputs
+from resource_tracker.replay.trace import COLUMNS, MOST_TASKS, TraceTask, parse_trace, without_inputs
 from resource_tracker.sizing import Policy
+from resource_tracker.trace_file import read_trace
 
 HEADER = ",".join(COLUMNS)
 HOUR_GIB = 3600 * 1024
@@ -233,16 +247,26 @@ GOOD = "a,1,2,3,4,5"
         ("task,started_at,duration_s,peak_mib,input_bytes\n", "lacks requested_mib; its first line should be task,"),
         (f"{HEADER}\n", "has no tasks"),
         (f"{HEADER}\n{GOOD}\na,0.5,2,3,4,5\n", "line 3: started_at=0.5 is earlier than in the line before (1): sort"),
-        (f"{HEADER}\n{GOOD}\na,2,-1,3,4,5\n", "line 3: duration_s='-1' cannot be: give a finite number 0 or more"),
-        (f"{HEADER}\na,1,2,0,4,5\n", "line 2: peak_mib='0' cannot be: give a finite number above 0"),
+        (f"{HEADER}\n{GOOD}\na,2,-1,3,4,5\n", "line 3: duration_s='-1' cannot be: give a number from 0 to 1e+09"),
+        (f"{HEADER}\na,1,2,0,4,5\n", "line 2: peak_mib='0' cannot be: give a number from 0.001 to 1e+09"),
         (f"{HEADER}\na,1,2,inf,4,5\n", "peak_mib='inf'"),
         (f"{HEADER}\na,1,nan,3,4,5\n", "duration_s='nan'"),
-        (f"{HEADER}\na,1,2,3,big,5\n", "input_bytes='big' cannot be: give a finite number 0 or more, or empty"),
+        (f"{HEADER}\na,1,2,3,big,5\n", "input_bytes='big' cannot be: give a number from 0 to 1e+18, or leave it empty"),
         (f"{HEADER}\na,1,2,3\n", ""),
         (f"{HEADER}\na,,2,3,4,5\n", "started_at=''"),
         (f"{HEADER}\n ,1,2,3,4,5\n", "task is empty"),
         (f"{HEADER}\n{GOOD},6\n", "more cells than the header"),
-        (f'{HEADER}\n"a,1,2,3,4,5\n', "not a CSV file"),
+        (f'{HEADER}\n"a,1,2,3,4,5\n', "after line 1: not CSV (unexpected end of data)"),
+        (
+            f"{HEADER}\n{GOOD}\na,2,2,1e200,4,5\n",
+            "line 3: peak_mib='1e200' cannot be: give a number from 0.001 to 1e+09",
+        ),
+        (f"{HEADER}\na,1,2,1e-200,4,5\n", "peak_mib='1e-200'"),
+        (f"{HEADER}\na,1,2,{'9' * 5000},4,5\n", "peak_mib='9999999999999999999999999999999999999999...'"),
+        (f"{HEADER}\na,-inf,2,3,4,5\n", "started_at='-inf'"),
+        (f"{HEADER}\n{GOOD}\na,2,2,3,4,5\0\n", "line 3: holds a zero byte"),
+        (f"{HEADER},peak_mib\n{GOOD},6\n", "line 1: has the column peak_mib more than once"),
+        (f"{HEADER}\n{'a' * 200_000},1,2,3,4,5\n", "after line 1: not CSV (field larger"),
     ],
 )
 def test_files_that_cannot_be_replayed(tmp_path: Path, text: str, said: str) -> None:
@@ -263,6 +287,55 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name in ("missing", ".", "binary"):
         with pytest.raises(TraceError, match=name if name != "." else str(tmp_path)):
             read_trace(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "large"])
+def test_files_without_an_end(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device, a pipe that nobody writes to, and a file that is too large: refused at once."""
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "trace.csv"
+    if kind == "pipe":
+        os.mkfifo(path)
+    if kind == "large":
+        monkeypatch.setattr(trace_file, "MOST_BYTES", 2**20)
+        path.write_text(f"{HEADER}\n" + f"{GOOD}\n" * 2**17)
+    with pytest.raises(TraceError, match="is larger than 1 MiB" if kind == "large" else "is not a regular file"):
+        read_trace(path)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    """The line is named in which they stand."""
+    path = tmp_path / "trace.csv"
+    path.write_bytes(f"{HEADER}\n{GOOD}\n".encode() + b"a\xff,2,2,3,4,5\n")
+    with pytest.raises(TraceError, match="line 3: not UTF-8 text"):
+        read_trace(path)
+
+
+def test_many_tasks() -> None:
+    """As many as the limit are read; one more is refused with its line."""
+    rows = [f"a,{number},1,100,," for number in range(MOST_TASKS + 1)]
+    assert len(parse_trace("\n".join([HEADER, *rows[:-1]]), "trace.csv")) == MOST_TASKS
+    with pytest.raises(TraceError, match="line 100002: more than 100,000 tasks"):
+        parse_trace("\n".join([HEADER, *rows]), "trace.csv")
+
+
+def test_a_long_replay_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    """How long it takes, before anybody waits; nothing of a short one."""
+    say_how_long("t.csv", [task(100, at=float(number), input_bytes=1e6) for number in range(100_000)], True)
+    said = capsys.readouterr().err
+    assert said.startswith("resource-tracker: t.csv: 100,000 tasks take about ") and " h" in said
+    say_how_long("t.csv", [task(100, at=float(number)) for number in range(1000)], True)
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_and_how_long_it_takes() -> None:
+    """The share done is told again and again; what takes long is what each task is sized from."""
+    trace = [task(100, at=float(number)) for number in range(250)]
+    told: list[str] = []
+    replay("t", each_alone(trace), False, told.append)
+    assert [text for text in told if text.startswith("t: SAFE")] == ["t: SAFE 0%", "t: SAFE 40%", "t: SAFE 80%"]
+    assert tasks_looked_at(each_alone(trace)) == 250 * 249 / 2
+    many = [task(100, at=float(number)) for number in range(MOST_SEEN + 5)]
+    assert tasks_looked_at(each_alone(many)) == MOST_SEEN * (MOST_SEEN - 1) / 2 + 5 * MOST_SEEN
 
 
 @given(st.binary(max_size=300))
@@ -306,7 +379,7 @@ def test_command_prints_both_tables_and_the_ratios(cli: Cli) -> None:
 
 def test_a_policy_that_fails_often_is_not_praised(cli: Cli) -> None:
     """The limit on failures binds ours as well as the others."""
-    write(cli.folder, [task(float(k), at=k, requested_mib=9e9, seconds=1) for k in (100, 1000, 9000, 99000)])
+    write(cli.folder, [task(float(k), at=k, requested_mib=9e8, seconds=1) for k in (100, 1000, 9000, 99000)])
     done = cli("replay", "trace.csv")
     assert "LEAN itself fails in" in done.stdout and "LEAN wastes" not in done.stdout
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.replay.score import OTHERS, OURS, Group, Score, best_published, by_run, each_alone, score
@@ -40,15 +41,18 @@ def ways(tasks: Sequence[TraceTask], runs: int | None, inputs: bool) -> list[tup
 
 
 def replay(trace: str, groups: Sequence[Group], inputs_known: bool, tell: Callable[[str], None]) -> Replay:
-    """Replay under every rule; `tell` is told which one is being tried."""
+    """Replay under every rule; `tell` is told which one is being tried, and how far it is."""
     asked = all(group.requested_mib is not None for group in groups)
     scores = []
     for rule in (*OURS, *OTHERS):
         if rule.name == "the request" and not asked:
             continue  # nobody said what was asked for
-        tell(f"{trace}: {rule.name} ...")
-        scores.append(score(groups, rule))
+        scores.append(score(groups, rule, partial(_tell, tell, f"{trace}: {rule.name}")))
     return Replay(trace=trace, inputs_known=inputs_known, scores=tuple(scores))
+
+
+def _tell(tell: Callable[[str], None], what: str, share: float) -> None:
+    tell(f"{what} {share:.0%}")
 
 
 def against_best(replays: Iterable[Replay], rule: str) -> float | None:

@@ -5,8 +5,8 @@ Pure.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.observation import Observation
@@ -30,6 +30,7 @@ DEFAULT_MIB = 4096.0
 """What Metaflow asks for where the author of a step does not."""
 MOST_SEEN = 1000
 """Earlier instances that a rule looks at, the newest: more would take long and change nothing."""
+_TOLD_EVERY = 100
 OURS: tuple[Rule, ...] = (Ours(Policy.SAFE), Ours(Policy.LEAN))
 OTHERS: tuple[Rule, ...] = (
     AsRequested(),
@@ -105,15 +106,32 @@ def by_run(trace: Iterable[TraceTask], runs: int) -> list[Group]:
     return sorted(groups, key=lambda group: group.members[0].started_at)
 
 
-def score(groups: Sequence[Group], rule: Rule) -> Score:
+def tasks_looked_at(groups: Iterable[Group]) -> int:
+    """How many earlier ones are looked at in all by a rule that looks at each it may: the replay takes that long."""
+    seen: Counter[str] = Counter()
+    looked_at = 0
+    for group in groups:
+        looked_at += min(seen[group.task], MOST_SEEN)
+        seen[group.task] += 1
+    return looked_at
+
+
+def score(groups: Sequence[Group], rule: Rule, progress: Callable[[float], None] = lambda _: None) -> Score:
     """Replay groups in order, each sized from those of its name before it.
 
     An attempt that gets too little fails at its end: whoever got too little is repeated with what the rule gives next.
+
+    Parameters
+    ----------
+    progress : callable
+        Is told now and then what share is done.
     """
     seen: dict[str, deque[Observation]] = defaultdict(lambda: deque(maxlen=MOST_SEEN))
     allocated = used = 0.0
     failed = 0
-    for group in groups:
+    for number, group in enumerate(groups):
+        if number % _TOLD_EVERY == 0:
+            progress(number / len(groups))
         earlier = seen[group.task]
         sizes = list(_attempts(rule, Question(tuple(earlier), group.input_bytes, group.requested_mib), group.need_mib))
         failed += len(sizes) > 1

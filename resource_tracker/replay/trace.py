@@ -1,11 +1,11 @@
-"""Traces of tasks: read from CSV, checked line by line."""
+"""Traces of tasks: CSV, checked line by line. Pure."""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import TraceError
@@ -14,6 +14,13 @@ COLUMNS = ("task", "started_at", "duration_s", "peak_mib", "input_bytes", "reque
 OPTIONAL_CELLS = ("input_bytes", "requested_mib")
 """May be empty: not known."""
 HEADER = ",".join(COLUMNS)
+SHAPE = f"its first line should be {HEADER}"
+MOST_TASKS = 100_000
+"""Such a trace takes hours."""
+MOST = {"started_at": 1e15, "duration_s": 1e9, "peak_mib": 1e9, "input_bytes": 1e18, "requested_mib": 1e9}
+"""More cannot be: a duration of 30 years, memory of a petabyte."""
+LEAST_MIB = 1e-3
+_LONGEST_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,40 +35,49 @@ class TraceTask:
     requested_mib: float | None = None
 
 
-def read_trace(path: Path) -> list[TraceTask]:
-    """The tasks of a CSV file with the columns of :data:`COLUMNS`, in their order, which is that of their start.
+def parse_trace(text: str, name: str) -> list[TraceTask]:
+    """The tasks of a CSV text with the columns of :data:`COLUMNS`, in their order, which is that of their start.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for messages.
 
     Raises
     ------
     TraceError
-        The file cannot be read, lacks a column, has no rows, or holds a value that cannot be: the message names the
-        file, the line and what is allowed.
+        It lacks a column, has no rows, or holds a value that cannot be: the message names the file, the line and what
+        is allowed.
     """
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(_tasks(csv.DictReader(file, strict=True), str(path)))
-    except OSError as error:
-        raise TraceError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TraceError(f"{path}: not a CSV file ({error}); its first line should be {HEADER}") from None
+        return list(_tasks(reader, name))
+    except csv.Error as error:
+        raise TraceError(f"{name}, after line {reader.line_num}: not CSV ({error}); {SHAPE}") from None
 
 
 def _tasks(reader: csv.DictReader[str], name: str) -> Iterator[TraceTask]:
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    columns = reader.fieldnames or ()
+    missing = [column for column in COLUMNS if column not in columns]
     if missing:
-        raise TraceError(f"{name}: lacks {', '.join(missing)}; its first line should be {HEADER}")
-    last, line = -math.inf, 1
-    for row in reader:
-        line = reader.line_num
-        task = _task(row, f"{name}, line {line}")
+        raise TraceError(f"{name}: lacks {', '.join(missing)}; {SHAPE}")
+    twice = next((column for column in COLUMNS if columns.count(column) > 1), None)
+    if twice is not None:
+        raise TraceError(f"{name}, line 1: has the column {twice} more than once")
+    last, read = -math.inf, 0
+    for read, row in enumerate(reader, start=1):
+        where = f"{name}, line {reader.line_num}"
+        if read > MOST_TASKS:
+            raise TraceError(f"{where}: more than {MOST_TASKS:,} tasks: give a part of them")
+        task = _task(row, where)
         if task.started_at < last:
             raise TraceError(
-                f"{name}, line {line}: started_at={task.started_at:g} is earlier than in the line before "
+                f"{where}: started_at={task.started_at:g} is earlier than in the line before "
                 f"({last:g}): sort the file by started_at, as each task is sized from those before it"
             )
         last = task.started_at
         yield task
-    if line == 1:
+    if not read:
         raise TraceError(f"{name}: has no tasks, only a header")
 
 
@@ -90,10 +106,13 @@ def _number(cell: object, column: str, where: str) -> float | None:
         value = float(text)
     except ValueError:
         value = math.nan
-    least = "above 0" if column in ("peak_mib", "requested_mib") else "0 or more"
-    if not math.isfinite(value) or value < 0 or (value == 0 and least == "above 0"):
-        empty = ", or empty where it is not known" if column in OPTIONAL_CELLS else ""
-        raise TraceError(f"{where}: {column}={text!r} cannot be: give a finite number {least}{empty}")
+    least = LEAST_MIB if column in ("peak_mib", "requested_mib") else 0.0
+    if not least <= value <= MOST[column]:  # nor nan
+        empty = ", or leave it empty where it is not known" if column in OPTIONAL_CELLS else ""
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+        raise TraceError(
+            f"{where}: {column}={shown!r} cannot be: give a number from {least:g} to {MOST[column]:g}{empty}"
+        )
     return value
 
 
