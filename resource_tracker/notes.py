@@ -79,10 +79,11 @@ def _where_to_write(request: ResourceRequest, advice: Recommendation) -> Iterato
     both = [name for name in request.written_in if name != "resources"]
     if "resources" in request.written_in and both:
         yield f"Metaflow takes the larger of @resources and @{both[0]}: change the numbers in both."
-    elif {"kubernetes", "resources"} <= set(request.decorators) and advice.memory_mb < KUBERNETES_LEAST_MB:
+    elif "kubernetes" in request.decorators and not both and advice.memory_mb < KUBERNETES_LEAST_MB:
         yield (
-            f"On Kubernetes, Metaflow gives at least the {KUBERNETES_LEAST_MB} MB that are @kubernetes' default: "
-            f"for less, write memory={advice.memory_mb} in @kubernetes itself."
+            f"On Kubernetes, Metaflow gives at least the {KUBERNETES_LEAST_MB} MB that are @kubernetes' default: for "
+            f"less, write memory={advice.memory_mb} in @kubernetes itself, or --with "
+            f"kubernetes:memory={advice.memory_mb}."
         )
 
 

@@ -271,6 +271,19 @@ def test_the_estimate_at_once() -> None:
     assert b"@resources(cpu=1, memory=16000)" in flow.source.with_edits(rewrite(flow, {"load": load.amounts()}).edits)
 
 
+def test_numbers_that_stand_in_an_option(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """``--with kubernetes:memory=...``: they are to be changed there, as a smaller number above the step does nothing."""
+    path = tmp_path / "flow.py"
+    path.write_text(
+        "from metaflow import FlowSpec, step\nclass TrainFlow(FlowSpec):\n    @step\n    def join(self): pass\n"
+    )
+    found = advised(recent(with_decorators(fake_run(2), "kubernetes", request_chosen=("cpu", "memory"))), "join")
+    print_diff(read_flow(SourceText(str(path), path.read_bytes()), "TrainFlow"), path, found)
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert "there, write kubernetes:cpu=4,memory=16000; in @resources a smaller number has no effect" in told.err
+
+
 def test_unknown_step() -> None:
     """The message names the steps there are."""
     with pytest.raises(NotTrackedError, match="no tracked step 'train': there are start, load, score, join, end"):

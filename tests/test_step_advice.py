@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -254,6 +256,38 @@ def test_metaflows_rule_of_the_larger_number_is_told():
     small = task(300, **ON_KUBERNETES)
     assert any("write memory=" in note and "@kubernetes itself" in note for note in advise_step([small]).notes)
     assert advise_step([task(8000, **ON_KUBERNETES)]).notes == ()
+
+
+@pytest.mark.parametrize("written_in", [(), ("resources",)])
+def test_by_option_kubernetes_gives_its_least(written_in):
+    """``--with kubernetes`` alone: what is pasted into @resources counts from Metaflow's default on, and no less."""
+    told = {"request_decorators": (*written_in, "kubernetes"), "request_written_in": written_in}
+    found = advise_step([task(300, **told)])
+    assert found.advice.decorator == "resources" and f"--with kubernetes:memory={found.advice.memory_mb}" in str(
+        found.notes
+    )
+    assert advise_step([task(8000, **told)]).notes == ()
+    assert advise_step([task(300, request_decorators=("batch",), request_written_in=())]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "asked_mb", "given_mb"),
+    [("kubernetes", 2048, 4096), ("kubernetes", 8192, 8192), ("batch", 2048, 2048), ("batch", 8192, 8192)],
+)
+def test_metaflow_merges_as_the_notes_say(name, asked_mb, given_mb):
+    """Its own decorators, as for a step with @resources that runs ``--with`` them."""
+    pytest.importorskip("metaflow")
+    from metaflow.plugins.aws.batch.batch_decorator import BatchDecorator
+    from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
+    from metaflow.plugins.resources_decorator import ResourcesDecorator
+
+    compute = {"kubernetes": KubernetesDecorator, "batch": BatchDecorator}[name](attributes={})
+    resources = ResourcesDecorator(attributes={"cpu": 2, "memory": asked_mb})
+    for decorator in (compute, resources):
+        decorator.init()
+    plain = SimpleNamespace(TYPE="s3")
+    compute.step_init(plain, plain, "fit", [resources, compute], plain, plain, print)
+    assert (float(compute.attributes["cpu"]), float(compute.attributes["memory"])) == (2, given_mb)
 
 
 def test_disk_is_asked_for_only_where_it_helps():

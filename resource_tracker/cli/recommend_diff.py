@@ -95,9 +95,18 @@ def _untouched(flow: FlowSource, step: StepRecommendation) -> list[str]:
         return []
     where = f"above @step, near line {source.line}"
     if step.advice.request.chosen:
-        return [f"asks for its resources elsewhere, such as by --with, and not {where}: {_to_write(step)} there"]
+        return [f"asks for its resources elsewhere, such as by --with, and not {where}: there, {_elsewhere(step)}"]
     imported = "" if flow.knows_resources else ", and `from metaflow import resources`"
     return [f"has no @resources: {where}, {_to_write(step)}{imported}"]
+
+
+def _elsewhere(step: StepRecommendation) -> str:
+    """The same numbers for ``--with``, which Metaflow does not look at where a step has that decorator of its own."""
+    advised = step.advised
+    if advised is None or advised.decorator == "resources":
+        return _to_write(step)
+    numbers = ",".join(f"{name}={number}" for name, number in advised.arguments().items())
+    return f"write {advised.decorator}:{numbers}; in @resources a smaller number has no effect"
 
 
 def _to_write(step: StepRecommendation) -> str:
