@@ -76,11 +76,15 @@ class Keeper:
         age_s = math.inf if whole is None else self.now() - whole.at
         if whole is not None and 0 <= age_s <= FRESH_S:
             return _catalog(vendor, region, [whole])
+        damage = "" if whole is not None else self._damage(vendor, region)
         try:
-            return self._asked(vendor, region, need, instance_type)
-        except CatalogError:
+            found = self._asked(vendor, region, need, instance_type)
+            return replace(found, notes=(*found.notes, damage)) if damage else found
+        except CatalogError as error:
             if whole is not None and 0 <= age_s <= STALE_S:
                 return _catalog(vendor, region, [replace(whole, note=CACHED_NOTE)])
+            if damage:
+                raise CatalogError(f"{error}. {damage}") from error
             raise
 
     def update(self, vendor: str, region: str, progress: Callable[[int], None] = lambda _: None) -> Catalog:
@@ -127,6 +131,15 @@ class Keeper:
     def kept(self) -> list[KeptRegion]:
         """The regions that :meth:`update` has kept, sorted."""
         return self._replies.regions()
+
+    def damaged(self) -> list[str]:
+        """Files of the cache that hold no prices that can be read."""
+        return self._replies.damaged()
+
+    def _damage(self, vendor: str, region: str) -> str:
+        """That prices of the region are kept, but cannot be read; empty where it is not so."""
+        files = self._replies.damaged(region_query(vendor, region))
+        return damage_text(files[0], f"{vendor} {region}") if files else ""
 
     @property
     def _replies(self) -> ReplyCache:
@@ -190,6 +203,11 @@ class Keeper:
             return json.loads(self.fetch(url, query, left_s))
         except (ValueError, RecursionError) as error:
             raise CatalogError(f"{url}: the reply is not JSON") from error
+
+
+def damage_text(path: str, place: str = "VENDOR REGION") -> str:
+    """What to say of a damaged file of the cache."""
+    return f"{path} is damaged and left out: `resource-tracker catalog update {place}` fetches its prices anew"
 
 
 def _place(vendor: str, region_id: str) -> dict[str, str]:

@@ -187,10 +187,46 @@ def test_update_offline_changes_nothing(cli: Cli, api: Api) -> None:
             handler, answer, 200 if answer is not None else 500
         )
         done = cli("catalog", "update", "aws", "eu-west-1", "--api", api.url)
-        assert done.returncode == 2 and "nothing was updated" in done.stderr and "The 3 prices of 20" in done.stderr
+        assert (
+            done.returncode == 2
+            and "nothing was updated" in done.stderr
+            and "Kept as before: 3 prices of 20" in done.stderr
+        )
     assert kept == {path: path.read_bytes() for path in (cli.tmp / "cache").rglob("prices-*")} and len(kept) == 1
     never = cli("catalog", "update", "aws", "us-east-1", "--api", GONE)
     assert never.returncode == 2 and "The bundled prices remain in use" in never.stderr
+
+
+def test_one_price_is_no_prices(cli: Cli, api: Api) -> None:
+    """One of a thing has no plural."""
+    api.first = prices(1)
+    done = cli("catalog", "update", "aws", "eu-west-1", "--api", api.url)
+    assert done.stdout.startswith("1 price of aws eu-west-1 kept") and done.stderr.endswith(": 1 price\n")
+    gone = cli("catalog", "update", "aws", "eu-west-1", "--api", api.url, "--timeout", "0.000001")
+    assert "Kept as before: 1 price of 20" in gone.stderr
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"vendor": "aws", "region": "x", "at": 1e300, "listed": []}'])
+def test_a_damaged_cache_names_itself(cli: Cli, api: Api, content: str) -> None:
+    """``show`` names the file and how to mend it, ``search`` asks the API instead, and an update writes it anew."""
+    api.first = prices(3)
+    update = ("catalog", "update", "aws", "eu-west-1", "--api", api.url)
+    assert cli(*update).returncode == 0
+    (path,) = (cli.tmp / "cache").rglob("prices-region-*")
+    path.write_text(content)
+    shown = cli("catalog", "show")
+    assert shown.returncode == 0 and "Live prices in your cache" not in shown.stdout
+    assert shown.stderr == (
+        f"resource-tracker: {path} is damaged and left out: "
+        "`resource-tracker catalog update VENDOR REGION` fetches its prices anew\n"
+    )
+    found = cli("catalog", "search", "--live", *PLACE, "--api", api.url, "--json")
+    assert len(json.loads(found.stdout)) == 3 and f"{path} is damaged and left out" in found.stderr
+    assert "catalog update aws eu-west-1" in found.stderr
+    offline = cli("catalog", "search", "--live", *PLACE, "--api", api.url, "--timeout", "0.000001", "--vcpus", "2.5")
+    assert offline.returncode == 0 and f"{path} is damaged" in offline.stderr and "Traceback" not in offline.stderr
+    assert cli(*update).returncode == 0
+    assert cli("catalog", "show").stderr == ""
 
 
 def test_an_incomplete_reply_does_not_replace_what_is_kept(cli: Cli, api: Api) -> None:
@@ -204,7 +240,7 @@ def test_an_incomplete_reply_does_not_replace_what_is_kept(cli: Cli, api: Api) -
     api.answer = lambda handler, path, query: send(handler, prices(240, vendor="aws", region="us-east-1"))
     foreign = cli(*update)
     assert foreign.returncode == 2 and "240 of another vendor or region left out" in foreign.stderr
-    assert all("The 240 prices of 20" in done.stderr and done.stdout == "" for done in (few, foreign))
+    assert all("Kept as before: 240 prices of 20" in done.stderr and done.stdout == "" for done in (few, foreign))
 
 
 @pytest.mark.parametrize("fault", ["hangs", "drips", "cut"])
@@ -232,7 +268,7 @@ def test_an_update_ends_in_time_and_says_why(cli: Cli, api: Api, fault: str) -> 
     done = cli(*update, "60" if fault == "cut" else "1")
     assert (done.returncode, done.stdout) == (2, "") and "nothing was updated" in done.stderr
     assert ("cut off" if fault == "cut" else "too slow") in done.stderr and "Traceback" not in done.stderr
-    assert "The 3 prices of 20" in done.stderr
+    assert "Kept as before: 3 prices of 20" in done.stderr
     assert {path: path.read_bytes() for path in (cli.tmp / "cache").rglob("*") if path.is_file()} == kept
 
 

@@ -323,9 +323,14 @@ def test_a_week_old_cache_is_better_than_none(api, tmp_path):
         at(api, STALE_S + 1, tmp_path / "c").catalog("aws", "eu-west-1", need)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{}", "[1]", '{"at": "x", "listed": []}', '{"at": 1, "listed": [{}]}', "[" * 50_000]
-)
+DAMAGED = [
+    *("", "{}", "[1]", '{"at": "x", "listed": []}', '{"at": 1, "listed": [{}]}', "[" * 50_000, "\0"),
+    *('{"at": 1' + "0" * 400 + ', "listed": []}', '{"at": NaN, "listed": []}', '{"at": 1, "listed": 5}'),
+    *('{"at": -1, "listed": []}', '{"at": 1e300, "listed": []}', '{"at": 1, "listed": [5]}'),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_damaged_cache_is_asked_again(api, tmp_path, content):
     """A file that is not ours to read is no answer."""
     need, cache = Need(vcpus=1, memory_mib=1), tmp_path / "c"
@@ -334,6 +339,26 @@ def test_damaged_cache_is_asked_again(api, tmp_path, content):
     path.write_text(content)
     assert at(api, 0, cache).catalog("aws", "eu-west-1", need).instances
     assert len(api.asked) == 2
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_region_is_named(api, tmp_path, content):
+    """It is not listed, its file is named to who asks for the region, and the next update writes it anew."""
+    cache, need = tmp_path / "c", Need(vcpus=1, memory_mib=1)
+    keeper = at(api, 0, cache)
+    keeper.update("aws", "eu-west-1")
+    (path,) = cache.iterdir()
+    path.write_text(content)
+    assert (keeper.kept(), keeper.damaged()) == ([], [str(path)])
+    found = keeper.catalog("aws", "eu-west-1", need)
+    assert found.instances and found.notes[-1].startswith(f"{path} is damaged and left out")
+    assert keeper.catalog("aws", "us-east-1", need).notes == ()
+    api.answer = lambda handler, path, query: send(handler, b"", 503)
+    with pytest.raises(CatalogError, match="is damaged and left out"):
+        at(api, 0, cache).catalog("aws", "eu-west-1", Need(vcpus=3, memory_mib=1))
+    api.answer = api.usual
+    keeper.update("aws", "eu-west-1")
+    assert keeper.damaged() == [] and len(keeper.kept()) == 1
 
 
 def test_cache_that_others_can_write_is_not_used(api, tmp_path):

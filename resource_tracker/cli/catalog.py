@@ -13,14 +13,15 @@ from resource_tracker.catalog import load_bundled
 from resource_tracker.catalog_model import Catalog
 from resource_tracker.cli.catalog_machines import found_as_plain, machine_as_plain, show_found, show_machine
 from resource_tracker.cli.catalog_overview import show_overview, show_vendor, vendors_as_plain
-from resource_tracker.cli.messages import say
+from resource_tracker.cli.messages import printable, say
 from resource_tracker.cli.sizes import positive, size_mib
 from resource_tracker.cli.terminal import Terminal
 from resource_tracker.errors import CatalogError, SettingError
-from resource_tracker.keeper import BASE_URL, Keeper
+from resource_tracker.keeper import BASE_URL, Keeper, damage_text
 from resource_tracker.machines import Need, cheapest, is_enough
 from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR, check_name
 from resource_tracker.private_dir import default_places
+from resource_tracker.report import format as fmt
 
 
 def main(options: argparse.Namespace) -> int:
@@ -35,7 +36,10 @@ def main(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace, catalog: Catalog) -> None:
     terminal, now = Terminal(sys.stdout), time.time()
-    kept = Keeper(cache=tuple(default_places())).kept()
+    keeper = Keeper(cache=tuple(default_places()))
+    kept = keeper.kept()
+    for path in keeper.damaged():
+        say(damage_text(path))
     if options.vendor is None:
         if options.json:
             _print_json({"built": catalog.built, "vendors": vendors_as_plain(catalog)})
@@ -142,14 +146,14 @@ def _update(options: argparse.Namespace, bundled: Catalog) -> None:
     place = f"{options.vendor} {options.region}"
     say(f"asking {keeper.base_url} for the prices of {place}")
     try:
-        catalog = keeper.update(options.vendor, options.region, lambda count: say(f"{count} prices"))
+        catalog = keeper.update(options.vendor, options.region, lambda count: say(_prices(count)))
     except CatalogError as error:
         raise CatalogError(f"nothing was updated: {error}. {_what_remains(keeper, bundled, options)}") from error
     for note in catalog.notes:
         say(note)
     listed = catalog.prices[options.vendor, options.region]
     changed = _compared(catalog, bundled, options.vendor, options.region)
-    print(f"{len(listed.names)} prices of {place} kept, of {catalog.sources[0].date}, for a week.{changed}")
+    print(f"{_prices(len(listed.names))} of {place} kept, of {catalog.sources[0].date}, for a week.{changed}")
 
 
 def _compared(catalog: Catalog, bundled: Catalog, vendor: str, region: str) -> str:
@@ -168,11 +172,15 @@ def _compared(catalog: Catalog, bundled: Catalog, vendor: str, region: str) -> s
     )
 
 
+def _prices(count: int) -> str:
+    return printable(fmt.plural(count, "price"))
+
+
 def _what_remains(keeper: Keeper, bundled: Catalog, options: argparse.Namespace) -> str:
     for vendor, region, count, at in keeper.kept():
         if (vendor, region) == (options.vendor, options.region):
             day = time.strftime("%Y-%m-%d", time.gmtime(at))
-            return f"The {count} prices of {day} stay in the cache."
+            return f"Kept as before: {_prices(count)} of {day}."
     if (options.vendor, options.region) in bundled.prices:
         return "The bundled prices remain in use."
     return f"There are no other prices for {options.vendor} {options.region}."

@@ -50,7 +50,7 @@ def show_vendor(terminal: Terminal, catalog: Catalog, vendor: str, kept: Sequenc
     """A vendor's regions with the number of their prices."""
     counted = vendors_as_plain(catalog)[vendor]
     terminal.heading(
-        f"{vendor_name(vendor)}: {fmt.count(counted['machines'])} machines, {fmt.count(counted['prices'])} prices"
+        f"{vendor_name(vendor)}: {fmt.plural(counted['machines'], 'machine')}, {fmt.plural(counted['prices'], 'price')}"
     )
     terminal.line()
     rows = [
