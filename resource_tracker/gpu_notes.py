@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from resource_tracker.machines import architecture_of
 from resource_tracker.needs import known
 from resource_tracker.records import InstanceType, TaskSummary
-from resource_tracker.units import mib_to_gib
+from resource_tracker.units import mib_to_gb, mib_to_gib
 
 HARDLY_USED = 0.3
 """Mean share of its time in which a GPU had work: below it, another GPU or none is worth a thought."""
@@ -83,14 +83,14 @@ def _memory_note(used: Sequence[TaskSummary], instances: Iterable[InstanceType])
     reserved = _reserved_by(held / total)
     if reserved:
         return (
-            f"It held {_gib(held)} of the GPU's {_gib(total)}: {reserved}. How much it needs cannot be told from that."
+            f"It held {_held(held)} of the GPU's {_gib(total)}: {reserved}. How much it needs cannot be told from that."
         )
     smaller = list(_smaller_models(newest, held, total, instances))
     if not smaller:
         return None
     slower = " It takes longer on a slower one." if (_busy_share(newest) or 0.0) > BUSY else ""
     return (
-        f"It held at most {_gib(held)} of the GPU's {_gib(total)}: a smaller one would do, such as "
+        f"It held at most {_held(held)} of the GPU's {_gib(total)}: a smaller one would do, such as "
         f"{' or '.join(smaller)}.{slower}"
     )
 
@@ -119,6 +119,11 @@ def _smaller_models(
             models[machine.gpu_model] = min(memory, models.get(machine.gpu_model, memory))
     smallest = sorted(models.items(), key=lambda found: (found[1], found[0]))
     return (f"{model} ({_gib(memory)})" for model, memory in smallest[:MODELS_NAMED])
+
+
+def _held(mib: float) -> str:
+    """In GB, as the peak beside it is told, and in GiB, as vendors list a GPU's memory."""
+    return f"{mib_to_gb(mib):.1f} GB ({_gib(mib)})"
 
 
 def _gib(mib: float) -> str:

@@ -63,6 +63,10 @@ def kib_to_mb(kib: float) -> float:
     return kib * KIB / MB
 
 
+def mib_to_gb(mib: float) -> float:
+    return mib * MIB / GB
+
+
 def gib_to_mib(gib: float) -> float:
     return gib * 1024
 

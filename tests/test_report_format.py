@@ -63,6 +63,19 @@ def test_a_peak_reads_alike_in_every_place(kib):
     assert fmt.memory_bytes(math.nan) == fmt.UNKNOWN
 
 
+def test_an_amount_in_a_sentence_stays_on_one_line():
+    """Only between a number and its unit; words and other numbers may part."""
+    text = "7 % above 6 attempts, 1,045 MB (run 12, task 2): the estimate is 3 CPUs, 40 MB/s and 2 Bananas."
+    parted = fmt.unbroken(text).split(" ")
+    assert [word for word in parted if fmt.NBSP in word] == [
+        "7\u00a0%",
+        "1,045\u00a0MB",
+        "3\u00a0CPUs,",
+        "40\u00a0MB/s",
+    ]
+    assert plain(fmt.unbroken(text)) == text
+
+
 def test_memory_of_a_request_reads_as_it_was_written():
     """memory=16000 is 16.0 GB: the card counts as Metaflow does, not in GiB."""
     assert plain(fmt.memory_mb(16_000)) == "16.0 GB"

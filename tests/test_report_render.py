@@ -132,7 +132,7 @@ def test_cards_stay_small(situation, limit_kb):
 def test_reasons_stand_beside_the_numbers():
     """Each recommended number has its reason on the page."""
     record = fake_record("gpu")
-    text = Page(render_card(record)).text
+    text = Page(render_card(record)).text.replace("\u00a0", " ")
     assert all(reason in text for reason in record.recommendation.reasons.values())
     assert record.recommendation.as_text() in text
 

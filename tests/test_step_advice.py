@@ -332,7 +332,7 @@ def test_a_gpu_with_less_memory_is_proposed_where_it_fits():
 def test_memory_is_counted_for_each_gpu():
     """18 GB on two GPUs are 9 GB each."""
     two = {**GPU, "gpu_utilized_max": 2.0, "gpu_usage_mean": 1.0}
-    assert "8.8 GiB of the GPU's 23.4 GiB" in gpu_notes([task(gpu_vram_max_mib=18_000.0, **two)], [T4])[0]
+    assert "9.4 GB (8.8 GiB) of the GPU's 23.4 GiB" in gpu_notes([task(gpu_vram_max_mib=18_000.0, **two)], [T4])[0]
 
 
 @pytest.mark.parametrize(("share", "who"), [(0.75, "JAX"), (0.97, "PyTorch")])

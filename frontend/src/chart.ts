@@ -196,6 +196,7 @@ function drawLines(u: uPlot, lines: Line[], theme: Theme): void {
   ctx.save();
   ctx.font = theme.font.replace(/^11px/, `${10.5 * ratio}px`);
   ctx.textAlign = "right";
+  ctx.textBaseline = "alphabetic"; // the axes leave their own
   for (const line of reached) {
     const y = Math.round(u.valToPos(line.value, "y", true));
     ctx.strokeStyle = line.kind === "requested" ? theme.requested : theme.limit;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timezone
 
@@ -16,6 +17,7 @@ _LEAST_WHOLE_MB = 10
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NBSP = "\u00a0"
 """Keeps a number and its unit on one line."""
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[kMGT]?i?B|CPUs?|GPUs?|cores|%)(?!\w))")
 
 
 def known(value: float | None) -> bool:
@@ -43,6 +45,11 @@ def trimmed(value: float, digits: int = 3) -> str:
     """Like :func:`number`, without zeros that say nothing: ``2``, not ``2.00``."""
     text = number(value, digits)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no line ends between a number and its unit."""
+    return _BEFORE_UNIT.sub(NBSP, text)
 
 
 def count(value: float | None) -> str:

@@ -70,7 +70,7 @@ def build_card(record: TaskRecord) -> CardModel:
         started_iso=fmt.iso_moment(record.started_at),
         duration=fmt.duration(record.usage.duration_s),
         advice=advice(record),
-        findings=findings(record),
+        findings=tuple(fact._replace(text=fmt.unbroken(fact.text)) for fact in findings(record)),
         money=money(record),
         scales=scales(record) if measured else (),
         totals=totals(record) if measured else (),

@@ -156,7 +156,7 @@ def _scale(
         hint=hint,
         marks=marks,
         ticks=_ticks(end, text),
-        reason=reason,
+        reason=fmt.unbroken(reason) if reason else None,
         summary=f"{name}: {spoken}" if spoken else f"{name}: not measured",
     )
 
