@@ -17,6 +17,7 @@ from resource_tracker.bounds import WORDS
 from resource_tracker.catalog import load_bundled
 from resource_tracker.cli.amounts import size_in_bytes, whole_number
 from resource_tracker.cli.bound_words import MEANINGS
+from resource_tracker.cli.recommend import say_of_input
 from resource_tracker.cli.recommend_diff import print_diff
 from resource_tracker.cli.recommend_view import show_recommendations
 from resource_tracker.cli.recommendations import Recommendations, recommendations
@@ -202,6 +203,35 @@ def test_failed_attempts_are_told(no_memory: tuple[str, ...], said: str) -> None
     assert failed["load"] == (0, 0)
 
 
+def test_untracked_steps_are_told() -> None:
+    """Steps of the newest run without any summary: named, and the sum is not called that of all steps."""
+    run = fake_run(2)
+    load_and_end = [replace(one, summary=None) if one.step in ("load", "end") else one for one in run.attempts]
+    found = advised(recent(replace(run, attempts=tuple(load_and_end))))
+    text = shown(found)
+    assert "\nNot tracked, and so without advice: load and end.\n" in text
+    assert "\nsum " in text and "all steps" not in text
+    assert found.as_plain()["steps_not_tracked"] == ["load", "end"]
+    whole = shown(advised(recent(run)))
+    assert "Not tracked" not in whole and "\nall steps " in whole
+
+
+@pytest.mark.parametrize(
+    ("largest", "said"),
+    [
+        (None, "join: no attempt's input was measured: --input-bytes changes nothing"),
+        (1e9, ""),
+        (0.9e9, "join: the largest input seen so far was 900 MB: more than 10 times as much is a guess; try it"),
+    ],
+)
+def test_an_input_far_beyond_those_seen(largest: float | None, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten times the largest is an estimate; what is more is said to be a guess."""
+    (join,) = advised(recent(with_decorators(fake_run(2), "resources", input_bytes=largest)), "join").steps
+    assert join.largest_input_bytes == largest
+    say_of_input(10e9, join)
+    assert said in capsys.readouterr().err if said else capsys.readouterr().err == ""
+
+
 def test_steps_stand_in_the_order_of_the_newest_run() -> None:
     """Steps of older runs only come last; none is lost."""
     found = advised(recent(fake_run(2, fails=True), fake_run(2, days_ago=1, step="rank")))
@@ -272,7 +302,7 @@ def test_the_estimate_at_once() -> None:
 
 
 def test_numbers_that_stand_in_an_option(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """``--with kubernetes:memory=...``: they are to be changed there, as a smaller number above the step does nothing."""
+    """``--with kubernetes:memory=...``: they are to be changed there: a smaller number above the step does nothing."""
     path = tmp_path / "flow.py"
     path.write_text(
         "from metaflow import FlowSpec, step\nclass TrainFlow(FlowSpec):\n    @step\n    def join(self): pass\n"

@@ -162,6 +162,20 @@ def test_dollars_and_hours_are_of_as_many_runs() -> None:
     assert hours == pytest.approx(4 * 1000 / 3600, rel=0.05)
 
 
+def test_untracked_steps_are_said_beside_the_cost() -> None:
+    """What is not tracked is not in the sum: the sentences below the verdict say so; of many only some are named."""
+    run = fake_run(3)
+
+    def without(*names: str) -> str:
+        attempts = tuple(replace(one, summary=None) if one.step in names else one for one in run.attempts)
+        page = build_page(build_review(replace(run, attempts=attempts), catalog=load_bundled()))
+        return page.sentences[-1]
+
+    assert without("load") == "load is not tracked: its cost is not counted."
+    assert without("load", "end") == "load and end are not tracked: their cost is not counted."
+    assert "not tracked" not in without()
+
+
 def test_what_is_as_before_is_no_cause_for_alarm() -> None:
     """No lost attempt now and before is the same; a step that costs nothing to speak of may cost twice that."""
     now, before = fake_run(2), fake_run(2, days_ago=1)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from resource_tracker.cli.amounts import size_in_bytes, whole_number
 from resource_tracker.cli.messages import say
 from resource_tracker.errors import SettingError
+from resource_tracker.outlook import LARGEST_INPUT_RATIO
+from resource_tracker.report import format as fmt
 
 if TYPE_CHECKING:
-    from resource_tracker.cli.recommendations import Recommendations
+    from resource_tracker.cli.recommendations import Recommendations, StepRecommendation
     from resource_tracker.flows.recent_runs import RecentRuns
 
 MOST_RUNS = 100
@@ -31,8 +33,8 @@ def main(options: argparse.Namespace) -> int:
 
         source = read_source(options.diff, options.flow)  # a file that does not fit is known before anything is read
     found = _recommendations(options, runs, input_bytes)
-    if input_bytes is not None and not found.steps[0].input_known:
-        say(f"{found.steps[0].name}: no attempt's input was measured: --input-bytes changes nothing")
+    if input_bytes is not None:
+        say_of_input(input_bytes, found.steps[0])
     if options.json:
         print(json.dumps(found.as_plain(), indent=2, allow_nan=False))
     elif source is not None:
@@ -45,6 +47,18 @@ def main(options: argparse.Namespace) -> int:
 
         show_recommendations(Terminal(sys.stdout), found, verbose=options.verbose)
     return 0
+
+
+def say_of_input(input_bytes: float, step: StepRecommendation) -> None:
+    """Where the size of the next input changes nothing, or is far from all that was seen."""
+    largest = step.largest_input_bytes
+    if largest is None:
+        say(f"{step.name}: no attempt's input was measured: --input-bytes changes nothing")
+    elif input_bytes > LARGEST_INPUT_RATIO * largest:
+        say(
+            f"{step.name}: the largest input seen so far was {fmt.data_size(largest)}: more than "
+            f"{LARGEST_INPUT_RATIO:.0f} times as much is a guess; try it in between first"
+        )
 
 
 def _recommendations(options: argparse.Namespace, runs: int, input_bytes: float | None) -> Recommendations:

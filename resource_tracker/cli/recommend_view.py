@@ -43,7 +43,7 @@ def show_recommendations(terminal: Terminal, found: Recommendations, *, verbose:
     terminal.line()
     terminal.table(_table(found))
     terminal.line()
-    for text in (_runs(found), *_about_money(found)):
+    for text in (_runs(found), *_about_untracked(found), *_about_money(found)):
         terminal.paragraph(text)
     terminal.line()
     _show_lines(terminal, found, verbose)
@@ -62,13 +62,20 @@ def _runs(found: Recommendations) -> str:
     return text + "."
 
 
+def _about_untracked(found: Recommendations) -> Iterator[str]:
+    """Steps without advice, which a sum leaves out."""
+    names = found.untracked
+    if names:
+        yield f"Not tracked, and so without advice: {fmt.joined(names)}."
+
+
 def _table(found: Recommendations) -> Table:
     saved = [step.saving.saved_per_run for step in found.steps]
     decimals = _decimals_of_run(found), _decimals([found.per_month(amount) for amount in saved])
     rows = [_row(found, step, decimals) for step in found.steps]
     whole = total(saved)
     if len(rows) > 1 and whole is not None:
-        known = all(amount is not None for amount in saved)
+        known = all(amount is not None for amount in saved) and not found.untracked
         name = "all steps" if known else "sum"
         money = _money(whole, decimals[0]), _money(found.per_month(whole), decimals[1])
         rows.append([name, *[""] * (len(_COLUMNS) - 3), *money])

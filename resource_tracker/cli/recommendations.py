@@ -15,6 +15,7 @@ from resource_tracker.decorator_edits import Amount
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.recent_runs import RecentRuns
 from resource_tracker.machines import with_gpus
+from resource_tracker.needs import known
 from resource_tracker.plain import to_plain
 from resource_tracker.records import Recommendation, TaskSummary
 from resource_tracker.savings import Saving, saving_of_step
@@ -27,7 +28,7 @@ from resource_tracker.suggestions import there_are
 class StepRecommendation:
     """A step's advice, and what it saves.
 
-    ``tasks_per_run`` is the most in any run, ``input_known`` whether the size of any attempt's input is known;
+    ``tasks_per_run`` is the most in any run, ``largest_input_bytes`` of the attempts whose input was measured;
     ``attempts`` were measured; ``failed`` of them did not end well, and ``out_of_memory`` of these for lack of memory.
     ``saving_at_estimate`` is there where the advice stops short of the estimate.
     """
@@ -37,7 +38,7 @@ class StepRecommendation:
     saving: Saving
     tasks_per_run: int
     saving_at_estimate: Saving | None = None
-    input_known: bool = False
+    largest_input_bytes: float | None = None
     attempts: int = 0
     failed: int = 0
     out_of_memory: int = 0
@@ -86,6 +87,12 @@ class Recommendations:
     steps_of_latest_run: frozenset[str]
     at_estimate: bool = False
 
+    @property
+    def untracked(self) -> tuple[str, ...]:
+        """Steps of the newest run of which nothing is known in any."""
+        known = {attempt.step for run in self.recent.runs for attempt in run.attempts if attempt.summary is not None}
+        return tuple(dict.fromkeys(one.step for one in self.recent.runs[0].attempts if one.step not in known))
+
     def per_month(self, amount: float | None) -> float | None:
         """Of an amount in each run, that in a month."""
         return None if amount is None or self.runs_per_month is None else amount * self.runs_per_month
@@ -99,6 +106,7 @@ class Recommendations:
             "runs_without_measurement": [run.run_id for run in self.recent.died],
             "runs_still_running": self.recent.running,
             "runs_per_month": self.runs_per_month,
+            "steps_not_tracked": list(self.untracked),
             "policy": self.policy.value if self.policy else None,
             "steps": [_finite(self._step_as_plain(step)) for step in self.steps],
         }
@@ -184,7 +192,7 @@ def recommendations(
                 saving_at_estimate=_saving_at_estimate(costing, tasks, advice),
                 tasks_per_run=_tasks_per_run(tasks),
                 **_failures(tasks),
-                input_known=any(task.input_bytes is not None for task in tasks),
+                largest_input_bytes=max((size for task in tasks for size in known(task.input_bytes)), default=None),
             )
         )
     return Recommendations(

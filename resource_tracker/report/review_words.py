@@ -12,6 +12,7 @@ from resource_tracker.review_records import RunReview
 
 SHOWN_CHANGES = 3
 _SHOWN_MACHINES = 4
+_SHOWN_STEPS = 4
 
 
 def verdict(review: RunReview, costs: Costs) -> str:
@@ -39,10 +40,24 @@ def sentences(review: RunReview, costs: Costs) -> tuple[str, ...]:
         parts.append(f"{costs.text(waste.memory_usd)} to memory that was never used ({unused})")
     if waste.gpu_usd > 0:
         parts.append(f"{costs.text(waste.gpu_usd)} to idle GPUs ({_hours(waste.gpu_hours, 'GPU', costs)})")
+    left_out = _left_out(review)
     if not parts:
-        return ()
+        return left_out
     first, *others = parts
-    return (f"{fmt.joined([first.replace(' to ', ' went to ', 1), *others])}.",)
+    return (f"{fmt.joined([first.replace(' to ', ' went to ', 1), *others])}.", *left_out)
+
+
+def _left_out(review: RunReview) -> tuple[str, ...]:
+    """That the cost of steps which are not tracked is not known."""
+    names = [step.name for step in review.steps if step.aside == "not tracked"]
+    if not names:
+        return ()
+    shown = names[:_SHOWN_STEPS]
+    if len(names) > len(shown):
+        shown.append(f"{len(names) - len(shown)} more")
+    verb = "is" if len(names) == 1 else "are"
+    whose = "its" if len(names) == 1 else "their"
+    return (f"{fmt.joined(shown)} {verb} not tracked: {whose} cost is not counted.",)
 
 
 def lost_attempts(count: int) -> str:
