@@ -168,7 +168,7 @@ _NO_BOUND = ("some_cpu", "some_gpu")
 _EVIDENCE = {
     "cpu": "{cpus} busy for {share} of the time.",
     "crowded": "All CPUs of the machine were busy for {share} of the time, partly with the work of other processes.",
-    "one_thread": "About 1 of {count} CPUs was busy for {share} of the time.",
+    "one_thread": "It kept about 1 of {count} CPUs busy for {share} of the time.",
     "memory": "Close to its limit, it waited for {share} of the time for memory to be read from disk again.",
     "disk": f"It read or wrote {DISK_BUSY / 1e6:.0f} MB/s and more for {{share}} of the time.",
     "network": f"Its machine received or sent {NETWORK_BUSY / 1e6:.0f} MB/s and more for {{share}} of the time.",

@@ -63,6 +63,12 @@ def test_each_bound(row, machine, given_, word, evidence):
     assert (found.word, evidence in found.evidence, "100 % of the time" in found.evidence) == (word, True, True)
 
 
+def test_one_thread_is_said_of_the_step_not_of_the_machine():
+    """Others may keep the rest of the machine busy: what is counted are the CPUs that the step itself kept busy."""
+    found = bound(*[{"cpu_usage": 1.0}] * 10, machine=[{"cpu_usage": 8.0}] * 10)
+    assert found == Bound(word="one_thread", evidence="It kept about 1 of 8 CPUs busy for 100 % of the time.")
+
+
 def test_running_out_of_memory_needs_no_rows():
     """How an attempt ended is the best evidence."""
     failed = Outcome(status="failed", exception_type="MemoryError")

@@ -341,10 +341,10 @@ def test_verbose_gives_reasons() -> None:
 
 def test_verbose_explains_what_bound_the_step() -> None:
     """What it is called, how it showed, and what would help; every word that there is has an explanation."""
-    bound = {"bound": "one_thread", "bound_evidence": "About 1 of 8 CPUs was busy for 86 % of the time."}
+    bound = {"bound": "one_thread", "bound_evidence": "It kept about 1 of 8 CPUs busy for 86 % of the time."}
     text = shown(advised(recent(with_decorators(fake_run(2), "resources", **bound)), "join"), verbose=True)
     assert (
-        "    Bound by one thread, which took most of its time: About 1 of 8 CPUs was busy for 86 % of the time. "
+        "    Bound by one thread, which took most of its time: It kept about 1 of 8 CPUs busy for 86 % of the time. "
         "More CPUs do not make it faster as long as its code computes in one thread.\n"
     ) in text
     assert MEANINGS.keys() == WORDS.keys()
