@@ -11,11 +11,8 @@ ALIKE = 0.6
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """What was probably meant; ``None`` where nothing is like it."""
-    from difflib import get_close_matches  # slow to load, and only for a message
-
-    by_lower = {other.lower(): other for other in known}
-    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=ALIKE)
-    return by_lower[found[0]] if found else None
+    best = next(iter(_by_likeness(name, known)), None)
+    return None if best is None or _likeness(name, best) < ALIKE else best
 
 
 def there_are(name: str, known: Iterable[str], most: int = MOST_LISTED) -> str:
@@ -40,14 +37,12 @@ def there_are(name: str, known: Iterable[str], most: int = MOST_LISTED) -> str:
     return f": did you mean {meant!r}? There are {listed}" if meant else f": there are {listed}"
 
 
-def _by_likeness(name: str, known: list[str]) -> list[str]:
-    from difflib import SequenceMatcher
+def _by_likeness(name: str, known: Iterable[str]) -> list[str]:
+    """The most similar first; of those that are equally so, in their order."""
+    return sorted(known, key=lambda other: -_likeness(name, other))
 
-    matcher = SequenceMatcher(autojunk=False)
-    matcher.set_seq2(name.lower())
 
-    def unlike(other: str) -> float:
-        matcher.set_seq1(other.lower())
-        return -matcher.ratio()
+def _likeness(name: str, other: str) -> float:
+    from difflib import SequenceMatcher  # slow to load, and only for a message
 
-    return sorted(known, key=unlike)
+    return SequenceMatcher(None, name.lower(), other.lower(), autojunk=False).ratio()

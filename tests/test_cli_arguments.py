@@ -77,3 +77,6 @@ def test_there_are() -> None:
         ": did you mean 'eu-west-3'? There are 12, such as eu-west-3, eu-west-1, eu-west-2"
     )
     assert closest("TRAINFLOW", ["TrainFlow"]) == "TrainFlow"
+    assert closest("us-eest-1", ["us-east-1", "us-west-1"]) == "us-east-1"
+    assert closest("us-eest-1", ["us-west-1", "us-east-1"]) == "us-west-1"
+    assert closest("mars", ["us-east-1"]) is closest("mars", []) is None

@@ -191,7 +191,9 @@ def _add_recommend(verbs: argparse._SubParsersAction[Parser]) -> None:
         "--diff", metavar="FILE", type=Path, help="print the advice as a diff of the flow's file, which is not written"
     )
     formats.add_argument("--json", action="store_true", help="print everything as JSON")
-    formats.add_argument("--verbose", action="store_true", help="print the reason for each number")
+    formats.add_argument(
+        "--verbose", action="store_true", help="print the reason for each number, and what bound the step"
+    )
     parser.add_argument("--runs", metavar="N", default="10", help="tracked runs to go by, 1 to 100 (default: 10)")
     parser.add_argument("--step", metavar="STEP", action="append", default=[], help="only this step; repeatable")
     parser.add_argument(

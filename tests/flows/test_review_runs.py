@@ -224,7 +224,7 @@ def test_the_page_is_written(reviewed: Reviewed, tmp_path: Path) -> None:
         (("ReviewFlow/1/start",), "give FLOW or FLOW/RUN"),
         (("ReviewFlow", "--runs", "-1"), "0 or more"),
         (("ReviewFlow", "--vendor", "nobody"), "aws"),
-        (("ReviewFlow", "--region", "nowhere"), "us-east-1"),
+        (("ReviewFlow", "--region", "us-eest-1"), "did you mean 'us-east-1'? There are "),
     ],
 )
 def test_what_there_is_not(reviewed: Reviewed, arguments: tuple[str, ...], said: str) -> None:
