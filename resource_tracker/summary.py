@@ -19,6 +19,7 @@ from resource_tracker.records import (
     TaskSummary,
     UsageSummary,
 )
+from resource_tracker.summary_bounds import why_not
 from resource_tracker.units import mib_to_kib
 
 SUMMARY_VERSION = 1
@@ -161,7 +162,7 @@ def decode_summary(text: str) -> TaskSummary:
     Raises
     ------
     ArtifactError
-        It is something else, damaged, or written by a later version.
+        It is something else, damaged, says what cannot be, or was written by a later version.
     """
     try:
         found = json.loads(text)
@@ -176,10 +177,9 @@ def decode_summary(text: str) -> TaskSummary:
             "upgrade metaflow-resource-tracker"
         )
     summary = from_plain(TaskSummary, found, "summary")
-    for name in field_names(summary) or ():
-        value = getattr(summary, name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ArtifactError(f"summary.{name} is {value}, not a finite number")
+    fault = why_not(summary)
+    if fault is not None:
+        raise ArtifactError(f"summary.{fault}")
     return summary
 
 

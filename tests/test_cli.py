@@ -34,6 +34,20 @@ def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path)
 
 
+@pytest.mark.parametrize("verb", ["show", "review", "recommend"])
+def test_a_metaflow_that_does_not_load_is_one_line(cli: Cli, verb: str) -> None:
+    """Whatever goes wrong in it or in an extension of it: what failed, and what to do next."""
+    package = cli.folder / "metaflow"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('no' + chr(10) + 'home')")
+    done = cli(verb, "TrainFlow", env=cli.environment(PYTHONPATH=f"{cli.folder}:{Path(__file__).parent.parent}"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "resource-tracker: Metaflow cannot be loaded (RuntimeError: no home): see what `python -c 'import metaflow'` "
+        "says\n"
+    )
+
+
 def measured(cli: Cli, *command: str, interval: str = "1") -> dict[str, Any]:
     """The JSON of a measured command."""
     done = cli("run", "--quiet", "--interval", interval, "--output", "out.json", "--", *command)

@@ -62,7 +62,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "outlook",
                 "sizing",
             }
-            | {"source_diff", "source_text", "step_advice", "suggestions", "summary", "usage", "waste"}
+            | {"source_diff", "source_text", "step_advice", "suggestions", "summary", "summary_bounds"}
+            | {"usage", "waste"}
         ),
     ),
     (

@@ -67,20 +67,22 @@ def within(seconds: float, action: Callable[[], T]) -> T | None:
     Raises
     ------
     Exception
-        Whatever `action` raises in time.
+        Whatever `action` raises in time; a ``SystemExit``, which would end the step, as a ``RuntimeError``.
     """
     found: list[T] = []
-    failed: list[Exception] = []
+    failed: list[BaseException] = []
 
     def work() -> None:
         try:
             found.append(action())
-        except Exception as error:  # noqa: BLE001 - raised again below, by whom it concerns
+        except BaseException as error:  # noqa: BLE001 - raised again below, by whom it concerns
             failed.append(error)
 
     thread = threading.Thread(target=work, name="resource-tracker-review", daemon=True)
     thread.start()
     thread.join(seconds)
-    if failed:
+    if failed and isinstance(failed[0], Exception):
         raise failed[0]
+    if failed:
+        raise RuntimeError(f"{type(failed[0]).__name__}: {failed[0]}") from failed[0]
     return found[0] if found else None

@@ -117,6 +117,11 @@ def errors_as_ours() -> Iterator[None]:
         from metaflow.exception import MetaflowException
     except ImportError as error:
         raise NotTrackedError(f"Metaflow cannot be loaded ({error}): pip install metaflow") from error
+    except Exception as error:  # what is loaded with it, extensions too, may fail in any way
+        why = " ".join(str(error).split())
+        raise NotTrackedError(
+            f"Metaflow cannot be loaded ({type(error).__name__}: {why}): see what `python -c 'import metaflow'` says"
+        ) from error
     try:
         yield
     except MetaflowException as error:
