@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from resource_tracker.dataclass import replace
 from resource_tracker.history import overall_peak_kib
+from resource_tracker.lower_bound import FAR_BELOW
 from resource_tracker.needs import Amount, known
 from resource_tracker.records import NoRecommendation, TaskSummary
-from resource_tracker.sizing import FAR_BELOW, AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
+from resource_tracker.sizing import AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
 from resource_tracker.summary import AT_LIMIT
 from resource_tracker.units import kib_to_mb, kib_to_mib, kib_to_whole_mb, mb_to_mib, mib_to_kib
 

@@ -13,19 +13,13 @@ from itertools import accumulate
 from typing import TypeGuard
 
 from resource_tracker.dataclass import dataclass
+from resource_tracker.lower_bound import lower_bound, percent_above
 from resource_tracker.observation import AttemptOutcome, Observation, concerns, is_measurement, was_repeated
 from resource_tracker.outlook import LARGEST_INPUT_RATIO, LEAST_INPUT_BYTES, Outlook, Peak, Tail, outlooks, trend
 from resource_tracker.records import NoRecommendation
 
 __all__ = ["AttemptOutcome", "MemoryAdvice", "Observation", "Policy", "is_measurement", "recommend_memory"]
 
-OOM_FACTOR = 2.0
-"""An attempt that ran out of memory shows only that more is needed: double, as a search from below does."""
-FAR_BELOW = 0.5
-"""An attempt that ran out of memory below half of what it had wanted too much at once, perhaps by mistake (an array of
-the wrong shape): what it had stays, and is not doubled."""
-FAILED_FACTOR = 1.25
-"""Above the peak of an attempt that failed for another reason: it had not come to its end."""
 SAFE_CHANCE, LEAN_CHANCE = 0.0075, 0.01
 """Most that the estimated chance of needing more may be. Where a request failed, it costs a whole attempt."""
 OUTLIER_CHANCE, OUTLIER_SHARE, OUTLIER_LEAST_MIB = 0.05, 0.5, 512.0
@@ -100,7 +94,7 @@ def recommend_memory(
         return NoRecommendation(reason="no attempt of this step has been measured yet")
     exact = [o for o in seen if o.outcome == "ok"]
     if not exact:
-        floor, floor_reason = _lower_bound(seen, 0.0, requested_mib)
+        floor, floor_reason = lower_bound(seen, 0.0, requested_mib)
         return MemoryAdvice(floor, UNKNOWN_CHANCE, f"No attempt has succeeded yet. {floor_reason}")
     highest = max(o.peak_mib for o in exact)
     next_input = input_bytes if is_measurement(input_bytes) else None
@@ -120,7 +114,7 @@ def recommend_memory(
         size = requested_mib
         reason = f"As asked for: it was enough for {_count(exact)}, the highest of which took {highest:,.0f} MiB."
     chance = choice.outlook.chance_above(size)
-    floor, floor_reason = _lower_bound(cut_off, highest, requested_mib)
+    floor, floor_reason = lower_bound(cut_off, highest, requested_mib)
     if floor > size:
         beyond = sum(o.peak_mib > highest for o in cut_off)  # nobody knows how much more these would have needed
         size, reason, chance = floor, floor_reason, UNKNOWN_CHANCE * beyond / (beyond + len(exact))
@@ -180,11 +174,6 @@ def _times_larger(input_bytes: float | None, exact: Sequence[Observation]) -> fl
     sizes = [o.input_bytes for o in exact if o.input_bytes is not None and is_measurement(o.input_bytes)]
     largest = max(sizes, default=0.0)
     return input_bytes / largest if input_bytes is not None and largest >= LEAST_INPUT_BYTES else 1.0
-
-
-def percent_above(factor: float) -> str:
-    """``1.25`` as ``25 %``."""
-    return f"{(factor - 1) * 100:.0f} %"
 
 
 def _reason(choice: _Choice, exact: Sequence[Observation]) -> str:
@@ -252,31 +241,3 @@ def _is_enough(requested_mib: float | None, seen: Sequence[Observation], highest
         and requested_mib >= highest * KEEP_SHARE
         and all(o.outcome == "ok" for o in seen)
     )
-
-
-def _lower_bound(cut_off: Sequence[Observation], highest_ok: float, requested_mib: float | None) -> tuple[float, str]:
-    """Least that the attempts which did not end well call for: (MiB, reason); 0 where others went further."""
-    allowed = requested_mib if requested_mib is not None and is_measurement(requested_mib) else 0.0
-    floor, reason = 0.0, ""
-    for attempt in (attempt for attempt in cut_off if attempt.peak_mib > highest_ok):
-        least, why = _least_after(attempt, allowed)
-        if least > floor:
-            floor, reason = least, why
-    return floor, reason
-
-
-def _least_after(attempt: Observation, allowed: float) -> tuple[float, str]:
-    """Least that an attempt calls for which did not end well, where it had ``allowed`` (0: not known)."""
-    held = f"{attempt.peak_mib:,.0f} MiB"
-    if attempt.outcome != "oom":
-        above = percent_above(FAILED_FACTOR)
-        return (
-            attempt.peak_mib * FAILED_FACTOR,
-            f"{above} above a lower bound: an attempt failed after reaching {held}.",
-        )
-    if attempt.peak_mib < FAR_BELOW * allowed:
-        wanted = f"an attempt that held {held} could not get what it wanted at once; its error message says how much"
-        return max(OOM_FACTOR * attempt.peak_mib, allowed), f"A lower bound, what it had: {wanted}."
-    reached = max(attempt.peak_mib, allowed)
-    above = f"{percent_above(OOM_FACTOR)} above a lower bound"
-    return reached * OOM_FACTOR, f"{above}: an attempt ran out of memory at {reached:,.0f} MiB."

@@ -59,6 +59,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "size_expression",
                 "observation",
                 "replay",
+                "lower_bound",
                 "outlook",
                 "sizing",
             }
