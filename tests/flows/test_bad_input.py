@@ -41,7 +41,7 @@ FLOW = """
         ("@track_resources(interval=0)", ["interval=0", "above 0"]),
         ("@track_resources(interval=90000)", ["interval=90000", "86400"]),
         ("@track_resources(vendor='asw')", ["no prices for vendor 'asw'", "did you mean 'aws'", "aws, azure, gcp"]),
-        ("@track_resources(vendor='aws', region='moon')", ["no prices for region 'moon' of vendor 'aws'", "me-south-1"]),
+        ("@track_resources(vendor='aws', region='moon')", ["region 'moon' of vendor 'aws'", "me-south-1"]),
         ("@track_resources(colour='red')", ["colour", "interval"]),
         ("@track_resources(input_size='np.prod(self.x)')", ["input_size='np.prod(self.x)'", "'np'", "'n_bytes'"]),
         ("@track_resources(input_size='self.x +')", ["input_size='self.x +'", "no Python expression"]),
