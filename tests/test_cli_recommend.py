@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -18,13 +19,13 @@ from resource_tracker.catalog import load_bundled
 from resource_tracker.cli.amounts import size_in_bytes, whole_number
 from resource_tracker.cli.bound_words import MEANINGS
 from resource_tracker.cli.recommend import say_of_input
-from resource_tracker.cli.recommend_diff import print_diff
+from resource_tracker.cli.recommend_diff import print_diff, read_source
 from resource_tracker.cli.recommend_view import show_recommendations
 from resource_tracker.cli.recommendations import Recommendations, recommendations
 from resource_tracker.cli.terminal import Table, Terminal, plain_table
 from resource_tracker.costs import Costing
 from resource_tracker.decorator_edits import rewrite
-from resource_tracker.errors import NotTrackedError, SettingError
+from resource_tracker.errors import NotTrackedError, SettingError, SourceError
 from resource_tracker.flow_source import read_flow
 from resource_tracker.flows.recent_runs import RecentRuns
 from resource_tracker.review import build_review
@@ -312,6 +313,36 @@ def test_numbers_that_stand_in_an_option(tmp_path: Path, capfd: pytest.CaptureFi
     told = capfd.readouterr()
     assert told.out == ""
     assert "there, write kubernetes:cpu=4,memory=16000; in @resources a smaller number has no effect" in told.err
+
+
+def test_a_diff_of_a_link_is_of_the_file_behind_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """``git apply`` refuses links, and folders behind links: the diff names the file itself, and where it is."""
+    real = tmp_path / "real" / "train.py"
+    real.parent.mkdir()
+    real.write_text(
+        "from metaflow import resources\nclass TrainFlow:\n    @resources(cpu=8)\n    def join(self): pass\n"
+    )
+    (tmp_path / "folder").symlink_to("real")
+    (tmp_path / "flow.py").symlink_to("real/train.py")
+    for link in (tmp_path / "flow.py", tmp_path / "folder" / "train.py"):
+        print_diff(read_source(link, "TrainFlow"), link, advised(week("resources"), "join"))
+        told = capfd.readouterr()
+        assert told.out.startswith("--- train.py") and f"apply the diff in {real.parent} with" in told.err
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "large"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    """A pipe that nobody writes to, a device that never ends, a file that no flow is: said at once."""
+    path = tmp_path / "flow.py"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(10**9)
+    with pytest.raises(SourceError, match="read: it (is no regular file|has more than 16,000,000 bytes): give"):
+        read_source(path, "TrainFlow")
 
 
 def test_unknown_step() -> None:

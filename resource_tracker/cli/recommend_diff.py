@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from resource_tracker.source_text import SourceText
 if TYPE_CHECKING:
     from resource_tracker.cli.recommendations import Recommendations, StepRecommendation
 
+_MOST_BYTES = 16_000_000
 _STYLES = {"---": "bold", "+++": "bold", "@@ ": "cyan", "-": "red", "+": "green"}
 
 
@@ -29,10 +31,21 @@ def read_source(path: Path, flow_name: str) -> FlowSource:
         The file cannot be read, is not Python, or does not define the flow.
     """
     try:
-        content = path.read_bytes()
+        content = _content(path)
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return read_flow(SourceText(str(path), content), flow_name)
+
+
+def _content(path: Path) -> bytes:
+    """Of a regular file: a device or a pipe may never end, or never begin."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file: give the flow's Python file")
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes: give the flow's Python file")
+    return content
 
 
 def print_diff(flow: FlowSource, path: Path, found: Recommendations) -> None:
@@ -114,10 +127,14 @@ def _to_write(step: StepRecommendation) -> str:
 
 
 def _place(path: Path) -> tuple[str, str | None]:
-    """The file's name for the diff, and the folder to apply it in where that is not the current one."""
-    relative = os.path.relpath(path)
+    """The file's name for the diff, and the folder to apply it in where that is not the current one.
+
+    Of a link it is the file behind it: neither ``git apply`` nor ``patch`` follows one.
+    """
+    real = os.path.realpath(path)
+    relative = os.path.relpath(real, os.path.realpath(os.curdir))
     if relative.split(os.sep)[0] == os.pardir:  # no tool follows such a name
-        return path.name, os.path.dirname(os.path.abspath(path))
+        return os.path.basename(real), os.path.dirname(real)
     return relative.replace(os.sep, "/"), None
 
 
