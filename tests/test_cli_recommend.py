@@ -341,7 +341,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
     else:
         with path.open("wb") as file:
             file.truncate(10**9)
-    with pytest.raises(SourceError, match="read: it (is no regular file|has more than 16,000,000 bytes): give"):
+    with pytest.raises(SourceError, match=r"read: it (is no regular file|has more than 16,000,000 bytes): give"):
         read_source(path, "TrainFlow")
 
 

@@ -217,6 +217,17 @@ def test_steps_that_ask_for_nothing_are_counted_by_what_they_need() -> None:
     assert found.uncosted == 0
 
 
+def test_a_step_that_still_runs_is_called_so() -> None:
+    """Whether it is tracked is known only once an attempt of it has ended."""
+    facts = TaskFacts(step="slow", task_id="9", started={0: 1e9}, ended={}, summaries={})
+    run = fake_run(3)
+    both = (*attempts_of("TrainFlow", run.run_id, [facts]).attempts, *run.attempts)
+    page = build_page(build_review(replace(run, attempts=both), catalog=CATALOG))
+    assert page.steps[0].note == "running"
+    assert "still running, and not counted in the costs: slow" in page.notes[0].text
+    assert "not tracked" not in page.notes[0].text
+
+
 def test_without_prices_times_and_amounts_remain() -> None:
     """An empty catalog gives no dollars, and no claim about them."""
     found = build_review(fake_run(3), catalog=Catalog(origin="none", instances={}, prices={}, sources=()))

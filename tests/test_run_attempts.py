@@ -81,6 +81,8 @@ def test_clones_and_metaflows_own_tasks_do_not_count() -> None:
     """What resume copied did not run, and _parameters is no step."""
     run = attempts_of("Flow", "1", [facts(cloned=True, started={0: 1.0}), facts(step="_parameters", started={0: 1.0})])
     assert (run.attempts, run.cloned) == ((), 1)
+    copied = attempts_of("Flow", "1", [facts("7", summary("7"), cloned=True)])  # even if it has figures of its own
+    assert (copied.known, copied.has_died, copied.cloned) == ((), False, 1)
 
 
 def test_attempts_are_in_the_order_in_which_they_began() -> None:
