@@ -12,12 +12,14 @@ from typing import NamedTuple
 from resource_tracker.dataclass import dataclass
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import row_weights
+from resource_tracker.held_back import QUOTA_PERIOD_S
 from resource_tracker.records import Limits, Outcome, ServerInfo, TaskSummary, UsageSummary
 from resource_tracker.summary import ran_out_of_memory
 from resource_tracker.units import kib_to_whole_mb, mib_to_kib
 
 WORDS = {
     "cpu": "CPU",
+    "quota": "its CPU quota",
     "crowded": "CPU, which others used part of",
     "one_thread": "one thread",
     "memory": "memory",
@@ -43,6 +45,10 @@ DISK_BUSY = 50e6
 """Bytes a second: 40 % of what the usual cloud disk gives all the time."""
 NETWORK_BUSY = 30e6
 """Bytes a second: what the smallest cloud machines get all the time, a third of one connection to an object store."""
+HELD_BACK = 0.5
+"""Share of a row in which the CPU quota was used up."""
+MEMORY_WAIT, STORAGE_WAIT = 0.1, 0.5
+"""Shares of a row in which something in the step's cgroup waited for memory (as for faults), or for storage."""
 GPU_BUSY, GPU_IDLE = 0.8, 0.5
 """Share of its time in which a GPU had work: from the first on it is the bound, below the second it is starved."""
 FAULTS_PER_S = 100.0
@@ -69,6 +75,8 @@ class _Row(NamedTuple):
     network: float
     starved_of_memory: bool
     machine_cpu: float
+    throttled: float = 0.0
+    storage_wait: float = 0.0
 
 
 class _Given(NamedTuple):
@@ -92,7 +100,7 @@ def bound_of(
     It cannot for an attempt shorter than 2 s or without a measured CPU; nor that one waited, where short-lived
     processes may have been missed.
     """
-    if outcome.status != "ok" and ran_out_of_memory(usage.overall_memory_peak_kib, outcome, limits):
+    if outcome.status != "ok" and ran_out_of_memory(usage, outcome, limits):
         peak = usage.overall_memory_peak_kib
         reached = f", having reached {kib_to_whole_mb(peak):,} MB" if peak else ""
         return Bound(word="memory", evidence=f"It ran out of memory{reached}.")
@@ -112,7 +120,8 @@ def bound_of(
     share, word = shares[0]
     if share < MOST_OF_THE_TIME or word in _NO_BOUND:
         return Bound(word="mixed", evidence=_mixed(shares))
-    return Bound(word=word, evidence=_evidence(word, share, given))
+    slow = word == "disk" and sum(row.disk >= DISK_BUSY for row in rows) < len(rows) * share / 2
+    return Bound(word=word, evidence=_evidence("slow_disk" if slow else word, share, given))
 
 
 def bound_of_step(tasks: Sequence[TaskSummary]) -> Bound | None:
@@ -139,7 +148,7 @@ def bound_of_step(tasks: Sequence[TaskSummary]) -> Bound | None:
 
 def _word(row: _Row, given: _Given) -> str:
     """What a row is put down to: first what stops everything else, last what is left."""
-    all_busy = row.cpu >= ALL_BUSY * given.cpus
+    all_busy = row.cpu >= ALL_BUSY * given.cpus or row.throttled >= HELD_BACK
     moving = row.disk >= DISK_BUSY or row.network >= NETWORK_BUSY
     gpu = row.gpu / given.gpus if given.gpus else 0.0
     if row.starved_of_memory:
@@ -148,13 +157,15 @@ def _word(row: _Row, given: _Given) -> str:
         return "gpu" if gpu >= GPU_BUSY else "some_gpu"
     if given.gpus and (row.cpu >= WORKING_CORES or all_busy or moving):
         return "feeding_gpu"
+    if row.throttled >= HELD_BACK:
+        return "quota"
     if all_busy:
         return "cpu"
     if given.cpus > 1 and ONE_THREAD[0] <= row.cpu <= ONE_THREAD[1]:
         return "one_thread"
     if row.machine_cpu >= ALL_BUSY * given.machine_cpus and row.cpu > IDLE_CORES:
         return "crowded"
-    if row.disk >= DISK_BUSY:
+    if row.disk >= DISK_BUSY or row.storage_wait >= STORAGE_WAIT:
         return "disk"
     if row.network >= NETWORK_BUSY:
         return "network"
@@ -167,10 +178,12 @@ _NO_BOUND = ("some_cpu", "some_gpu")
 
 _EVIDENCE = {
     "cpu": "{cpus} busy for {share} of the time.",
+    "quota": "Its quota of {quota} was used up and held it back for {share} of the time.",
     "crowded": "All CPUs of the machine were busy for {share} of the time, partly with the work of other processes.",
     "one_thread": "It kept about 1 of {count} CPUs busy for {share} of the time.",
     "memory": "Close to its limit, it waited for {share} of the time for memory to be read from disk again.",
     "disk": f"It read or wrote {DISK_BUSY / 1e6:.0f} MB/s and more for {{share}} of the time.",
+    "slow_disk": "For {share} of the time it waited for storage, mostly without reading or writing much.",
     "network": f"Its machine received or sent {NETWORK_BUSY / 1e6:.0f} MB/s and more for {{share}} of the time.",
     "gpu": f"The GPU had work for {GPU_BUSY * 100:.0f} % and more of {{share}} of the time.",
     "feeding_gpu": "For {share} of the time the GPU was not half busy, while CPU, disk or network worked for it.",
@@ -180,7 +193,8 @@ _EVIDENCE = {
 
 def _evidence(word: str, share: float, given: _Given) -> str:
     cpus = "The only CPU that it was allowed was" if given.cpus == 1 else f"All {given.cpus:g} CPUs allowed were"
-    return _EVIDENCE[word].format(cpus=cpus, count=f"{given.cpus:g}", share=_percent(share))
+    quota = f"{given.cpus:g} {'CPU' if given.cpus == 1 else 'CPUs'}"
+    return _EVIDENCE[word].format(cpus=cpus, count=f"{given.cpus:g}", quota=quota, share=_percent(share))
 
 
 def _percent(share: float) -> str:
@@ -203,14 +217,19 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
     seconds = row_weights(process)
     own = _columns(process, ("cpu_usage", "gpu_usage", "read_bytes", "write_bytes", "memory", "major_faults"), count)
     beside = system if len(system) == count else TinyDataFrame({})
-    others = _columns(beside, ("cpu_usage", "net_recv_bytes", "net_sent_bytes", "swap_used_kib"), count)
+    others = _columns(
+        beside, ("cpu_usage", "net_recv_bytes", "net_sent_bytes", "swap_used_kib", "memory_pressure_s"), count
+    )
+    waits = _columns(process, ("throttled_periods", "memory_pressure_s", "io_pressure_s"), count)
+    period_s = limits.cpu_period_s or QUOTA_PERIOD_S
     limit_kib = mib_to_kib(limits.memory_mib) if limits.memory_mib else float("inf")
     swapped_before = others[3][0]
     for index, length in enumerate(seconds):
         if not length > 0:
             continue
         cpu, gpu, read, written, memory, faults = (column[index] for column in own)
-        machine_cpu, received, sent, swapped = (column[index] for column in others)
+        machine_cpu, received, sent, swapped, machine_waited_s = (column[index] for column in others)
+        throttled, memory_waited_s, storage_waited_s = (column[index] / length for column in waits)
         if cpu != cpu:
             continue
         pressed = memory >= NEAR_LIMIT * limit_kib or swapped - swapped_before >= SWAPPED_KIB
@@ -220,8 +239,11 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
             gpu=gpu if gpu == gpu else 0.0,
             disk=(read + written) / length,
             network=(received + sent) / length,
-            starved_of_memory=pressed and faults / length >= FAULTS_PER_S,
+            starved_of_memory=memory_waited_s >= MEMORY_WAIT
+            or (pressed and (faults / length >= FAULTS_PER_S or machine_waited_s / length >= MEMORY_WAIT)),
             machine_cpu=machine_cpu,
+            throttled=throttled * period_s,
+            storage_wait=storage_waited_s,
         )
 
 

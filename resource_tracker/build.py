@@ -68,7 +68,13 @@ def build_record(
     policy : Policy
         What the advice is for.
     """
-    usage = summarize(measurements, ticks_per_s=ticks_per_s, cpus=limits.cpus or server.vcpus)
+    usage = summarize(
+        measurements,
+        ticks_per_s=ticks_per_s,
+        cpus=limits.cpus or server.vcpus,
+        vcpus=server.vcpus,
+        quota_period_s=limits.cpu_period_s,
+    )
     tracking = measurements.tracking
     if input_size is not None:
         usage = replace(usage, input_bytes=input_size.bytes, input_source=input_size.source)

@@ -50,6 +50,14 @@ PROCESS_COLUMNS = (
     Column("cpu_peak_cores", "cores", PEAK, "/proc/PID/stat", "busiest sub-sample within the row"),
     Column("threads", "", PEAK, "/proc/PID/stat 20", "threads of step and descendants"),
     Column("major_faults", "", COUNTER, "/proc/PID/stat 12", "page faults that had to wait for storage"),
+    Column("throttled_s", "s", COUNTER, "cgroup cpu.stat", "held back by the CPU quota, summed over CPUs"),
+    Column("throttled_periods", "", COUNTER, "cgroup cpu.stat", "periods of the CPU quota in which it was used up"),
+    Column("quota_periods", "", COUNTER, "cgroup cpu.stat", "periods of the CPU quota in which anything ran"),
+    Column("cpu_pressure_s", "s", COUNTER, "cgroup cpu.pressure", "time in which some of the cgroup waited for a CPU"),
+    Column("memory_pressure_s", "s", COUNTER, "cgroup memory.pressure", "time in which some of it waited for memory"),
+    Column("io_pressure_s", "s", COUNTER, "cgroup io.pressure", "time in which some of it waited for storage"),
+    Column("oom_kills", "", COUNTER, "cgroup memory.events", "processes of the cgroup killed for memory"),
+    Column("run_wait_s", "s", COUNTER, "/proc/PID/task/TID/schedstat 2", "threads ready to run waited for a CPU"),
 )
 
 SYSTEM_COLUMNS = (
@@ -84,6 +92,10 @@ SYSTEM_COLUMNS = (
     Column("sampler_cpu_s", "s", COUNTER, "getrusage", "CPU time of the sampler itself"),
     Column("shm_used_kib", "KiB", PEAK, "statvfs", "most in use of `/dev/shm` within the row, by anyone"),
     Column("disk_space_used_peak_gb", "GB", PEAK, "statvfs", "most space used on the file system within the row"),
+    Column("cpu_pressure_s", "s", COUNTER, "/proc/pressure/cpu", "time in which anything waited for a CPU"),
+    Column("memory_pressure_s", "s", COUNTER, "/proc/pressure/memory", "time in which anything waited for memory"),
+    Column("io_pressure_s", "s", COUNTER, "/proc/pressure/io", "time in which anything waited for storage"),
+    Column("run_queue", "", GAUGE, "/proc/loadavg 4", "threads that ran or were ready to, the sampler excluded"),
 )
 
 PROCESS_NAMES = tuple(column.name for column in PROCESS_COLUMNS)

@@ -56,7 +56,8 @@ def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | 
     Returns
     -------
     ServerInfo
-        The whole machine, not the part that the process may use: for that see :func:`limits`. ``gpu_count`` is 0
+        The whole machine, and how many of its CPUs and how much of its memory this process may use (:func:`limits`
+        says by which limit). ``gpu_count`` is 0
         both where there is no GPU and where NVML failed; ``gpu_count=0`` with an NVIDIA driver in place means that
         it could not be asked.
 
@@ -68,17 +69,21 @@ def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | 
     found = gpus(root, nvml)
     allocation, reason = _allocation(root, own_limits, os.environ if environ is None else environ)
     memory = memory_total_bytes(root) or _psutil_memory_bytes(root)
+    memory_mib = round(bytes_to_mib(memory), 2) if memory else None
+    vcpus = online_cpus(root) or os.cpu_count()
     return ServerInfo(
         os=_os_name(root),
-        vcpus=online_cpus(root) or os.cpu_count(),
+        vcpus=vcpus,
         cpu_model=_cpu_model(root),
         architecture=os.uname().machine or None,
-        memory_mb=round(bytes_to_mib(memory), 2) if memory else None,
+        memory_mb=memory_mib,
         gpu_count=len(found.names),
         gpu_names=found.names,
         gpu_memory_mb=round(found.memory_mib, 2),
         allocation=allocation,
         allocation_reason=reason,
+        usable_vcpus=own_limits.cpus or vcpus,
+        usable_memory_mb=own_limits.memory_mib or memory_mib,
     )
 
 

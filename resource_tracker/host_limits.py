@@ -12,29 +12,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from resource_tracker.records import Limits
+from resource_tracker.sampler.cgroup_paths import V2, cgroup_directories
 from resource_tracker.sampler.shared_memory import SHARED_MEMORY, shared_memory_bytes
 from resource_tracker.units import bytes_to_mib, kib_to_bytes
 
-V2 = ""
-"""Key of the unified hierarchy among the controllers, as in ``/proc/PID/cgroup`` (``0::/path``)."""
-
 _READ_AT_MOST = 256 * 1024
-_V1_CONTROLLERS = ("cpu", "cpuset", "memory")
 
 
 class Bound(NamedTuple):
-    """One limit and the file that states it."""
+    """One limit and the file that states it; of a CPU quota also its period."""
 
     value: float
     source: str
-
-
-class _Mount(NamedTuple):
-    """A cgroup mount: the cgroup that shows at its top, where it stands, its controllers (v2: ``V2``)."""
-
-    top: str
-    point: str
-    controllers: tuple[str, ...]
+    period_s: float | None = None
 
 
 def read_text(root: str, path: str, limit: int = _READ_AT_MOST) -> str | None:
@@ -107,22 +97,30 @@ def limits(root: str = "/", pid: int | str = "self") -> Limits:
     Limits
         ``cpus`` and ``memory_mib`` are ``None`` where nothing below the machine holds the process back, or where
         the kernel does not tell (no procfs). ``source`` names the file behind each, as in
-        ``"cpu: /sys/fs/cgroup/cpu.max, memory: /sys/fs/cgroup/memory.max"``.
+        ``"cpu: /sys/fs/cgroup/cpu.max, memory: /sys/fs/cgroup/memory.max"``. ``memory_high_mib`` is where the kernel
+        begins to slow it down, where that is below its limit; ``swap_mib`` how much swap it may use beside its
+        memory, where that is less than the machine has.
 
     Notes
     -----
     Sources: proc(5), cgroups(7); kernel, Documentation/admin-guide/cgroup-v2.rst, scheduler/sched-bwc.rst and
     cgroup-v1/memory.rst.
     """
-    directories = _cgroup_directories(root, pid)
+    directories = cgroup_directories(root.rstrip("/") + "/proc", pid)
     cpu = _lowest(_cpu_bounds(root, pid, directories), online_cpus(root))
-    memory = _lowest(_memory_bounds(root, directories), memory_total_bytes(root))
+    machine = meminfo_bytes(root)
+    memory = _lowest(_memory_bounds(root, directories), machine.get("MemTotal"))
+    high = _lowest(_high_bounds(root, directories), memory.value if memory else machine.get("MemTotal"))
+    swap = _swap_bytes(root, directories, memory, machine.get("SwapTotal", 0.0))
     sources = [f"{what}: {bound.source}" for what, bound in (("cpu", cpu), ("memory", memory)) if bound]
     return Limits(
         cpus=round(cpu.value, 3) if cpu else None,
         memory_mib=round(bytes_to_mib(memory.value), 3) if memory else None,
         source=", ".join(sources),
         shared_memory_mib=_shared_memory_mib(root),
+        cpu_period_s=cpu.period_s if cpu else None,
+        memory_high_mib=round(bytes_to_mib(high.value), 3) if high else None,
+        swap_mib=None if swap is None else round(bytes_to_mib(swap), 3),
     )
 
 
@@ -166,73 +164,51 @@ def _quota(quota: str | None, period: str | None, source: str) -> Iterator[Bound
     """Yield quota per period in CPUs. ``max`` and ``-1`` are no limit; anything but numbers is passed over."""
     run_us, of_us = whole_number(quota or ""), whole_number(period or "")
     if run_us and of_us:
-        yield Bound(run_us / of_us, source)
+        yield Bound(run_us / of_us, source, of_us / 1e6)
 
 
 def _memory_bounds(root: str, directories: dict[str, list[str]]) -> Iterator[Bound]:
     """Yield every bound on memory, in bytes."""
     paths = [f"{directory}/memory.max" for directory in directories.get(V2, ())]
     paths += [f"{directory}/memory.limit_in_bytes" for directory in directories.get("memory", ())]
+    yield from _sizes(root, paths)
+    yield from _hierarchical(root, directories, "hierarchical_memory_limit")
+
+
+def _high_bounds(root: str, directories: dict[str, list[str]]) -> Iterator[Bound]:
+    """Yield every size from which on the kernel takes memory back and slows the taker down; version 2 only."""
+    return _sizes(root, [f"{directory}/memory.high" for directory in directories.get(V2, ())])
+
+
+def _swap_bytes(
+    root: str, directories: dict[str, list[str]], memory: Bound | None, machine_bytes: float
+) -> float | None:
+    """Return how much swap may be used, where that is less than the machine's; 0 is a limit, too.
+
+    Version 1 limits memory and swap together.
+    """
+    found = [bound.value for bound in _sizes(root, [f"{path}/memory.swap.max" for path in directories.get(V2, ())])]
+    together = [
+        *_sizes(root, [f"{path}/memory.memsw.limit_in_bytes" for path in directories.get("memory", ())]),
+        *_hierarchical(root, directories, "hierarchical_memsw_limit"),
+    ]
+    if memory is not None:
+        found += [max(0.0, bound.value - memory.value) for bound in together]
+    lowest = min(found, default=machine_bytes)
+    return lowest if lowest < machine_bytes else None
+
+
+def _sizes(root: str, paths: list[str]) -> Iterator[Bound]:
+    """Yield what files state in bytes; ``max`` is no number, and no limit."""
     for path in paths:
-        if (size := whole_number(read_text(root, path) or "")) is not None:  # "max" is none
+        if (size := whole_number(read_text(root, path) or "")) is not None:
             yield Bound(size, path)
+
+
+def _hierarchical(root: str, directories: dict[str, list[str]], wanted: str) -> Iterator[Bound]:
+    """Yield the lowest limit of all ancestors, which version 1 tells also of those that the container cannot see."""
     for directory in directories.get("memory", ())[:1]:
-        # v1 tells the lowest limit of all ancestors here, also of those that the container cannot see.
         for line in (read_text(root, f"{directory}/memory.stat") or "").splitlines():
             name, _, value = line.partition(" ")
-            if name == "hierarchical_memory_limit" and (size := whole_number(value)) is not None:
-                yield Bound(size, f"{directory}/memory.stat hierarchical_memory_limit")
-
-
-def _cgroup_directories(root: str, pid: int | str) -> dict[str, list[str]]:
-    """Return, for each controller (``V2`` for the unified hierarchy), the process's cgroup and its ancestors."""
-    mounts = _cgroup_mounts(root, pid)
-    found: dict[str, list[str]] = {}
-    for line in (read_text(root, f"/proc/{pid}/cgroup") or "").splitlines():
-        number, _, rest = line.partition(":")
-        names, colon, path = rest.partition(":")
-        if not colon or not path.startswith("/"):
-            continue
-        wanted = {V2} if number == "0" and not names else set(names.split(",")) & set(_V1_CONTROLLERS)
-        for mount in mounts:
-            for controller in wanted.intersection(mount.controllers):
-                found.setdefault(controller, _upwards(mount, path))
-    return found
-
-
-def _upwards(mount: _Mount, path: str) -> list[str]:
-    """Return the directories from a cgroup up to the top of its mount, innermost first.
-
-    Where the mount shows another part of the tree (a container without a cgroup namespace, or a process moved
-    out of it: ``/../..``), its top is all that can be seen.
-    """
-    top = mount.top.rstrip("/")
-    if "/.." in path or not (path == top or path.startswith(top + "/")):
-        return [mount.point]
-    inner = path[len(top) :].strip("/")
-    parts = inner.split("/") if inner else []
-    return [os.path.join(mount.point, *parts[:depth]) for depth in range(len(parts), -1, -1)]
-
-
-def _cgroup_mounts(root: str, pid: int | str) -> list[_Mount]:
-    """Return the cgroup mounts of the process; where the mount table cannot be read, those that everybody uses."""
-    text = read_text(root, f"/proc/{pid}/mountinfo")
-    if text is None:
-        usual = [_Mount("/", f"/sys/fs/cgroup/{name}", (name,)) for name in _V1_CONTROLLERS]
-        return [_Mount("/", "/sys/fs/cgroup", (V2,)), *usual]
-    mounts = []
-    for line in text.splitlines():
-        head, separator, tail = line.partition(" - ")
-        before, after = head.split(" "), tail.split(" ")
-        if not separator or len(before) < 6 or len(after) < 3 or after[0] not in ("cgroup", "cgroup2"):
-            continue
-        controllers = (V2,) if after[0] == "cgroup2" else tuple(after[2].split(","))
-        mounts.append(_Mount(_unescape(before[3]), _unescape(before[4]), controllers))
-    return mounts
-
-
-def _unescape(path: str) -> str:
-    r"""Undo the kernel's octal escapes of blank, tab, newline and backslash (``\040``), proc(5)."""
-    for escape, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        path = path.replace(escape, character)
-    return path
+            if name == wanted and (size := whole_number(value)) is not None:
+                yield Bound(size, f"{directory}/memory.stat {wanted}")

@@ -64,6 +64,8 @@ def measurements_of(
         cpu_is_lower_bound=cpu_s is not None and not childless,
         shared_memory_peak_kib=_growth(spool, "shm_used_kib"),
         disk_growth_gb=_growth(spool, "disk_space_used_peak_gb"),
+        cpu_cgroup_shared=_flag(spool, "cpu_cgroup_shared"),
+        memory_cgroup_shared=_flag(spool, "memory_cgroup_shared"),
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,
@@ -157,6 +159,13 @@ def _growth(spool: Spool, name: str) -> float | None:
     if highest is None or at_start != at_start:
         return None
     return round(max(0.0, highest - at_start), 9)  # to the byte of a GB: the rest is no growth, but arithmetic
+
+
+def _flag(spool: Spool, name: str) -> bool | None:
+    """Whether it was so in any row; an earlier version's sampler does not tell."""
+    column = spool.columns.get(("internal", name), array("d"))
+    highest = _highest(column, list(range(len(column))))
+    return None if highest is None else highest > 0
 
 
 def _total(column: array[float]) -> float:

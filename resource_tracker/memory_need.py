@@ -127,13 +127,14 @@ def last_successes(tasks: Iterable[TaskSummary]) -> list[TaskSummary]:
 
 def _of_run(run: Sequence[TaskSummary]) -> Iterator[Observation]:
     succeeded = last_successes(run)
+    largest: TaskSummary | None = None
     reached = 0.0
     if succeeded:
         largest = max(succeeded, key=peak_kib)
         reached = peak_kib(largest)
         yield _observation(largest, sum(task.duration_s for task in succeeded))
     for task in run:
-        if task.status != "ok" and (peak_kib(task) > reached or _outcome(task) == "oom"):
+        if task is not largest and (_outcome(task) == "oom" or (task.status != "ok" and peak_kib(task) > reached)):
             yield _observation(task, task.duration_s)
 
 
@@ -156,6 +157,8 @@ def peak_kib(task: TaskSummary) -> float:
 
 
 def _outcome(task: TaskSummary) -> AttemptOutcome:
+    if task.oom_kills:
+        return "oom"  # even if the step itself went on: one of its processes needed more than there was
     if task.status == "ok":
         return "ok"
     if task.ran_out_of_memory is not None:

@@ -18,6 +18,8 @@ CPU_TOLERANCE = 0.1
 """Cores by which use may exceed a whole number: ticks are 10 ms, and a row's edges are not exact."""
 CPU_STEP_UP = 1.5
 """Of CPUs that were all in use: half as many again, as nobody knows how many more it would have used."""
+THROTTLED = 0.05
+"""Share of the time from which on a used-up quota hides the need, which is what suffices for the rest of the time."""
 CPU_PERCENTILE = {Policy.SAFE: 95, Policy.LEAN: 50}
 """Which of the attempts counts, ordered by the cores each used for 95 % of its time: SAFE's is the highest below 20."""
 GPU_LEAST_S = 5.0
@@ -82,8 +84,9 @@ def cpu_need(tasks: Sequence[TaskSummary], policy: Policy) -> Amount | None:
     amount = max(1, math.ceil(basis - CPU_TOLERANCE))
     full = _used_up(tasks[index], basis)
     if full is not None and not _seen_with_more(tasks, full):
-        amount = max(amount, math.ceil(full * CPU_STEP_UP))
-        reason += f" That is all of the {full:g} it was allowed, and it may be able to use more: half as many again."
+        more, why = _step_up(tasks[index], full)
+        amount = max(amount, more)
+        reason += why
     if tasks[index].cpu_is_lower_bound:
         reason += " Short-lived child processes may have been missed: at least this."
     return Amount(amount, basis, reason)
@@ -96,17 +99,45 @@ def _which(count: int, rank: int) -> str:
 
 
 def _used_up(task: TaskSummary, cores: float) -> float | None:
-    """The CPUs that an attempt was allowed, if it used them all and more than one thread could have used more."""
+    """The CPUs that an attempt was allowed, if it could have used more.
+
+    The kernel counted that it was held back; or it used them all, and has more than one thread.
+    """
     allowed = allowed_cpus(task)
+    if allowed and _is_throttled(task):
+        return allowed
     if not allowed or cores < AT_LIMIT * allowed:
         return None
     return None if task.threads_max == 1 else allowed
 
 
+def _is_throttled(task: TaskSummary) -> bool:
+    return any(share >= THROTTLED for share in known(task.throttled_share))
+
+
+def _step_up(task: TaskSummary, full: float) -> tuple[int, str]:
+    """CPUs for an attempt that could have used more than the `full` that it was allowed, and why.
+
+    What the quota kept it from is the most that it could have used: only where that is less, it is the step.
+    """
+    half_more = math.ceil(full * CPU_STEP_UP)
+    if not _is_throttled(task):
+        return (
+            half_more,
+            f" That is all of the {full:g} it was allowed, and it may be able to use more: half as many again.",
+        )
+    share = next(known(task.throttled_share), 0.0)
+    why = f" In {share * 100:.0f} % of its time its quota of {full:g} {'CPU' if full == 1 else 'CPUs'} held it back"
+    wanted = next(known(task.cpu_wanted_cores), math.inf)
+    if math.ceil(wanted - CPU_TOLERANCE) <= half_more:
+        return max(1, math.ceil(wanted - CPU_TOLERANCE)), f"{why}: without, it would have used up to {wanted:.2f}."
+    return half_more, f"{why}: half as many again."
+
+
 def _seen_with_more(tasks: Sequence[TaskSummary], full: float) -> bool:
     """Whether an attempt that was allowed more CPUs left some of them unused: then its use is the true one."""
     return any(
-        cores < AT_LIMIT * allowed
+        cores < AT_LIMIT * allowed and not _is_throttled(task)
         for task in tasks
         for allowed in known(allowed_cpus(task))
         if allowed >= full + 0.5

@@ -60,18 +60,27 @@ class ResourceRequest:
 class Limits:
     """What the kernel lets the step use. ``source`` says where CPUs and memory were read.
 
-    ``shared_memory_mib`` is the size of ``/dev/shm``.
+    ``shared_memory_mib`` is the size of ``/dev/shm``. ``cpu_period_s`` is the period of the CPU quota, where that is
+    what limits the CPUs. From ``memory_high_mib`` on the kernel slows down who takes more memory; ``swap_mib`` is how
+    much may be swapped out, where that is less than the machine has.
     """
 
     cpus: float | None = None
     memory_mib: float | None = None
     source: str = ""
     shared_memory_mib: float | None = None
+    cpu_period_s: float | None = None
+    memory_high_mib: float | None = None
+    swap_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
-    """The machine. ``gpu_memory_mb`` is MiB summed over GPUs (the name is the published one)."""
+    """The machine. ``gpu_memory_mb`` is MiB summed over GPUs (the name is the published one).
+
+    ``usable_vcpus`` and ``usable_memory_mb`` (MiB) are what the kernel lets the step use of it: the lowest limit, or
+    all there is.
+    """
 
     os: str | None = None
     vcpus: int | None = None
@@ -83,6 +92,8 @@ class ServerInfo:
     gpu_memory_mb: float = 0.0
     allocation: Literal["dedicated", "shared", "unknown"] = "unknown"
     allocation_reason: str = ""
+    usable_vcpus: float | None = None
+    usable_memory_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +139,12 @@ class UsageSummary:
     directory went above their use at the start, by anyone. ``input_bytes`` is the size of the step's input, known
     before it starts; ``input_source`` says how it was told, and only sizes of the same source compare.
     ``bound`` is a word of :data:`resource_tracker.bounds.WORDS`, with its evidence in a sentence.
+
+    What held it back: ``throttled_s`` by its CPU quota, summed over CPUs, in ``throttled_share`` of its time;
+    ``cpu_wanted_cores`` are those that it used or was kept from by the quota, for 95 % of its time or less;
+    ``run_wait_s`` its threads waited for a CPU; ``*_pressure_s`` something waited in its cgroup, or where that is not
+    counted on the machine (``pressure_of``); ``oom_kills`` processes of its cgroup were killed for memory.
+    ``cpu_cgroup_shared`` and ``memory_cgroup_shared``: others run in the cgroups that these stand for, too.
     """
 
     duration_s: float
@@ -162,6 +179,22 @@ class UsageSummary:
     input_source: str | None = None
     bound: str | None = None
     bound_evidence: str | None = None
+    throttled_s: float | None = None
+    throttled_share: float | None = None
+    cpu_wanted_cores: float | None = None
+    run_wait_s: float | None = None
+    cpu_pressure_s: float | None = None
+    memory_pressure_s: float | None = None
+    io_pressure_s: float | None = None
+    pressure_of: str | None = None
+    oom_kills: int | None = None
+    cpu_cgroup_shared: bool | None = None
+    memory_cgroup_shared: bool | None = None
+
+    @property
+    def own_oom_kills(self) -> int:
+        """Processes of the step that were killed for memory, as far as that is known to have been the step's."""
+        return self.oom_kills if self.oom_kills and self.memory_cgroup_shared is False else 0
 
     @property
     def overall_memory_peak_kib(self) -> float | None:
@@ -177,6 +210,9 @@ class TaskSummary:
     ``cpu_limit`` is what the kernel let it use; ``vcpus``, ``gpu_count`` and ``gpu_memory_mib`` (of one GPU) are the
     machine's. ``ran_out_of_memory``, ``bound_evidence`` and ``policy``, which is what the step's advice is for, are
     ``None`` where the attempt was tracked by an older version.
+
+    What held it back stands there only where it was the step alone: ``throttled_share``, ``cpu_wanted_cores`` and
+    ``oom_kills`` are ``None`` where others ran in its cgroup, too.
     """
 
     run_id: str
@@ -227,6 +263,9 @@ class TaskSummary:
     shared_memory_limit_mib: float | None = None
     policy: str | None = None
     bound_evidence: str | None = None
+    throttled_share: float | None = None
+    cpu_wanted_cores: float | None = None
+    oom_kills: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +472,8 @@ class Measurements:
     cpu_is_lower_bound: bool = False
     shared_memory_peak_kib: float | None = None
     disk_growth_gb: float | None = None
+    cpu_cgroup_shared: bool | None = None
+    memory_cgroup_shared: bool | None = None
     tracking: Tracking
 
 

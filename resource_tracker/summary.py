@@ -57,6 +57,7 @@ def summary_of_attempt(
     usage: UsageSummary, request: ResourceRequest, outcome: Outcome, limits: Limits, server: ServerInfo
 ) -> TaskSummary:
     """What an attempt used and what it was given; of no run, step or task yet."""
+    throttled_alone = usage.cpu_cgroup_shared is False
     return TaskSummary(
         run_id="",
         step="",
@@ -95,12 +96,15 @@ def summary_of_attempt(
         shared_memory_limit_mib=limits.shared_memory_mib,
         bound=usage.bound,
         bound_evidence=usage.bound_evidence,
-        ran_out_of_memory=ran_out_of_memory(usage.overall_memory_peak_kib, outcome, limits),
+        ran_out_of_memory=ran_out_of_memory(usage, outcome, limits),
         request_disk_mb=request.disk_mb,
         request_shared_memory_mb=request.shared_memory_mb,
         request_chosen=request.chosen or None,
         request_decorators=request.decorators or None,
         request_written_in=request.written_in or None,
+        throttled_share=usage.throttled_share if throttled_alone else None,
+        cpu_wanted_cores=usage.cpu_wanted_cores if throttled_alone else None,
+        oom_kills=usage.oom_kills if usage.memory_cgroup_shared is False else None,
     )
 
 
@@ -122,13 +126,16 @@ def request_of(summary: TaskSummary) -> ResourceRequest:
     )
 
 
-def ran_out_of_memory(peak_kib: float | None, outcome: Outcome, limits: Limits) -> bool:
-    """Whether an attempt that did not end well had no memory left: it said so, or ended at its limit."""
+def ran_out_of_memory(usage: UsageSummary, outcome: Outcome, limits: Limits) -> bool:
+    """Whether an attempt that did not end well had no memory left.
+
+    It said so, part of it was killed for that, or it ended at its limit.
+    """
     if outcome.status == "ok":
         return False
-    if outcome.exception_type in OUT_OF_MEMORY:
+    if outcome.exception_type in OUT_OF_MEMORY or usage.own_oom_kills:
         return True
-    limit = limits.memory_mib
+    peak_kib, limit = usage.overall_memory_peak_kib, limits.memory_mib
     return peak_kib is not None and limit is not None and limit > 0 and peak_kib >= AT_LIMIT * mib_to_kib(limit)
 
 

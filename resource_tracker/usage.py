@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import highest, row_weights, total, weighted_mean
+from resource_tracker.held_back import held_back, wanted_cores
 from resource_tracker.records import Measurements, UsageSummary
 from resource_tracker.units import ticks_to_seconds
 
@@ -15,7 +17,14 @@ MIN_WINDOW_TICKS = 50
 STATS_DECIMALS = 4
 
 
-def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0, cpus: float | None = None) -> UsageSummary:
+def summarize(
+    measurements: Measurements,
+    *,
+    ticks_per_s: float = 100.0,
+    cpus: float | None = None,
+    vcpus: float | None = None,
+    quota_period_s: float | None = None,
+) -> UsageSummary:
     """Means, peaks and sums of one attempt, in the frames' units; ``None`` where nothing was measured.
 
     Gauges are averaged by the length of their rows. The peak of memory is the highest of the measurements'
@@ -28,6 +37,10 @@ def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0, cpus: f
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
     cpus : float or None
         CPUs of the machine, or those that the attempt was allowed: it cannot have used more at once.
+    vcpus : float or None
+        CPUs of the machine: it cannot have wanted to use more.
+    quota_period_s : float or None
+        Period of its CPU quota.
     """
     process, system = measurements.process, measurements.system
     cpu_seconds = measurements.cpu_seconds
@@ -36,6 +49,8 @@ def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0, cpus: f
     shortest_s = ticks_to_seconds(MIN_WINDOW_TICKS, ticks_per_s)
     cpu_mean = _at_most(cpus, _cpu_mean(measurements, shortest_s))
     windows = cpu_windows(process, shortest_s)
+    wanted = cpu_windows(process, shortest_s, wanted_cores(process))
+    waited = held_back(process, system, measurements.duration_s, quota_period_s)
     memory_peak, memory_source = _memory_peak(measurements)
     return UsageSummary(
         duration_s=measurements.duration_s,
@@ -66,6 +81,17 @@ def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0, cpus: f
         threads_max=_whole(_max(process, "threads")),
         shared_memory_peak_kib=_known(measurements.shared_memory_peak_kib),
         disk_growth_gb=_known(measurements.disk_growth_gb),
+        throttled_s=waited.throttled_s,
+        throttled_share=waited.throttled_share,
+        cpu_wanted_cores=_at_most(vcpus, _weighted_percentile(wanted, 95)) if waited.throttled_s else None,
+        run_wait_s=waited.run_wait_s,
+        cpu_pressure_s=waited.cpu_pressure_s,
+        memory_pressure_s=waited.memory_pressure_s,
+        io_pressure_s=waited.io_pressure_s,
+        pressure_of=waited.pressure_of,
+        oom_kills=waited.oom_kills,
+        cpu_cgroup_shared=measurements.cpu_cgroup_shared,
+        memory_cgroup_shared=measurements.memory_cgroup_shared,
     )
 
 
@@ -91,19 +117,25 @@ def published_stats(usage: UsageSummary) -> dict[str, Any]:
     return {**rounded, "duration": round(usage.duration_s, STATS_DECIMALS)}
 
 
-def cpu_windows(process: TinyDataFrame, shortest_s: float) -> list[tuple[float, float]]:
-    """Cores in use at each row, and the row's length: ``(cores, seconds)``.
+def cpu_windows(
+    process: TinyDataFrame, shortest_s: float, cores_of_rows: Sequence[float] | None = None
+) -> list[tuple[float, float]]:
+    """Cores in use at each row (or `cores_of_rows` instead), and the row's length: ``(cores, seconds)``.
 
     CPU time is counted in ticks of 10 ms, for each process: a last row of 5 ms in which ten processes get
     their tick shows 20 cores. So a row shorter than `shortest_s` is averaged with those before it, and at
     the start with those after it, until together they are long enough. Where all rows together are not, what they
     used is taken as spread over `shortest_s`: one tick within half a millisecond is not twenty cores.
     """
-    if "cpu_usage" not in process:
+    if cores_of_rows is None:
+        if "cpu_usage" not in process:
+            return []
+        cores_of_rows = process["cpu_usage"]
+    if not cores_of_rows:
         return []
     rows = [
         (cores, length)
-        for cores, length in zip(process["cpu_usage"], row_weights(process), strict=True)
+        for cores, length in zip(cores_of_rows, row_weights(process), strict=True)
         if cores == cores and length > 0
     ]
     return [(_window_mean(rows, index, shortest_s), length) for index, (_, length) in enumerate(rows)]

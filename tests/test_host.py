@@ -62,7 +62,10 @@ def test_cgroup_v2_states_cpu_and_memory(tmp_path):
     """The own cgroup's quota and limit are found, and their files named."""
     files = v2("/job", {"job/cpu.max": "150000 100000\n", "job/memory.max": f"{2 * GIB}\n", "memory.max": "max\n"})
     assert limits(machine(tmp_path, files)) == Limits(
-        cpus=1.5, memory_mib=2048.0, source="cpu: /sys/fs/cgroup/job/cpu.max, memory: /sys/fs/cgroup/job/memory.max"
+        cpus=1.5,
+        memory_mib=2048.0,
+        source="cpu: /sys/fs/cgroup/job/cpu.max, memory: /sys/fs/cgroup/job/memory.max",
+        cpu_period_s=0.1,
     )
 
 

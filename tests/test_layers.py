@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "damping",
                 "decorator_edits",
                 "flow_source",
+                "held_back",
                 "history",
                 "machines",
             }

@@ -6,6 +6,7 @@ from resource_tracker.bounds import WORDS, Bound
 
 MEANINGS = {
     "cpu": "More CPUs may make it faster.",
+    "quota": "A higher CPU limit makes it faster.",
     "crowded": "Other processes on its machine slow it down: a machine of its own may make it faster.",
     "one_thread": "More CPUs do not make it faster as long as its code computes in one thread.",
     "memory": "More memory is what it needs.",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from resource_tracker.bounds import WORDS
+from resource_tracker.needs import THROTTLED
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report.facts import Fact
-from resource_tracker.report.format import percent
+from resource_tracker.report.format import memory_mib, percent
 
 _LEAST_SHOWN = 0.001
 
@@ -19,11 +20,34 @@ def findings(record: TaskRecord) -> tuple[Fact, ...]:
     if usage.bound in WORDS:
         word = WORDS[usage.bound]
         facts.append(Fact(label="Bound by", text=f"{word[:1].upper()}{word[1:]}. {usage.bound_evidence or ''}".strip()))
+    notes = [note for note in (_killed(record), _held_back(record)) if note]
     if isinstance(advice, Recommendation):
         if advice.expected_failure_rate is not None and record.outcome.status == "ok":
             facts.append(Fact(label="Policy", text=policy_text(advice, advice.expected_failure_rate)))
-        facts += [Fact(label="" if index else "To know", text=note) for index, note in enumerate(advice.notes)]
+        notes += advice.notes
+    facts += [Fact(label="" if index else "To know", text=note) for index, note in enumerate(notes)]
     return tuple(facts)
+
+
+def _killed(record: TaskRecord) -> str:
+    """What the kernel killed while the step itself went on: it may have lost work without knowing."""
+    usage, limit = record.usage, record.limits.memory_mib
+    if not usage.oom_kills:
+        return ""
+    killed = "a process" if usage.oom_kills == 1 else f"{usage.oom_kills:,} processes"
+    if usage.memory_cgroup_shared is not False:
+        return f"For lack of memory the kernel killed {killed} of its cgroup, in which others run, too."
+    most = f" (the step's limit is {memory_mib(limit)})" if limit else ""
+    went_on = ", and the step went on: its result may be incomplete" if record.outcome.status == "ok" else ""
+    return f"For lack of memory{most} the kernel killed {killed} of the step{went_on}."
+
+
+def _held_back(record: TaskRecord) -> str:
+    """That the quota held it back for part of the time, where that is not the bound already."""
+    usage = record.usage
+    if usage.throttled_share is None or usage.throttled_share < THROTTLED or usage.bound == "quota":
+        return ""
+    return f"Its CPU quota was used up in {percent(usage.throttled_share)} of the time, and held it back."
 
 
 def policy_text(advice: Recommendation, rate: float) -> str:

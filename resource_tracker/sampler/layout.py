@@ -25,9 +25,15 @@ HEADER_STEP = 512
 ROW, FIRST, EVENT = 1, 2, 3
 """Kinds of record: a row; the reading at start, which has no length; something that happened."""
 
-INTERNAL_COLUMNS = (("memory_sampled_kib", PEAK), ("sampler_memory_kib", PEAK), ("attempts_left_out", PEAK))
-"""Not in the frames: the highest memory that a sub-sample saw, the sampler's own memory, and how many descendants were
-attempts with a sampler of their own."""
+INTERNAL_COLUMNS = (
+    ("memory_sampled_kib", PEAK),
+    ("sampler_memory_kib", PEAK),
+    ("attempts_left_out", PEAK),
+    ("cpu_cgroup_shared", PEAK),
+    ("memory_cgroup_shared", PEAK),
+)
+"""Not in the frames: the highest memory that a sub-sample saw, the sampler's own memory, how many descendants were
+attempts with a sampler of their own, and whether others run in the cgroups whose throttling and kills were counted."""
 
 COLUMNS = (
     *(("process", column.kind, column.name) for column in PROCESS_COLUMNS),

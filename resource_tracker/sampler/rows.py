@@ -3,6 +3,8 @@
 import os
 import time
 
+from resource_tracker.sampler.cgroup import CgroupCollector
+from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
 from resource_tracker.sampler.gpu import gpu_collector
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
@@ -10,6 +12,7 @@ from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 from resource_tracker.sampler.tree import Tree
+from resource_tracker.sampler.waiting import RunWaitCollector, WaitingCollector
 
 PROC = "/proc"
 SYS = "/sys"
@@ -46,8 +49,13 @@ def standard_collectors(
     """
     ticks_per_s = os.sysconf("SC_CLK_TCK")
     tree = Tree(proc, pid, marker, spool)
+    root = os.path.dirname(sys_root).rstrip("/")
+    totals = CgroupTotals(tree, proc, root, ticks_per_s)
     return [
         ProcessCollector(tree, proc, ticks_per_s, failures),
+        CgroupCollector(totals, pid, proc, root, failures),
+        RunWaitCollector(tree, proc),
+        WaitingCollector(proc, failures),
         CpuCollector(proc, ticks_per_s),
         MemoryCollector(proc),
         DiskCollector(proc, sys_root),

@@ -69,6 +69,14 @@ def _process_row(
         "cpu_peak_cores": round(min(cpu * 1.25 + 0.1, 8), 4),
         "threads": 12.0,
         "major_faults": 0.0,
+        "throttled_s": 0.0,
+        "throttled_periods": 0.0,
+        "quota_periods": 0.0,
+        "cpu_pressure_s": 0.002 * length,
+        "memory_pressure_s": 0.0,
+        "io_pressure_s": 0.03 * at["read"] * length,
+        "oom_kills": 0.0,
+        "run_wait_s": 0.003 * length,
     }
     return {name: row[name] for name in PROCESS_NAMES}
 
@@ -107,5 +115,9 @@ def _system_row(
         "sampler_cpu_s": 0.0021 * length,
         "shm_used_kib": 2_048.0,
         "disk_space_used_peak_gb": 83.1,
+        "cpu_pressure_s": 0.004 * length,
+        "memory_pressure_s": 0.0,
+        "io_pressure_s": 0.04 * at["read"] * length,
+        "run_queue": cpu,
     }
     return {name: row[name] for name in SYSTEM_NAMES}

@@ -20,6 +20,15 @@ def read_record(path: str, limit: int = CHUNK) -> bytes:
         os.close(fd)
 
 
+def read_whole(path: str) -> bytes:
+    """A file of many records, opened anew. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _from_start(fd)
+    finally:
+        os.close(fd)
+
+
 class KernelFile:
     """A file that is read again and again: held open, since opening costs as much as reading."""
 
@@ -31,14 +40,31 @@ class KernelFile:
 
     def read(self) -> bytes:
         """The whole file as it is now. Raises OSError."""
+        return _from_start(self._opened())
+
+    def read_record(self, limit: int = CHUNK) -> bytes:
+        """A file that the kernel gives in one piece: to look for more has it made a second time. Raises OSError."""
+        return os.pread(self._opened(), limit, 0)
+
+    def close(self) -> None:
+        """Lets go of the file; it is opened again when read."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _opened(self) -> int:
         if self._fd < 0:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        data = part = os.pread(self._fd, CHUNK, 0)
-        # Files of many records come a page at a time, those of one record at once: only an empty read is the end.
-        while part and len(data) < MAX_BYTES:
-            part = os.pread(self._fd, CHUNK, len(data))
-            data += part
-        return data
+        return self._fd
+
+
+def _from_start(fd: int) -> bytes:
+    data = part = os.pread(fd, CHUNK, 0)
+    # Files of many records come a page at a time, those of one record at once: only an empty read is the end.
+    while part and len(data) < MAX_BYTES:
+        part = os.pread(fd, CHUNK, len(data))
+        data += part
+    return data
 
 
 def number(field: bytes, source: str) -> int:

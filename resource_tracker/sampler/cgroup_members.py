@@ -1,0 +1,202 @@
+"""Whether a cgroup is the step's own: then its totals are the step's.
+
+It is where nothing runs in it but the step, the sampler, processes from which the step descends (a container's shell),
+and Metaflow's log helpers beside it. What those use is taken off.
+"""
+
+import os
+
+from resource_tracker.errors import ParseError
+from resource_tracker.sampler.cgroup_files import PROCS, pids
+from resource_tracker.sampler.procfs import pid_stat, pid_statm
+from resource_tracker.sampler.procfs.files import read_record, read_whole
+from resource_tracker.sampler.tree import Tree
+from resource_tracker.units import bytes_to_kib, ticks_to_seconds
+
+HELPER = b"metaflow.mflog"
+"""In the command line of what Metaflow lets run beside a step in a container, to keep its log."""
+MAX_ANCESTORS = 64
+STAT_BYTES = 4096
+LINKS_WITHOUT_GROUPS = 2
+"""Of a cgroup's directory; each cgroup below it adds one."""
+
+
+class Bystander:
+    """A process in the step's cgroup that is not the step's. Raises OSError, ParseError.
+
+    `ticks` is the CPU time that it used since it was first seen, or, for one that began later, ever.
+    """
+
+    __slots__ = ("_before", "_path", "_start_time", "anonymous_pages", "ticks")
+
+    def __init__(self, proc: str, pid: int, *, from_birth: bool) -> None:
+        self._path = f"{proc}/{pid}"
+        stat = pid_stat.parse(read_record(f"{self._path}/stat", STAT_BYTES))
+        self._start_time = stat.start_time
+        self._before = 0 if from_birth else stat.utime + stat.stime
+        self.ticks = 0
+        self.anonymous_pages = 0
+        self.read()
+
+    def read(self) -> bool:
+        """Takes a new reading; False where it ended."""
+        try:
+            stat = pid_stat.parse(read_record(f"{self._path}/stat", STAT_BYTES))
+            pages = _anonymous_pages(self._path)
+        except (OSError, ParseError):
+            return False
+        if stat.start_time != self._start_time:
+            return False
+        self.ticks = stat.utime + stat.stime - self._before
+        self.anonymous_pages = pages
+        return True
+
+
+class OwnCgroup:
+    """A cgroup, and who is in it. `lost` says why its totals are not the step's; empty as long as they are.
+
+    Once lost it stays so: what others used of the totals is not known. `others_kib` is the memory of those in it that
+    are not the step's, the sampler's included.
+    """
+
+    def __init__(self, directory: str, tree: Tree, proc: str, ticks_per_s: int) -> None:
+        self.directory = directory
+        self.lost = ""
+        self.others_kib = 0.0
+        self.sampler_inside = False
+        self._tree = tree
+        self._proc = proc
+        self._ticks_per_s = ticks_per_s
+        self._page_kib = bytes_to_kib(os.sysconf("SC_PAGE_SIZE"))
+        self._own_pid = os.getpid()
+        self._bystanders: dict[int, Bystander] = {}
+        self._ended_ticks = 0
+        self._suspects: dict[int, int] = {}
+
+    @property
+    def others_s(self) -> float:
+        """CPU time since the start of those in it that are not the step's, without the sampler's."""
+        ticks = sum(bystander.ticks for bystander in self._bystanders.values())
+        return ticks_to_seconds(self._ended_ticks + ticks, self._ticks_per_s)
+
+    def start(self) -> None:
+        """Takes who is in it now. Raises OSError, ParseError."""
+        inside = self._inside()
+        if self.lost:
+            return
+        self.sampler_inside = self._own_pid in inside
+        for pid in self._ancestors():
+            if pid in inside:
+                self._add(pid, from_birth=False)
+        self._judge(inside, at_start=True)
+        self._count_others()
+
+    def verify(self) -> bool:
+        """Whether its totals are the step's. To be asked once a row, after the tree was read anew."""
+        if not self.lost:
+            try:
+                inside = self._inside()
+                if not self.lost:
+                    self._read_bystanders()
+                    self._judge(inside, at_start=False)
+                    self._count_others()
+            except (OSError, ParseError) as error:
+                self.lost = f"it cannot be read ({error})"
+        return not self.lost
+
+    def _read_bystanders(self) -> None:
+        for pid, bystander in list(self._bystanders.items()):
+            if not bystander.read():
+                self._ended_ticks += bystander.ticks
+                del self._bystanders[pid]
+
+    def _count_others(self) -> None:
+        pages = sum(bystander.anonymous_pages for bystander in self._bystanders.values())
+        if self.sampler_inside:
+            pages += _anonymous_pages(f"{self._proc}/self")
+        self.others_kib = pages * self._page_kib
+
+    def _inside(self) -> set[int]:
+        if os.stat(self.directory).st_nlink > LINKS_WITHOUT_GROUPS:
+            self.lost = "there are cgroups below it"
+            return set()
+        # Opened anew: of version 1, an open file shows for a second who was in it before.
+        return set(pids(read_whole(f"{self.directory}/{PROCS}")))
+
+    def _judge(self, inside: set[int], *, at_start: bool) -> None:
+        members = self._tree.members
+        strangers = inside - members.keys() - self._bystanders.keys() - {self._own_pid}
+        if any(not members[pid].counted for pid in inside & members.keys()):
+            self.lost = "another attempt is in it"
+        elif any(members[pid].counted and self._is_alive(pid) for pid in members.keys() - inside):
+            self.lost = "not all of the step is in it"
+        suspects: dict[int, int] = {}
+        for pid in strangers:
+            if self.lost:
+                return  # of the machine's own cgroup there may be thousands
+            start_time = self._stranger(pid, from_birth=not at_start)
+            if start_time is None:
+                continue
+            # One that is gone at the next row was perhaps a daemon of the step's, perhaps a probe from outside.
+            if at_start or pid == 0 or self._suspects.get(pid) == start_time:
+                self.lost = "others are in it"
+            suspects[pid] = start_time
+        self._suspects = suspects
+
+    def _stranger(self, pid: int, *, from_birth: bool) -> int | None:
+        """When a process began that has no place here; ``None`` if it ended, is the step's, or is a helper."""
+        if pid == 0:
+            return 0
+        try:
+            stat = pid_stat.parse(read_record(f"{self._proc}/{pid}/stat", STAT_BYTES))
+            if HELPER in read_record(f"{self._proc}/{pid}/cmdline", 4096):
+                self._add(pid, from_birth=from_birth)
+                return None
+        except (OSError, ParseError):
+            return None
+        return None if stat.ended or self._descends(stat.ppid) else stat.start_time
+
+    def _descends(self, pid: int) -> bool:
+        """Whether a process is the step's, or one from it that the tree has not seen yet."""
+        for _ in range(MAX_ANCESTORS):
+            member = self._tree.members.get(pid)
+            if member is not None:
+                return member.counted
+            if pid <= 1:
+                return False
+            try:
+                pid = pid_stat.parse(read_record(f"{self._proc}/{pid}/stat", STAT_BYTES)).ppid
+            except (OSError, ParseError):
+                return False
+        return False
+
+    def _ancestors(self) -> list[int]:
+        found: list[int] = []
+        pid = self._tree.root.stat.ppid
+        while pid > 0 and len(found) < MAX_ANCESTORS:
+            found.append(pid)
+            try:
+                pid = pid_stat.parse(read_record(f"{self._proc}/{pid}/stat", STAT_BYTES)).ppid
+            except (OSError, ParseError):
+                break
+        return found
+
+    def _add(self, pid: int, *, from_birth: bool) -> None:
+        try:
+            self._bystanders[pid] = Bystander(self._proc, pid, from_birth=from_birth)
+        except (OSError, ParseError):
+            return  # it just ended
+
+    def _is_alive(self, pid: int) -> bool:
+        """Whether a member that is not listed lives elsewhere (a zombie is listed nowhere)."""
+        member = self._tree.members[pid]
+        try:
+            stat = pid_stat.parse(read_record(f"{self._proc}/{pid}/stat", STAT_BYTES))
+        except (OSError, ParseError):
+            return False
+        return stat.start_time == member.stat.start_time and stat.state != b"Z" and not stat.ended
+
+
+def _anonymous_pages(process: str) -> int:
+    resident, shared = pid_statm.parse(read_record(f"{process}/statm", 256))
+    return max(0, resident - shared)
