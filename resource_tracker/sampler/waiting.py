@@ -24,6 +24,7 @@ class WaitingCollector(Collector):
         self._failures = failures
         self._pressures: dict[str, CounterFile] = {}
         self._load = KernelFile(f"{proc}/loadavg")
+        self._load_shows = True
         self._ready = self._looks = 0
 
     def start(self) -> None:
@@ -32,8 +33,14 @@ class WaitingCollector(Collector):
             self._pressures[name] = CounterFile(path, pressed_s, f"/proc/pressure/{name}", self._failures)
 
     def sub_sample(self, now_s: float) -> None:
-        self._ready += max(0, loadavg.running(self._load.read_record()) - 1)
-        self._looks += 1
+        if not self._load_shows:
+            return
+        try:
+            self._ready += max(0, loadavg.running(self._load.read_record()) - 1)
+            self._looks += 1
+        except (OSError, ParseError) as error:
+            self._failures.note(loadavg.SOURCE, error)
+            self._load_shows = False
 
     def read(self, row: Row, interval_s: float) -> None:
         for name, counters in self._pressures.items():
@@ -42,7 +49,8 @@ class WaitingCollector(Collector):
                 row.system[f"{name}_pressure_s"] = grown[0]
         if not self._looks:
             self.sub_sample(0.0)
-        row.system["run_queue"] = self._ready / self._looks
+        if self._looks:
+            row.system["run_queue"] = self._ready / self._looks
         self._ready = self._looks = 0
 
 
