@@ -86,7 +86,7 @@ class OwnCgroup:
             return
         self.sampler_inside = self._own_pid in inside
         for pid in self._ancestors():
-            if pid in inside:
+            if pid in inside and pid != self._own_pid:
                 self._add(pid, from_birth=False)
         self._judge(inside, at_start=True)
         self._count_others()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from scenes.fake_proc import FakeProc
+from scenes.tasks import wait_until
 
 REAL = Path("/sys/fs/cgroup")
 V2_MOUNT = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
@@ -98,4 +99,5 @@ def real_groups(*controllers: str) -> Iterator[list[Path]]:
         yield made
     finally:
         for group in made:
+            wait_until(lambda: not (group / "cgroup.procs").read_text(), "an empty cgroup")  # noqa: B023
             group.rmdir()
