@@ -128,9 +128,9 @@ def _step_up(task: TaskSummary, full: float) -> tuple[int, str]:
         )
     share = next(known(task.throttled_share), 0.0)
     why = f" In {share * 100:.0f} % of its time its quota of {full:g} {'CPU' if full == 1 else 'CPUs'} held it back"
-    wanted = next(known(task.cpu_wanted_cores), math.inf)
-    if math.ceil(wanted - CPU_TOLERANCE) <= half_more:
-        return max(1, math.ceil(wanted - CPU_TOLERANCE)), f"{why}: without, it would have used up to {wanted:.2f}."
+    for wanted in known(task.cpu_wanted_cores):
+        if wanted - CPU_TOLERANCE <= half_more:
+            return math.ceil(wanted - CPU_TOLERANCE), f"{why}: without, it would have used up to {wanted:.2f}."
     return half_more, f"{why}: half as many again."
 
 

@@ -34,6 +34,7 @@ def used(seconds=10, **more) -> UsageSummary:
 
 GPU = used(gpu_utilized_max=1.0)
 LIMITED = Limits(memory_mib=1000.0)
+THROTTLED = {"cpu_usage": 1.2, "throttled_periods": 6.0}
 PRESSED = {"memory": 950 * 1024.0, "major_faults": 400.0}
 
 
@@ -43,6 +44,12 @@ PRESSED = {"memory": 950 * 1024.0, "major_faults": 400.0}
         ({"cpu_usage": 7.9}, {}, {}, "cpu", "All 8 CPUs"),
         ({"cpu_usage": 0.99}, {}, {"limits": Limits(cpus=1.0)}, "cpu", "The only CPU"),
         ({"cpu_usage": 3.0}, {"cpu_usage": 7.9}, {}, "crowded", "other processes"),
+        (THROTTLED, {}, {"limits": Limits(cpus=2.0)}, "quota", "quota of 2 CPUs was used up"),
+        ({"throttled_periods": 12.0}, {}, {"limits": Limits(cpus=1.0, cpu_period_s=0.05)}, "quota", "quota of 1 CPU "),
+        ({"memory_pressure_s": 0.15}, {}, {"limits": LIMITED}, "memory", "Close to its limit"),
+        ({"memory": 950 * 1024.0}, {"memory_pressure_s": 0.2}, {"limits": LIMITED}, "memory", "Close to its limit"),
+        ({"io_pressure_s": 0.6}, {}, {}, "disk", "waited for storage"),
+        ({"io_pressure_s": 0.6, "read_bytes": 80e6}, {}, {}, "disk", "50 MB/s"),
         ({"cpu_usage": 1.02}, {}, {}, "one_thread", "1 of 8 CPUs"),
         (PRESSED, {}, {"limits": LIMITED}, "memory", "Close to its limit"),
         ({"read_bytes": 80e6}, {}, {}, "disk", "50 MB/s"),
@@ -67,6 +74,23 @@ def test_one_thread_is_said_of_the_step_not_of_the_machine():
     """Others may keep the rest of the machine busy: what is counted are the CPUs that the step itself kept busy."""
     found = bound(*[{"cpu_usage": 1.0}] * 10, machine=[{"cpu_usage": 8.0}] * 10)
     assert found == Bound(word="one_thread", evidence="It kept about 1 of 8 CPUs busy for 100 % of the time.")
+
+
+@pytest.mark.parametrize(
+    ("row", "machine"),
+    [
+        ({"throttled_periods": 4.0}, {}),
+        ({}, {"memory_pressure_s": 0.9}),
+        ({}, {"io_pressure_s": 0.9}),
+        ({"io_pressure_s": 0.4}, {}),
+        ({"memory_pressure_s": 0.05}, {}),
+    ],
+)
+def test_no_bound_by_little_or_by_others(row, machine):
+    """Being held back for less than half of the time, and what others on the machine wait for, bind nothing."""
+    found = bound(*[row] * 10, machine=[machine] * 10)
+    assert found is not None
+    assert found.word == "waiting"
 
 
 def test_running_out_of_memory_needs_no_rows():

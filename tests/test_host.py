@@ -191,6 +191,128 @@ def test_cgroup_outside_the_mount(tmp_path, top, own):
     assert limits(machine(tmp_path, files)).memory_mib == 1024.0
 
 
+POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-2.scope"
+V1_POD = "/kubepods/burstable/pod1/2"
+CONTAINERS = {
+    "docker, v2": (
+        "0::/\n",
+        "30 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+        {"sys/fs/cgroup/cpu.max": "150000 100000", "sys/fs/cgroup/memory.max": str(GIB)},
+    ),
+    "docker, v1, without a namespace": (
+        "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n",
+        "31 23 0:30 /docker/abc /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n"
+        "33 23 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
+        {
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "150000",
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": str(GIB),
+        },
+    ),
+    "Kubernetes, v2, systemd driver, host's namespace": (
+        f"0::{POD}\n",
+        f"30 23 0:26 {POD} /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+        {"sys/fs/cgroup/cpu.max": "150000 100000", "sys/fs/cgroup/memory.max": str(GIB)},
+    ),
+    "Kubernetes, v2, systemd driver, on the node": (
+        f"0::{POD}\n",
+        V2_MOUNT,
+        {
+            f"sys/fs/cgroup{POD}/cpu.max": "max 100000",
+            f"sys/fs/cgroup{POD}/memory.max": str(2 * GIB),
+            f"sys/fs/cgroup{os.path.dirname(POD)}/cpu.max": "150000 100000",
+            f"sys/fs/cgroup{os.path.dirname(POD)}/memory.max": str(GIB),
+        },
+    ),
+    "Kubernetes, v1, cgroupfs driver": (
+        f"5:memory:{V1_POD}\n4:cpu,cpuacct:{V1_POD}\n",
+        V1_MOUNTS,
+        {
+            f"sys/fs/cgroup/cpu,cpuacct{V1_POD}/cpu.cfs_quota_us": "-1",
+            f"sys/fs/cgroup/cpu,cpuacct{V1_POD}/cpu.cfs_period_us": "100000",
+            f"sys/fs/cgroup/cpu,cpuacct{os.path.dirname(V1_POD)}/cpu.cfs_quota_us": "150000",
+            f"sys/fs/cgroup/cpu,cpuacct{os.path.dirname(V1_POD)}/cpu.cfs_period_us": "100000",
+            f"sys/fs/cgroup/memory{V1_POD}/memory.limit_in_bytes": str(GIB),
+        },
+    ),
+    "AWS Batch and ECS, v1: the task's group limits its containers": (
+        "5:memory:/ecs/task/box\n4:cpu,cpuacct:/ecs/task/box\n",
+        "31 23 0:30 /ecs/task/box /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n"
+        "33 23 0:32 /ecs/task/box /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
+        {
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "150000",
+            "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": V1_UNLIMITED,
+            "sys/fs/cgroup/memory/memory.stat": f"hierarchical_memory_limit {GIB}\n",
+        },
+    ),
+    "mixed: version 1 controls, version 2 is empty": (
+        "4:memory:/run/9132\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/job\n0::/\n",
+        "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+        "33 31 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct\n"
+        "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+        "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+        {
+            "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us": "75000",
+            "sys/fs/cgroup/cpu/job/cpu.cfs_period_us": "50000",
+            "sys/fs/cgroup/memory/run/9132/memory.limit_in_bytes": str(GIB),
+            "sys/fs/cgroup/unified/cpu.stat": "usage_usec 1\n",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_limits_of_containers(tmp_path, name):
+    """Synthetic scenes of the usual back ends: 1.5 CPUs and 1 GiB, wherever they are stated, are what may be used."""
+    own, mounts, files = CONTAINERS[name]
+    root = machine(tmp_path, {"proc/self/cgroup": own, "proc/self/mountinfo": mounts, **files})
+    found = limits(root)
+    assert (found.cpus, found.memory_mib) == (1.5, 1024.0)
+    assert found.cpu_period_s == (0.05 if "mixed" in name else 0.1)
+    told = server_info(root, environ={})
+    assert (told.vcpus, told.memory_mb) == (8, 16384.0)
+    assert (told.usable_vcpus, told.usable_memory_mb) == (1.5, 1024.0)
+
+
+def test_without_limits_all_may_be_used(tmp_path):
+    """Where nothing limits a process, the machine does."""
+    told = server_info(machine(tmp_path), environ={})
+    assert (told.usable_vcpus, told.usable_memory_mb) == (8, 16384.0)
+
+
+@pytest.mark.parametrize(
+    ("files", "high", "swap"),
+    [
+        ({"memory.max": str(2 * GIB), "memory.high": str(GIB)}, 1024.0, None),
+        ({"memory.max": str(GIB), "memory.high": str(2 * GIB)}, None, None),
+        ({"memory.max": str(GIB), "memory.high": "max", "memory.swap.max": "0"}, None, 0.0),
+        ({"memory.max": str(GIB), "memory.swap.max": str(GIB // 2)}, None, 512.0),
+        ({"memory.max": str(GIB), "memory.swap.max": str(64 * GIB)}, None, None),
+    ],
+    ids=["high", "high above the limit", "no swap", "some swap", "more swap than there is"],
+)
+def test_softer_limits_of_version_2(tmp_path, files, high, swap):
+    """Where memory becomes slow, and how much may be swapped out, are told where they bind."""
+    swap_file = {"proc/meminfo": "MemTotal: 16777216 kB\nSwapTotal: 8388608 kB\n"}
+    found = limits(machine(tmp_path, swap_file | v2("/job", {f"job/{name}": text for name, text in files.items()})))
+    assert (found.memory_high_mib, found.swap_mib) == (high, swap)
+
+
+def test_swap_of_version_1(tmp_path):
+    """Version 1 limits memory and swap together: Docker's own choice is twice the memory."""
+    files = v1(
+        "/docker/abc",
+        {
+            "memory/docker/abc/memory.limit_in_bytes": str(GIB),
+            "memory/docker/abc/memory.memsw.limit_in_bytes": str(2 * GIB),
+            "memory/docker/abc/memory.stat": f"hierarchical_memsw_limit {3 * GIB}\n",
+        },
+    )
+    root = machine(tmp_path, files | {"proc/meminfo": "MemTotal: 16777216 kB\nSwapTotal: 8388608 kB\n"})
+    assert limits(root).swap_mib == 1024.0
+
+
 def test_mount_point_with_a_blank(tmp_path):
     """The kernel's octal escapes in the mount table are undone."""
     files = {
