@@ -15,10 +15,11 @@ from resource_tracker.history import overall_peak_kib
 from resource_tracker.lower_bound import FAR_BELOW
 from resource_tracker.needs import Amount, known
 from resource_tracker.records import NoRecommendation, TaskSummary
-from resource_tracker.sizing import AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
+from resource_tracker.sizing import NO_SUCCESS, AttemptOutcome, Observation, Policy, is_measurement, recommend_memory
 from resource_tracker.summary import AT_LIMIT
 from resource_tracker.units import kib_to_mb, kib_to_mib, kib_to_whole_mb, mb_to_mib, mib_to_kib
 
+KILLED = "Whenever the step succeeded, processes of it were killed for lack of memory."
 LEAST_MB = 256
 """Never advise less: unpacking the code package and starting Python in a container is not part of the step."""
 LEAST_TOLD = f"{LEAST_MB} MB is the least that is advised"
@@ -62,6 +63,8 @@ def memory_need(
     if asked and asked == int(asked) and exact <= asked < amount:
         amount = int(asked)
     told = _in_mb(advice.reason, highest_kib)
+    if any(task.status == "ok" for task in tasks):  # as far as it could: without what was killed
+        told = told.replace(NO_SUCCESS, KILLED)
     if amount < LEAST_MB:
         amount, told = LEAST_MB, f"{LEAST_TOLD}, as starting the container takes that."
     reason = _with_whose(told, f"{kib_to_whole_mb(highest_kib):,} MB", _whose_peak(tasks))
@@ -168,7 +171,12 @@ def _outcome(task: TaskSummary) -> AttemptOutcome:
 
 
 def _is_far_below_limit(task: TaskSummary) -> bool:
-    """Whether an attempt that ran out of memory was far from its limit: it wanted too much at once, or by mistake."""
+    """Whether an attempt that ran out of memory was far from its limit: it wanted too much at once, or by mistake.
+
+    Where the kernel killed something it was not: that had just taken it to the limit, perhaps between two readings.
+    """
+    if task.oom_kills and any(known(task.memory_limit_mib)):
+        return False
     return any(kib_to_mib(peak_kib(task)) < FAR_BELOW * allowed for allowed in known(_allowed_mib(task)))
 
 

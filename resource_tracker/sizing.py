@@ -20,6 +20,7 @@ from resource_tracker.records import NoRecommendation
 
 __all__ = ["AttemptOutcome", "MemoryAdvice", "Observation", "Policy", "is_measurement", "recommend_memory"]
 
+NO_SUCCESS = "No attempt has succeeded yet."
 SAFE_CHANCE, LEAN_CHANCE = 0.0075, 0.01
 """Most that the estimated chance of needing more may be. Where a request failed, it costs a whole attempt."""
 OUTLIER_CHANCE, OUTLIER_SHARE, OUTLIER_LEAST_MIB = 0.05, 0.5, 512.0
@@ -95,7 +96,7 @@ def recommend_memory(
     exact = [o for o in seen if o.outcome == "ok"]
     if not exact:
         floor, floor_reason = lower_bound(seen, 0.0, requested_mib)
-        return MemoryAdvice(floor, UNKNOWN_CHANCE, f"No attempt has succeeded yet. {floor_reason}")
+        return MemoryAdvice(floor, UNKNOWN_CHANCE, f"{NO_SUCCESS} {floor_reason}")
     highest = max(o.peak_mib for o in exact)
     next_input = input_bytes if is_measurement(input_bytes) else None
     cut_off = [o for o in seen if o.outcome != "ok" and concerns(o, next_input) and not was_repeated(o, exact)]

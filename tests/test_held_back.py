@@ -152,6 +152,9 @@ def test_a_killed_child_makes_memory_a_lower_bound() -> None:
     killed = task(peak_mib=1990.0, oom_kills=1, memory_limit_mib=2000.0)
     assert [seen.outcome for seen in observations_of([killed])] == ["oom"]
     assert advised(killed).memory_mb * 10**6 > 2000 * MIB * MIB
+    assert "Whenever the step succeeded, processes of it were killed" in advised(killed).reasons["memory"]
+    early = task(peak_mib=300.0, oom_kills=1, memory_limit_mib=2000.0)  # the spike fell between two readings
+    assert advised(early).memory_mb * 10**6 > 2000 * MIB * MIB
     small = task(number="2", peak_mib=300.0, oom_kills=1, memory_limit_mib=2000.0)
     assert [seen.outcome for seen in observations_of([task(), small])] == ["ok", "oom"]
     assert advised(task(oom_kills=0, memory_limit_mib=2000.0)) == advised(task(memory_limit_mib=2000.0))
