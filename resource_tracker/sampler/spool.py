@@ -14,7 +14,7 @@ from resource_tracker.sampler.merge import Values, bucket_length, merge_values
 
 TAIL_ROWS = 2048
 SEALED_ROWS = 4096
-"""With 376 bytes a record and a sealed file that is rewritten: at most 3.9 MB, whatever the length of the step."""
+"""With 512 bytes a record and a sealed file that is rewritten: at most 5.3 MB, whatever the length of the step."""
 MAX_EVENTS = 512
 READ_RECORDS = 128
 
