@@ -65,13 +65,13 @@ UNSEEN_CHILDREN = """
     if not os.fork():  # a daemon: its parent ends at once
         if not os.fork():
             os.setsid()
-            burn(0.3)
+            burn(0.5)
         os._exit(0)
     os.wait()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children that nobody waits for
     for _ in range(20):
         if not os.fork():
-            burn(0.02)
+            burn(0.05)
         try:
             os.wait()
         except ChildProcessError:
@@ -85,7 +85,7 @@ UNSEEN_CHILDREN = """
 
 @pytest.mark.parametrize("hierarchy", ["cpuacct", "unified"])
 def test_cpu_of_children_that_no_tree_shows(hierarchy: str) -> None:
-    """Twenty children of 20 ms that nobody waits for, and a daemon: within 3 % of what they say themselves."""
+    """Twenty children of 50 ms that nobody waits for, and a daemon: within 5 % of what they say before they end."""
     with real_groups(hierarchy) as groups, Workload(UNSEEN_CHILDREN, groups) as workload:
         tree = Tree("/proc", workload.process.pid)
         totals = CgroupTotals(tree, "/proc", "", HZ)
@@ -93,7 +93,7 @@ def test_cpu_of_children_that_no_tree_shows(hierarchy: str) -> None:
         truth_s = workload.work()
         totals.verify()
         used_s = totals.cpu_seconds()
-    assert used_s == pytest.approx(truth_s, rel=0.03, abs=0.01)
+    assert used_s == pytest.approx(truth_s, rel=0.05)
 
 
 MEMORY = """
@@ -215,7 +215,7 @@ for group in {groups!r}:
 from resource_tracker import ResourceTracker
 from resource_tracker.report.findings import findings
 with ResourceTracker(interval=0.5) as tracker:
-    end = time.process_time() + 1.3
+    end = time.process_time() + 0.8
     while time.process_time() < end:
         pass
 record = tracker.record
@@ -230,9 +230,9 @@ print(json.dumps({{
 
 
 def test_a_throttled_step_from_end_to_end(tmp_path: Path) -> None:
-    """A single thread with half a CPU: held back for most of its time, and advised one CPU for that reason."""
+    """A single thread with a third of a CPU: held back for most of its time, and advised one CPU for that reason."""
     with real_groups("cpu", "memory") as groups:
-        (groups[0] / "cpu.cfs_quota_us").write_text("50000")
+        (groups[0] / "cpu.cfs_quota_us").write_text("30000")
         (groups[1] / "memory.limit_in_bytes").write_text(str(600 * MIB))
         code = TRACKED.format(root=str(ROOT), groups=[str(group) for group in groups])
         done = subprocess.run(
@@ -242,8 +242,8 @@ def test_a_throttled_step_from_end_to_end(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert (said["sampler"], said["shared"], said["failed"]) == ("sampler", False, [])
-    assert said["share"] > 0.7
-    assert said["usable"] == [0.5, 600.0]
+    assert said["share"] > 0.5
+    assert said["usable"] == [0.3, 600.0]
     assert (said["bound"], said["cpu"]) == ("quota", 1)
-    assert "its quota of 0.5 CPUs held it back: without, it would have used up to" in said["reason"]
-    assert any("Its quota of 0.5 CPUs was used up and held it back" in text for text in said["findings"])
+    assert "its quota of 0.3 CPUs held it back: without, it would have used up to" in said["reason"]
+    assert any("Its quota of 0.3 CPUs was used up and held it back" in text for text in said["findings"])

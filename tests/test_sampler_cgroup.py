@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes.cgroups import Scene
+from scenes.cgroups import V2_MOUNT, Scene
 from scenes.fake_proc import HZ
 
 from resource_tracker.columns import PROCESS_NAMES
@@ -98,6 +98,21 @@ def test_the_sampler_is_taken_off(scene: Scene) -> None:
     scene.cpu(1000.05)
     totals.row()
     assert totals.of.cpu_seconds() == pytest.approx(0.0, abs=0.03)
+
+
+def test_readings_in_the_step_itself(tmp_path: Path) -> None:
+    """Where no sampler can run, the step reads its own cgroup: then nothing of this process is taken off."""
+    scene, own = Scene(tmp_path, 2), os.getpid()
+    scene.proc.start(own, rss=50 * MIB)
+    for name, text in (("cgroup", "0::/job\n"), ("mountinfo", V2_MOUNT)):
+        scene.put(f"proc/{own}/{name}", text)
+    scene.inside(1, own)
+    scene.memory(100 * MIB, 0)
+    totals = CgroupTotals(Tree(scene.proc.path, own), scene.proc.path, str(scene.root), HZ)
+    totals.start()
+    scene.cpu(5.25)
+    totals.verify()
+    assert (totals.cpu_seconds(), totals.memory_kib()) == (0.25, 92 * MIB)
 
 
 def test_processes_that_the_tree_did_not_see_yet(scene: Scene) -> None:

@@ -9,7 +9,7 @@ import os
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.cgroup_files import PROCS, pids
 from resource_tracker.sampler.procfs import pid_stat, pid_statm
-from resource_tracker.sampler.procfs.files import KernelFile, read_record, read_whole
+from resource_tracker.sampler.procfs.files import read_record, read_whole
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.units import bytes_to_kib, ticks_to_seconds
 
@@ -27,12 +27,11 @@ class Bystander:
     `ticks` is the CPU time that it used since it was first seen, or, for one that began later, ever.
     """
 
-    __slots__ = ("_before", "_start_time", "_stat", "_statm", "anonymous_pages", "ticks")
+    __slots__ = ("_before", "_path", "_start_time", "anonymous_pages", "ticks")
 
     def __init__(self, proc: str, pid: int, *, from_birth: bool) -> None:
-        self._stat = KernelFile(f"{proc}/{pid}/stat")
-        self._statm = KernelFile(f"{proc}/{pid}/statm")
-        stat = pid_stat.parse(self._stat.read_record())
+        self._path = f"{proc}/{pid}"
+        stat = pid_stat.parse(read_record(f"{self._path}/stat", STAT_BYTES))
         self._start_time = stat.start_time
         self._before = 0 if from_birth else stat.utime + stat.stime
         self.ticks = 0
@@ -42,20 +41,15 @@ class Bystander:
     def read(self) -> bool:
         """Takes a new reading; False where it ended."""
         try:
-            stat = pid_stat.parse(self._stat.read_record())
-            resident, shared = pid_statm.parse(self._statm.read_record())
+            stat = pid_stat.parse(read_record(f"{self._path}/stat", STAT_BYTES))
+            pages = _anonymous_pages(self._path)
         except (OSError, ParseError):
             return False
         if stat.start_time != self._start_time:
             return False
         self.ticks = stat.utime + stat.stime - self._before
-        self.anonymous_pages = max(0, resident - shared)
+        self.anonymous_pages = pages
         return True
-
-    def close(self) -> None:
-        """Lets go of its files."""
-        self._stat.close()
-        self._statm.close()
 
 
 class OwnCgroup:
@@ -75,7 +69,6 @@ class OwnCgroup:
         self._ticks_per_s = ticks_per_s
         self._page_kib = bytes_to_kib(os.sysconf("SC_PAGE_SIZE"))
         self._own_pid = os.getpid()
-        self._own_statm = KernelFile(f"{proc}/self/statm")
         self._bystanders: dict[int, Bystander] = {}
         self._ended_ticks = 0
         self._suspects: dict[int, int] = {}
@@ -91,12 +84,14 @@ class OwnCgroup:
         inside = self._inside()
         if self.lost:
             return
-        self.sampler_inside = self._own_pid in inside
+        # Where no sampler can run, readings are taken in the step's own process.
+        self.sampler_inside = self._own_pid in inside and self._own_pid != self._tree.root.pid
         for pid in self._ancestors():
             if pid in inside and pid != self._own_pid:
                 self._add(pid, from_birth=False)
         self._judge(inside, at_start=True)
-        self._count_others()
+        if not self.lost:
+            self._count_others()
 
     def verify(self) -> bool:
         """Whether its totals are the step's. To be asked once a row, after the tree was read anew."""
@@ -115,14 +110,12 @@ class OwnCgroup:
         for pid, bystander in list(self._bystanders.items()):
             if not bystander.read():
                 self._ended_ticks += bystander.ticks
-                bystander.close()
                 del self._bystanders[pid]
 
     def _count_others(self) -> None:
         pages = sum(bystander.anonymous_pages for bystander in self._bystanders.values())
         if self.sampler_inside:
-            resident, shared = pid_statm.parse(self._own_statm.read_record())
-            pages += max(0, resident - shared)
+            pages += _anonymous_pages(f"{self._proc}/self")
         self.others_kib = pages * self._page_kib
 
     def _inside(self) -> set[int]:
@@ -204,3 +197,8 @@ class OwnCgroup:
         except (OSError, ParseError):
             return False
         return stat.start_time == member.stat.start_time and stat.state != b"Z" and not stat.ended
+
+
+def _anonymous_pages(process: str) -> int:
+    resident, shared = pid_statm.parse(read_record(f"{process}/statm", 256))
+    return max(0, resident - shared)

@@ -35,8 +35,8 @@ class KernelFile:
     __slots__ = ("_fd", "_path")
 
     def __init__(self, path: str) -> None:
-        self._path = path
         self._fd = -1
+        self._path = path
 
     def read(self) -> bytes:
         """The whole file as it is now. Raises OSError."""
@@ -51,6 +51,9 @@ class KernelFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
 
     def _opened(self) -> int:
         if self._fd < 0:
