@@ -185,11 +185,11 @@ def _this_attempt(
 def _saving(usage: UsageSummary, history: History, outcome: Outcome) -> tuple[float | None, str]:
     """KiB that saving the artifacts adds to the step's own peak, and where that is not measured, what it is.
 
-    Of an attempt that has not succeeded, what it reached is a lower bound as it is.
+    Of an attempt that has not succeeded, or not without kills, what it reached is a lower bound as it is.
     """
     growth = persist_growth_kib(usage.memory_peak_kib, usage.persist_memory_peak_kib)
     own = next(known(usage.memory_peak_kib), None)
-    if growth is not None or own is None or outcome.status != "ok":
+    if growth is not None or own is None or outcome.status != "ok" or usage.own_oom_kills:
         return growth, ""
     for earlier in known(history.max_persist_growth_kib):
         return earlier, "what saving artifacts added earlier"
