@@ -10,11 +10,11 @@ from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import FailedSource, Measurements, SamplerCost, Tracking, TrackingMode
 from resource_tracker.sampler.control import STEP_END
+from resource_tracker.sampler.cpu_total import TREE as CPU_OF_TREE
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.timeline import Moment, Timeline
 from resource_tracker.units import ticks_to_seconds
 
-CPU_OF_TREE = "process tree in /proc"
 CPU_OF_TASK = "getrusage"
 PEAK_OF_SAMPLES = "sub-samples"
 PEAK_OF_KERNEL = "VmHWM"
@@ -48,7 +48,8 @@ def measurements_of(
         persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage, with_children=alone))
     childless = alone and _highest(spool.columns["process", "children"], step) == 0
     of_task_s = used.cpu_since(timeline.start.usage) if alone else None
-    cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless)
+    exact = _only_source(spool, "cpu", CPU_OF_TREE)
+    cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless, exact)
     return Measurements(
         process=_frame(spool, "process", PROCESS_NAMES, step, timeline, duration_s),
         system=_frame(spool, "system", SYSTEM_NAMES, step, timeline, duration_s),
@@ -61,7 +62,7 @@ def measurements_of(
         persist_memory_peak_kib=persist_peak,
         cpu_seconds=cpu_s,
         cpu_source=cpu_source,
-        cpu_is_lower_bound=cpu_s is not None and not childless,
+        cpu_is_lower_bound=cpu_s is not None and not childless and exact is None,
         shared_memory_peak_kib=_growth(spool, "shm_used_kib"),
         disk_growth_gb=_growth(spool, "disk_space_used_peak_gb"),
         cpu_cgroup_shared=_flag(spool, "cpu_cgroup_shared"),
@@ -137,14 +138,24 @@ def _peak(spool: Spool, rows: list[int], of_task: dict[str, float]) -> tuple[flo
     return best, source
 
 
-def _cpu(spool: Spool, rows: list[int], of_task_s: float | None, childless: bool) -> tuple[float | None, str]:
-    """CPU seconds: of the tree, or of the task where it knows more, or had no children: it does not count in ticks."""
+def _only_source(spool: Spool, figure: str, without: str) -> str | None:
+    """The source that a figure had all the time; ``None`` where it ever was the one named `without`, or is unknown."""
+    named = [event.text.split("\t", 2) for event in spool.events if event.text.startswith(f"source\t{figure}\t")]
+    sources = {fields[2] for fields in named}
+    return sources.pop() if len(sources) == 1 and without not in sources else None
+
+
+def _cpu(
+    spool: Spool, rows: list[int], of_task_s: float | None, childless: bool, exact: str | None
+) -> tuple[float | None, str]:
+    """CPU seconds: of the rows, or of the task where it knows more, or had no children: it does not count in ticks."""
     ticks = [spool.columns["process", name][index] for name in ("utime", "stime") for index in rows]
     known = [value for value in ticks if value == value]
-    of_tree_s = ticks_to_seconds(math.fsum(known), os.sysconf("SC_CLK_TCK")) if known else None
-    if of_task_s is not None and (of_tree_s is None or childless or of_task_s > of_tree_s):
+    of_rows_s = ticks_to_seconds(math.fsum(known), os.sysconf("SC_CLK_TCK")) if known else None
+    alone = childless and exact is None  # else there may have been processes that no row shows
+    if of_task_s is not None and (of_rows_s is None or alone or of_task_s > of_rows_s):
         return of_task_s, CPU_OF_TASK
-    return of_tree_s, "" if of_tree_s is None else CPU_OF_TREE
+    return of_rows_s, "" if of_rows_s is None else exact or CPU_OF_TREE
 
 
 def _highest(column: array[float], rows: list[int]) -> float | None:

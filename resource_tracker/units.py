@@ -85,6 +85,11 @@ def ticks_to_seconds(ticks: float, ticks_per_s: float) -> float:
     return ticks / ticks_per_s
 
 
+def seconds_to_ticks(seconds: float, ticks_per_s: float) -> float:
+    """Seconds to clock ticks, fractions included."""
+    return seconds * ticks_per_s
+
+
 def seconds_to_hours(seconds: float) -> float:
     return seconds / 3600
 

@@ -28,15 +28,22 @@ class Row:
 class Collector:
     """Reads one source. Subclasses set `source` and override what they need; any method may raise.
 
-    `start` takes the first reading, `sub_sample` runs several times a second and must be cheap, `sweep` once a second
-    in rows that are longer, `read` fills the columns that are its own at the end of a row (`interval_s` is 0 for the
-    reading at start).
+    `start` takes the first reading, `begun` runs once the task was told that it may go on, `sub_sample` runs several
+    times a second and must be cheap, `sweep` once a second in rows that are longer, `read` fills the columns that are
+    its own at the end of a row (`interval_s` is 0 for the reading at start).
     """
 
     source = ""
 
     def start(self) -> None:
         """Takes what later readings are compared with."""
+
+    def begun(self) -> None:
+        """Does what takes too long for the task to wait for it."""
+
+    def figures(self) -> dict[str, str]:
+        """Where figures come from now that have several sources, by the figure's name."""
+        return {}
 
     def sub_sample(self, now_s: float) -> None:
         """Reads what may peak within a row. `now_s` is monotonic."""
@@ -94,6 +101,16 @@ class Guard:
             self._collector.start()
         except Exception as error:  # noqa: BLE001 (a failing source must not end the others)
             self._failed(error)
+
+    def begun(self) -> None:
+        if self.enabled:
+            try:
+                self._collector.begun()
+            except Exception as error:  # noqa: BLE001
+                self._failed(error)
+
+    def figures(self) -> dict[str, str]:
+        return self._collector.figures()
 
     def sub_sample(self, now_s: float) -> None:
         if self.enabled:

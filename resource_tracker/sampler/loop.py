@@ -48,6 +48,7 @@ class Loop:
     def run(self) -> str:
         """Why it ended. After a fault of its own it says so, and stays only to clean up."""
         try:
+            self._maker.begun()
             why = self._watch()
         except Exception as error:  # noqa: BLE001 (whatever it is, it must be told)
             self._spool.event(self._phase, time.time(), f"fault\t{reason_of(error)}")
@@ -118,6 +119,8 @@ class Loop:
 
     def _close_row(self) -> None:
         self._spool.row(self._phase, self._maker.row().values())
+        for figure, source in self._maker.changed_figures().items():
+            self._spool.event(self._phase, time.time(), f"source\t{figure}\t{source}")
         self._tell_failures(final=False)
 
     def _tell_failures(self, *, final: bool) -> None:

@@ -73,6 +73,7 @@ class RowMaker:
         self._guards = [Guard(collector, failures) for collector in collectors]
         self.failures = failures
         self._row_began_s = time.monotonic()
+        self._figures: dict[str, str] = {}
 
     def first(self) -> Row:
         """The reading at start: what later rows are compared with."""
@@ -80,6 +81,18 @@ class RowMaker:
             guard.start()
         self._row_began_s = time.monotonic()
         return self._row(0.0)
+
+    def begun(self) -> None:
+        """The task goes on: now what would have kept it waiting."""
+        for guard in self._guards:
+            guard.begun()
+
+    def changed_figures(self) -> dict[str, str]:
+        """Figures whose source is another than at the last call, and that source."""
+        now = {figure: source for guard in self._guards for figure, source in guard.figures().items()}
+        changed = {figure: source for figure, source in now.items() if self._figures.get(figure) != source}
+        self._figures.update(changed)
+        return changed
 
     def sub_sample(self) -> None:
         """What may peak within a row."""

@@ -1,0 +1,72 @@
+"""The CPU time of the step: what the tree in ``/proc`` shows or, where there is one, what an exact clock counts."""
+
+from resource_tracker.units import seconds_to_ticks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Clock(Protocol):
+        """Counts the CPU time of the step since it was opened, and says from where."""
+
+        source: str
+
+        def seconds(self) -> float: ...
+
+        def close(self) -> None: ...
+
+
+TREE = "process tree in /proc"
+"""A lower bound: nobody waits for some processes, and their last moments are in no record."""
+MISSED_SHARE = 0.02
+MISSED_TICKS = 10
+"""A clock that counts less than the tree by more than both of these has lost processes; below that, it is rounding."""
+
+
+class CpuTotal:
+    """Ticks used, row by row. Without a clock they are the tree's.
+
+    A clock may not see all: a program that runs as another user loses it. So the larger of both totals counts.
+    """
+
+    def __init__(self, ticks_per_s: int) -> None:
+        self._ticks_per_s = ticks_per_s
+        self._clock: Clock | None = None
+        self._before_ticks = 0.0
+        self._tree_ticks = 0.0
+        self._told_ticks = 0.0
+        self.source = TREE
+
+    def count_with(self, clock: "Clock") -> None:
+        """From now on the clock counts, too; what was used before is the tree's."""
+        self._clock = clock
+        self._before_ticks = self._told_ticks = self._tree_ticks
+        self.source = clock.source
+
+    def stop_clock(self) -> None:
+        """Goes on with the tree alone."""
+        if self._clock is not None:
+            self._clock.close()
+            self._clock = None
+        self.source = TREE
+
+    def row(self, tree_ticks: float) -> float:
+        """Ticks used in a row in which the tree showed `tree_ticks`."""
+        self._tree_ticks += tree_ticks
+        exact = self._exact_ticks()
+        if exact is None:
+            return tree_ticks
+        if self._tree_ticks - exact > max(MISSED_TICKS, MISSED_SHARE * self._tree_ticks):
+            self.source = TREE
+        now = max(exact, self._tree_ticks, self._told_ticks)
+        grown, self._told_ticks = now - self._told_ticks, now
+        return grown
+
+    def _exact_ticks(self) -> float | None:
+        if self._clock is None:
+            return None
+        try:
+            return self._before_ticks + seconds_to_ticks(self._clock.seconds(), self._ticks_per_s)
+        except OSError:
+            self.stop_clock()
+            return None
