@@ -4,22 +4,21 @@ import os
 import time
 
 from resource_tracker.errors import ParseError
-from resource_tracker.sampler.account import Account, Io, Reading
+from resource_tracker.sampler.account import Account, Reading
 from resource_tracker.sampler.collector import Collector, Failures, Row
 from resource_tracker.sampler.cpu_total import CpuTotal
+from resource_tracker.sampler.cpu_window import CpuWindow
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.memory import TreeMemory
-from resource_tracker.sampler.procfs import children, loadavg, pid_io, pid_stat
-from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.procfs import children, loadavg, pid_stat
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.tree import Tree
+from resource_tracker.sampler.tree_io import TreeIo
 from resource_tracker.units import bytes_to_kib, ticks_to_seconds
 
 WATCHED = 4
 """Sub-samples read the root, this many of the largest members, and as many of the busiest."""
 MAX_WATCHED = 2 * WATCHED + 1
-CPU_WINDOW_S = 0.25
-"""CPU time comes in ticks of 10 ms: over less than this, a tick more or less would look like a peak."""
 
 
 class ProcessCollector(Collector):
@@ -35,17 +34,16 @@ class ProcessCollector(Collector):
         self._page_kib = int(bytes_to_kib(os.sysconf("SC_PAGE_SIZE")))
         self._account = Account()
         self._cpu_total = CpuTotal(ticks_per_s)
+        self._cpu_window = CpuWindow(ticks_per_s)
         self._memory = TreeMemory(proc, failures, time.process_time)
-        self._io: dict[Member, Io] = {}
-        self._children_show = self._newest_shows = self._io_works = True
+        self._io = TreeIo(proc, failures)
+        self._children_show = self._newest_shows = True
         self._newest_sampled: int | None = None
         self._newest_listed: int | None = None
         self._watched: list[Member] = []
         self._ticks_before: dict[Member, int] = {}
-        self._window_from_s = 0.0
-        self._window_ticks = self._samples = self._children_peak = 0
+        self._samples = self._children_peak = 0
         self._memory_sum = self._memory_peak = self._marked_peak = 0
-        self._cpu_peak = 0.0
 
     # --- start ---------------------------------------------------------------------------------
 
@@ -58,7 +56,7 @@ class ProcessCollector(Collector):
             self._welcome(member, now_s, from_birth=False)
         self._choose_watched()
         self._memory.beyond_samples(member.pid for member in self._watched)  # the past is not the step's
-        self._window_from_s = now_s
+        self._cpu_window.begin(now_s)
 
     def begun(self) -> None:
         try:
@@ -77,8 +75,8 @@ class ProcessCollector(Collector):
         return list(self._tree.members)
 
     def _welcome(self, member: Member, now_s: float, *, from_birth: bool) -> None:
-        self._io[member] = self._io_of(member)
-        self._account.open(member, self._io[member], from_birth=from_birth)
+        io = self._io.read(member, is_root=member is self._tree.root)
+        self._account.open(member, io, from_birth=from_birth)
         self._take_memory(member, now_s)
 
     def _take_memory(self, member: Member, now_s: float) -> None:
@@ -99,7 +97,7 @@ class ProcessCollector(Collector):
                 self._watched.append(member)
         if new:
             self._children_peak = max(self._children_peak, len(self._living()) - 1)
-        self._note_cpu(now_s)
+        self._cpu_window.look(now_s)
         self._memory.read_early(now_s)
         self._note_memory()
 
@@ -148,15 +146,7 @@ class ProcessCollector(Collector):
 
     def _add_ticks(self, member: Member, before: PidStat) -> None:
         if member.counted:
-            self._window_ticks += member.stat.utime - before.utime + member.stat.stime - before.stime
-
-    def _note_cpu(self, now_s: float) -> None:
-        length_s = now_s - self._window_from_s
-        if length_s >= CPU_WINDOW_S:
-            cores = ticks_to_seconds(self._window_ticks, self._ticks_per_s) / length_s
-            self._cpu_peak = max(self._cpu_peak, cores)
-            self._window_ticks = 0
-            self._window_from_s = now_s
+            self._cpu_window.add(member.stat.utime - before.utime + member.stat.stime - before.stime)
 
     def _note_memory(self) -> None:
         if not any(member.counted and not member.stat.ended for member in self._watched):
@@ -170,7 +160,7 @@ class ProcessCollector(Collector):
     def sweep(self, now_s: float) -> None:
         """A long row must not miss what many processes use together for a while."""
         self._read_all(now_s)
-        self._note_cpu(now_s)
+        self._cpu_window.look(now_s)
         self._choose_watched()
         self._read_memory(now_s)
 
@@ -217,24 +207,23 @@ class ProcessCollector(Collector):
         row.internal["attempts_left_out"] = self._tree.attempts_left_out
         self._samples = self._children_peak = 0
         self._memory_sum = self._memory_peak = self._marked_peak = 0
-        self._cpu_peak = 0.0
 
     def _settle(self, row: Row, interval_s: float) -> None:
-        live: list[Reading] = []
-        for member in self._tree.members.values():
-            self._io[member] = io = self._io_of(member)
-            live.append((member, io))
-        gone = [(member, self._io.pop(member)) for member in self._tree.take_gone()]
+        root = self._tree.root
+        live: list[Reading] = [
+            (member, self._io.read(member, is_root=member is root)) for member in self._tree.members.values()
+        ]
+        gone = [(member, self._io.forget(member)) for member in self._tree.take_gone()]
         utime, stime, faults, read_bytes, write_bytes = self._account.settle(live, gone)
         utime, stime = self._exact(utime, stime)
         process = row.process
         process["utime"], process["stime"], process["major_faults"] = utime, stime, faults
-        if self._io_works:
+        if self._io.works:
             process["read_bytes"], process["write_bytes"] = read_bytes, write_bytes
         if interval_s > 0:
             cores = ticks_to_seconds(utime + stime, self._ticks_per_s) / interval_s
             process["cpu_usage"] = cores
-            process["cpu_peak_cores"] = max(self._cpu_peak, cores)
+            process["cpu_peak_cores"] = max(self._cpu_window.take_peak(), cores)
 
     def _exact(self, utime: float, stime: float) -> tuple[float, float]:
         """What was really used, where that is known, split into user and system time as the tree shows them."""
@@ -243,18 +232,6 @@ class ProcessCollector(Collector):
         seen = utime + stime
         used = self._cpu_total.row(seen)
         return (utime * used / seen, stime * used / seen) if seen > 0 else (used, 0.0)
-
-    def _io_of(self, member: Member) -> Io:
-        before = self._io.get(member, (0.0, 0.0))
-        if not self._io_works:
-            return before
-        try:
-            return pid_io.parse(read_record(f"{self._proc}/{member.pid}/io", 1024))
-        except (OSError, ParseError) as error:
-            if member is self._tree.root and not isinstance(error, ProcessLookupError | FileNotFoundError):
-                self._failures.note(pid_io.SOURCE, error)
-                self._io_works = False
-            return before
 
     def _choose_watched(self) -> None:
         """The root, the largest and the busiest."""
