@@ -10,7 +10,7 @@ from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import FailedSource, Measurements, SamplerCost, Tracking, TrackingMode
 from resource_tracker.sampler.control import STEP_END
-from resource_tracker.sampler.cpu_total import TREE as CPU_OF_TREE
+from resource_tracker.sampler.cpu_total import TREE
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.timeline import Moment, Timeline
 from resource_tracker.units import ticks_to_seconds
@@ -48,7 +48,7 @@ def measurements_of(
         persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage, with_children=alone))
     childless = alone and _highest(spool.columns["process", "children"], step) == 0
     of_task_s = used.cpu_since(timeline.start.usage) if alone else None
-    exact = _only_source(spool, "cpu", CPU_OF_TREE)
+    exact = _only_source(spool, "cpu", TREE)
     cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless, exact)
     return Measurements(
         process=_frame(spool, "process", PROCESS_NAMES, step, timeline, duration_s),
@@ -126,8 +126,10 @@ def _cells_of_task(frame: str, timeline: Timeline, duration_s: float) -> dict[st
 
 def _peak(spool: Spool, rows: list[int], of_task: dict[str, float]) -> tuple[float | None, str]:
     """The highest of all sources, and its name: samples first, where several agree."""
+    of_cgroup = _only_source(spool, "memory", TREE)
+    of_samples = f"{PEAK_OF_SAMPLES} of {of_cgroup}" if of_cgroup else PEAK_OF_SAMPLES
     candidates = {
-        PEAK_OF_SAMPLES: _highest(spool.columns["internal", "memory_sampled_kib"], rows),
+        of_samples: _highest(spool.columns["internal", "memory_sampled_kib"], rows),
         PEAK_OF_KERNEL: _highest(spool.columns["process", "memory_peak_kib"], rows),
         **of_task,
     }
@@ -155,7 +157,7 @@ def _cpu(
     alone = childless and exact is None  # else there may have been processes that no row shows
     if of_task_s is not None and (of_rows_s is None or alone or of_task_s > of_rows_s):
         return of_task_s, CPU_OF_TASK
-    return of_rows_s, "" if of_rows_s is None else exact or CPU_OF_TREE
+    return of_rows_s, "" if of_rows_s is None else exact or TREE
 
 
 def _highest(column: array[float], rows: list[int]) -> float | None:

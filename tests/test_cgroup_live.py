@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from scenes.cgroups import real_groups
-from scenes.tasks import ROOT, environment, wait_until
+from scenes.tasks import ROOT, environment, run_task, wait_until
 
 from resource_tracker.host import limits
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
@@ -124,6 +124,33 @@ def test_memory_without_the_file_cache(tmp_path: Path) -> None:
         shm.unlink(missing_ok=True)
     assert before is not None and after is not None
     assert after - before == pytest.approx(bytes_to_kib(260 * MIB), rel=0.02)
+
+
+WHOLE_STEP = """
+    for group in {groups}:
+        with open(group + "/cgroup.procs", "w") as file:
+            file.write(str(os.getpid()))
+    s = start(interval_s=0.5)
+    children = ["import time\\nwhile time.process_time() < 0.2: pass"] * 4
+    for code in children:
+        subprocess.run([sys.executable, "-S", "-c", code], check=True)
+    held = bytearray(b"x") * (300 << 20)
+    with open({disk!r}, "wb") as cached:
+        cached.write(memoryview(held)[: 150 << 20])
+    finish(s)
+"""
+
+
+def test_a_step_in_cgroups_of_its_own(tmp_path: Path) -> None:
+    """CPU and memory come from them, all the way to the figures of the attempt, which name them."""
+    with real_groups("cpuacct", "memory") as groups:
+        names = [str(group) for group in groups]
+        found = run_task(WHOLE_STEP.format(groups=names, disk=str(tmp_path / "file")), tmp_path)
+    assert found["cpu_source"] == "own cgroup (cpuacct.usage)"
+    assert found["source"] in ("sub-samples of own cgroup (memory.stat)", "VmHWM", "ru_maxrss")
+    assert 300 * 1024 <= found["peak"] <= 345 * 1024
+    assert max(row["memory"] for row in found["process"]) < 330 * 1024
+    assert found["cpu"] >= 0.8
 
 
 def _rows_of(workload: Workload) -> tuple[dict[str, float], dict[str, float], Failures]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -129,22 +130,9 @@ def test_cpu_of_what_others_miss(name: str, tmp_path: Path) -> None:
         assert found["lower_bound"] or found["process"][0]["children"] == 0
 
 
-class FakeClock:
-    """Says what it is told; fails once it is told nothing."""
-
-    source = "a clock"
-
-    def __init__(self, *seconds: float) -> None:
-        self.told = list(seconds)
-        self.closed = False
-
-    def seconds(self) -> float:
-        if not self.told:
-            raise OSError("gone")
-        return self.told.pop(0)
-
-    def close(self) -> None:
-        self.closed = True
+def clock(*seconds: float) -> Callable[[], float | None]:
+    """Says what it is told, then that it has stopped."""
+    return iter([*seconds, None]).__next__
 
 
 def test_without_a_clock_the_tree_counts() -> None:
@@ -156,15 +144,23 @@ def test_without_a_clock_the_tree_counts() -> None:
 def test_a_clock_counts_what_the_tree_misses() -> None:
     """And the tree's total is kept where the clock, begun a little later, is behind it."""
     total = CpuTotal(100)
-    total.count_with(FakeClock(0.01, 1.0, 1.0))
+    total.count_with("a clock", clock(0.01, 1.0, 1.0))
     assert [total.row(ticks) for ticks in (2.0, 10.0, 0.0)] == [2.0, 98.0, 0.0]
     assert total.source == "a clock"
+
+
+def test_a_clock_that_begins_later() -> None:
+    """What the tree showed before is neither lost nor counted twice."""
+    total = CpuTotal(100)
+    assert total.row(30.0) == 30.0
+    total.count_with("a clock", clock(0.5))
+    assert total.row(20.0) == 50.0
 
 
 def test_a_clock_that_lost_processes() -> None:
     """What the tree saw is never given up, and the figure is a lower bound again."""
     total = CpuTotal(100)
-    total.count_with(FakeClock(0.5, 0.5))
+    total.count_with("a clock", clock(0.5, 0.5))
     assert [total.row(50.0), total.row(100.0)] == [50.0, 100.0]
     assert total.source == TREE
 
@@ -172,27 +168,25 @@ def test_a_clock_that_lost_processes() -> None:
 @pytest.mark.parametrize("stop", [True, False])
 def test_a_clock_that_stops(stop: bool) -> None:
     """From then on the tree alone counts, from where the clock was; no row is negative."""
-    clock = FakeClock(1.0)
     total = CpuTotal(100)
-    total.count_with(clock)
+    total.count_with("a clock", clock(1.0))
     assert total.row(10.0) == 100.0
     if stop:
         total.stop_clock()
-    assert [total.row(20.0), total.row(0.0)] == [20.0, 0.0]
-    assert (total.source, clock.closed) == (TREE, True)
+    assert [total.row(20.0), total.row(0.0), total.source] == [20.0, 0.0, TREE]
 
 
 def test_threads_that_run_already_are_counted() -> None:
     """Each has a counter of its own; more of them than descriptors we would spend are left to the tree."""
     if not clock_permitted():
         pytest.skip("perf_event_open is not permitted here")
-    clock = TaskClock("/proc", lambda: [os.getpid()])
-    before = clock.seconds()
+    counting = TaskClock("/proc", lambda: [os.getpid()])
+    before = counting.seconds() or 0.0
     until = time.process_time() + 0.2
     while time.process_time() < until:
         pass
-    assert clock.seconds() - before == pytest.approx(0.2, abs=0.02)
-    clock.close()
+    assert (counting.seconds() or 0.0) - before == pytest.approx(0.2, abs=0.02)
+    counting.close()
 
 
 def test_too_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:

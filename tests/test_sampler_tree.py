@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from scenes.fake_proc import HZ, PAGE_KIB, FakeProc
 
+from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Failures, Row
 from resource_tracker.sampler.memory import AT_ONCE_S, BUDGET, COST_S_PER_KIB, EARLY_AT_ONCE_S, EARLY_BUDGET, TreeMemory
 from resource_tracker.sampler.process import ProcessCollector
@@ -45,7 +46,9 @@ class Watching:
     def __init__(self, proc: FakeProc) -> None:
         self.failures = Failures()
         self.now_s = 0.0
-        self.collector = ProcessCollector(Tree(proc.path, 10, MARKER), proc.path, HZ, self.failures)
+        tree = Tree(proc.path, 10, MARKER)
+        totals = CgroupTotals(tree, proc.path, proc.path, HZ)
+        self.collector = ProcessCollector(tree, proc.path, HZ, self.failures, totals)
         self.collector.start()
 
     def row(self) -> Row:

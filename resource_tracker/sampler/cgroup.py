@@ -90,7 +90,6 @@ class CgroupCollector(Collector):
         self._shared: dict[str, str] = {}
 
     def start(self) -> None:
-        self._totals.start()
         found = cgroup_directories(self._proc, self._pid)
         directories = {name: [self._root + path for path in paths] for name, paths in found.items()}
         self._start_quotas(directories)
@@ -124,7 +123,6 @@ class CgroupCollector(Collector):
         return CounterFile(path, parse, f"cgroup {path.rpartition('/')[2]}", self._failures)
 
     def read(self, row: Row, interval_s: float) -> None:
-        self._totals.verify()
         process = row.process
         # A period in which a pod held its container back counts once, even if both ran out of their quota.
         held_back = max(filter(None, [quota.grown() for quota in self._quotas]), key=_throttled, default=None)

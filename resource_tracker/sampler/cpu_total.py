@@ -4,17 +4,7 @@ from resource_tracker.units import seconds_to_ticks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Clock(Protocol):
-        """Counts the CPU time of the step since it was opened, and says from where."""
-
-        source: str
-
-        def seconds(self) -> float: ...
-
-        def close(self) -> None: ...
-
+    from collections.abc import Callable
 
 TREE = "process tree in /proc"
 """A lower bound: nobody waits for some processes, and their last moments are in no record."""
@@ -31,23 +21,21 @@ class CpuTotal:
 
     def __init__(self, ticks_per_s: int) -> None:
         self._ticks_per_s = ticks_per_s
-        self._clock: Clock | None = None
+        self._seconds: Callable[[], float | None] | None = None
         self._before_ticks = 0.0
         self._tree_ticks = 0.0
         self._told_ticks = 0.0
         self.source = TREE
 
-    def count_with(self, clock: "Clock") -> None:
-        """From now on the clock counts, too; what was used before is the tree's."""
-        self._clock = clock
+    def count_with(self, source: str, seconds: "Callable[[], float | None]") -> None:
+        """From now on a clock counts, too: `seconds` of CPU time since now, ``None`` once it has stopped for good."""
+        self._seconds = seconds
         self._before_ticks = self._told_ticks = self._tree_ticks
-        self.source = clock.source
+        self.source = source
 
     def stop_clock(self) -> None:
         """Goes on with the tree alone."""
-        if self._clock is not None:
-            self._clock.close()
-            self._clock = None
+        self._seconds = None
         self.source = TREE
 
     def row(self, tree_ticks: float) -> float:
@@ -63,10 +51,8 @@ class CpuTotal:
         return grown
 
     def _exact_ticks(self) -> float | None:
-        if self._clock is None:
-            return None
-        try:
-            return self._before_ticks + seconds_to_ticks(self._clock.seconds(), self._ticks_per_s)
-        except OSError:
+        exact_s = None if self._seconds is None else self._seconds()
+        if exact_s is None:
             self.stop_clock()
             return None
+        return self._before_ticks + seconds_to_ticks(exact_s, self._ticks_per_s)

@@ -5,8 +5,9 @@ import time
 
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.account import Account, Reading
+from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Collector, Failures, Row
-from resource_tracker.sampler.cpu_total import CpuTotal
+from resource_tracker.sampler.cpu_total import TREE, CpuTotal
 from resource_tracker.sampler.cpu_window import CpuWindow
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.memory import TreeMemory
@@ -22,12 +23,13 @@ MAX_WATCHED = 2 * WATCHED + 1
 
 
 class ProcessCollector(Collector):
-    """The step and its descendants."""
+    """The step and its descendants: from their cgroup where they have one of their own, else process by process."""
 
     source = pid_stat.SOURCE
 
-    def __init__(self, tree: Tree, proc: str, ticks_per_s: int, failures: Failures) -> None:
+    def __init__(self, tree: Tree, proc: str, ticks_per_s: int, failures: Failures, totals: CgroupTotals) -> None:
         self._tree = tree
+        self._totals = totals
         self._proc = proc
         self._ticks_per_s = ticks_per_s
         self._failures = failures
@@ -51,6 +53,9 @@ class ProcessCollector(Collector):
         now_s = time.monotonic()
         self._newest_sampled = self._newest_listed = self._newest_pid()
         self._tree.refresh()
+        self._totals.start()
+        if self._totals.cpu_source:
+            self._cpu_total.count_with(self._totals.cpu_source, self._totals.cpu_seconds)
         members = list(self._tree.members.values())
         for member in members:
             self._welcome(member, now_s, from_birth=False)
@@ -59,16 +64,19 @@ class ProcessCollector(Collector):
         self._cpu_window.begin(now_s)
 
     def begun(self) -> None:
+        if self._cpu_total.source != TREE:
+            return
         try:
-            from resource_tracker.sampler.task_clock import TaskClock  # brings ctypes: 4 ms
+            from resource_tracker.sampler import task_clock  # brings ctypes: 4 ms
 
-            self._cpu_total.count_with(TaskClock(self._proc, self._pids_now))
+            clock = task_clock.TaskClock(self._proc, self._pids_now)
+            self._cpu_total.count_with(task_clock.SOURCE, clock.seconds)
         except (ImportError, OSError):
             pass  # not permitted, or no such thing here: the tree is what there is
         self._choose_watched()
 
     def figures(self) -> dict[str, str]:
-        return {"cpu": self._cpu_total.source}
+        return {"cpu": self._cpu_total.source, "memory": self._totals.memory_source or TREE}
 
     def _pids_now(self) -> list[int]:
         self._read_all(time.monotonic())
@@ -151,9 +159,15 @@ class ProcessCollector(Collector):
     def _note_memory(self) -> None:
         if not any(member.counted and not member.stat.ended for member in self._watched):
             return  # after the end of the step: not a moment in which it used nothing
+        now_kib = self._memory_now()
         self._samples += 1
-        self._memory_sum += self._memory.total
-        self._memory_peak = max(self._memory_peak, self._memory.total)
+        self._memory_sum += now_kib
+        self._memory_peak = max(self._memory_peak, now_kib)
+
+    def _memory_now(self) -> int:
+        """The cgroup has each page once, and no file that the kernel could drop."""
+        of_cgroup = self._totals.memory_kib()
+        return self._memory.total if of_cgroup is None else of_cgroup
 
     # --- all processes -------------------------------------------------------------------------
 
@@ -188,13 +202,14 @@ class ProcessCollector(Collector):
         self._memory.read_early(now_s)
         self._note_memory()
         extra = self._memory.beyond_samples(member.pid for member in self._watched)
-        self._marked_peak = max(self._marked_peak, self._memory.total + extra)
+        self._marked_peak = max(self._marked_peak, self._memory_now() + extra)
 
     # --- rows ----------------------------------------------------------------------------------
 
     def read(self, row: Row, interval_s: float) -> None:
         now_s = time.monotonic()
         self._read_all(now_s)
+        self._totals.verify()
         self._settle(row, interval_s)
         self._choose_watched()
         self._fill_memory(row, now_s)

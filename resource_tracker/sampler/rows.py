@@ -52,7 +52,7 @@ def standard_collectors(
     root = os.path.dirname(sys_root).rstrip("/")
     totals = CgroupTotals(tree, proc, root, ticks_per_s)
     return [
-        ProcessCollector(tree, proc, ticks_per_s, failures),
+        ProcessCollector(tree, proc, ticks_per_s, failures, totals),
         CgroupCollector(totals, pid, proc, root, failures),
         RunWaitCollector(tree, proc),
         WaitingCollector(proc, failures),

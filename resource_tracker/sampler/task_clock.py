@@ -45,8 +45,6 @@ class TaskClock:
         The kernel does not permit it (as in most containers), has no such counter, or there are too many threads.
     """
 
-    source = SOURCE
-
     def __init__(self, proc: str, pids: "Callable[[], Iterable[int]]") -> None:
         self._fds: dict[int, int] = {}
         try:
@@ -69,9 +67,12 @@ class TaskClock:
                 except ProcessLookupError:
                     continue  # it just ended
 
-    def seconds(self) -> float:
-        """CPU time since the counting began. Raises OSError."""
-        nanoseconds: int = sum(_COUNT.unpack(os.read(fd, _COUNT.size))[0] for fd in self._fds.values())
+    def seconds(self) -> float | None:
+        """CPU time since the counting began; ``None`` where it cannot be read any more."""
+        try:
+            nanoseconds: int = sum(_COUNT.unpack(os.read(fd, _COUNT.size))[0] for fd in self._fds.values())
+        except OSError:
+            return None
         return nanoseconds / 1e9
 
     def close(self) -> None:
