@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent / "flows"))
 
 # Metaflow reads it as it is imported, and not every machine that runs tests has a user name.
 os.environ.setdefault("METAFLOW_USER", "tester")
+
+# A shell's background jobs ignore Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two shared cores: how long one example takes says nothing.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
