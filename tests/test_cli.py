@@ -413,15 +413,8 @@ def test_our_death_before_the_command_begins(cli: Cli) -> None:
         process.kill()
         process.communicate()
         wait_until(lambda: cli.leftovers() == [], timeout_s=5)
-    group = [p for p in psutil.process_iter() if p.status() != psutil.STATUS_ZOMBIE and str(cli.tmp) in _line(p)]
-    assert group == []
-
-
-def _line(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+    running = [p.info for p in psutil.process_iter(["cmdline", "status"]) if p.info["status"] != psutil.STATUS_ZOMBIE]
+    assert [found for found in running if str(cli.tmp) in " ".join(found["cmdline"] or ())] == []
 
 
 def test_as_process_1(cli: Cli) -> None:
