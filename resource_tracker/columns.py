@@ -84,6 +84,10 @@ SYSTEM_COLUMNS = (
     Column("sampler_cpu_s", "s", COUNTER, "getrusage", "CPU time of the sampler itself"),
     Column("shm_used_kib", "KiB", PEAK, "statvfs", "most in use of `/dev/shm` within the row, by anyone"),
     Column("disk_space_used_peak_gb", "GB", PEAK, "statvfs", "most space used on the file system within the row"),
+    Column(
+        "suspended_s", "s", COUNTER, "clock_gettime(CLOCK_BOOTTIME)", "the machine slept so long; not in `interval_s`"
+    ),
+    Column("unwatched_s", "s", COUNTER, "", "readings came later than planned by so much, where that was over 1 s"),
 )
 
 PROCESS_NAMES = tuple(column.name for column in PROCESS_COLUMNS)

@@ -55,7 +55,7 @@ class Interfaces:
         return [name for name in links if name not in ports] or bridges or tunnels
 
     def _is_lowest(self, name: str, hardware: list[str]) -> bool:
-        """Not where a master of hardware shows its traffic, too (Azure's virtual functions), or one below does (DSA)."""
+        """Not where a master of hardware shows its traffic, too (Azure), nor above another (a port of a switch)."""
         below = [other for other in hardware if self._has(name, f"lower_{other}") and self._master(other) != name]
         return self._master(name) not in hardware and not below and not self._is_representor(name)
 

@@ -1,8 +1,8 @@
 """Rows from collectors: the one place that knows which collectors there are, in the sampler and in the task."""
 
 import os
-import time
 
+from resource_tracker.sampler.clock import Clock, Sleep
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
 from resource_tracker.sampler.gpu import gpu_collector
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
@@ -61,41 +61,56 @@ def standard_collectors(
 class RowMaker:
     """Runs collectors: `first`, then sub-samples and rows. A failing one leaves its columns nan."""
 
-    def __init__(self, collectors: list[Collector], failures: Failures) -> None:
+    def __init__(self, collectors: list[Collector], failures: Failures, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self._guards = [Guard(collector, failures) for collector in collectors]
         self.failures = failures
-        self._row_began_s = time.monotonic()
+        self._sleep = Sleep(self._clock)
+        self._row_began_s = self._clock.monotonic()
+        self._read_at_s = dict.fromkeys(self._guards, self._row_began_s)
 
     def first(self) -> Row:
         """The reading at start: what later rows are compared with."""
         for guard in self._guards:
             guard.start()
-        self._row_began_s = time.monotonic()
-        return self._row(0.0)
+        self._row_began_s = self._clock.monotonic()
+        row = self._stamped(0.0)
+        for guard in self._guards:
+            self._read_at_s[guard] = self._clock.monotonic()
+            guard.read(row, 0.0)
+        return row
 
     def sub_sample(self) -> None:
         """What may peak within a row."""
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic()
         for guard in self._guards:
             guard.sub_sample(now_s)
 
     def sweep(self) -> None:
         """What may peak within a long row, looked for in all processes."""
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic()
         for guard in self._guards:
             guard.sweep(now_s)
 
     def row(self) -> Row:
-        """All columns since the last row."""
-        now_s = time.monotonic()
-        interval_s, self._row_began_s = now_s - self._row_began_s, now_s
-        return self._row(interval_s)
+        """All columns since the last row.
 
-    def _row(self, interval_s: float) -> Row:
+        Each collector is told how long it is since its own last reading: on an overloaded machine one may be read
+        long after another, and what it counted meanwhile must not look like a higher rate.
+        """
+        now_s = self._clock.monotonic()
+        interval_s, self._row_began_s = now_s - self._row_began_s, now_s
+        row = self._stamped(interval_s)
+        for guard in self._guards:
+            now_s = self._clock.monotonic()
+            guard.read(row, now_s - self._read_at_s[guard])
+            self._read_at_s[guard] = now_s
+        return row
+
+    def _stamped(self, interval_s: float) -> Row:
         row = Row()
         for frame in (row.process, row.system):
-            frame["timestamp"] = time.time()
+            frame["timestamp"] = self._clock.wall()
             frame["interval_s"] = interval_s
-        for guard in self._guards:
-            guard.read(row, interval_s)
+        row.system["suspended_s"] = self._sleep.since_last()
         return row

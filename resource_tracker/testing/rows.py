@@ -107,5 +107,7 @@ def _system_row(
         "sampler_cpu_s": 0.0021 * length,
         "shm_used_kib": 2_048.0,
         "disk_space_used_peak_gb": 83.1,
+        "suspended_s": 0.0,
+        "unwatched_s": 0.0,
     }
     return {name: row[name] for name in SYSTEM_NAMES}
