@@ -84,6 +84,8 @@ SYSTEM_COLUMNS = (
     Column("sampler_cpu_s", "s", COUNTER, "getrusage", "CPU time of the sampler itself"),
     Column("shm_used_kib", "KiB", PEAK, "statvfs", "most in use of `/dev/shm` within the row, by anyone"),
     Column("disk_space_used_peak_gb", "GB", PEAK, "statvfs", "most space used on the file system within the row"),
+    Column("disk_inodes_used", "", GAUGE, "statvfs", "inodes in use on the file system: files and folders"),
+    Column("disk_inodes_free", "", GAUGE, "statvfs", "inodes free on it"),
     Column(
         "suspended_s", "s", COUNTER, "clock_gettime(CLOCK_BOOTTIME)", "the machine slept so long; not in `interval_s`"
     ),

@@ -118,6 +118,23 @@ class InputSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystemUse:
+    """Space on one file system that the attempt could write to, whoever used it.
+
+    ``kind`` is ``disk``, ``overlay`` (a container's own layer), ``memory``, ``network`` or ``host``; ``type`` the
+    kernel's name; ``roles`` what lies on it: ``directory`` (the step's), ``temporary``, ``metaflow_temporary``,
+    ``datastore``, ``home``. ``growth_gb`` is how far its use went above that at the start.
+    """
+
+    roles: tuple[str, ...]
+    kind: str
+    type: str
+    size_gb: float | None = None
+    used_peak_gb: float | None = None
+    growth_gb: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSummary:
     """What one attempt used, in the frames' units.
 
@@ -162,6 +179,7 @@ class UsageSummary:
     input_source: str | None = None
     bound: str | None = None
     bound_evidence: str | None = None
+    file_systems: tuple[FileSystemUse, ...] = ()
 
     @property
     def overall_memory_peak_kib(self) -> float | None:
@@ -433,6 +451,7 @@ class Measurements:
     cpu_is_lower_bound: bool = False
     shared_memory_peak_kib: float | None = None
     disk_growth_gb: float | None = None
+    file_systems: tuple[FileSystemUse, ...] = ()
     tracking: Tracking
 
 

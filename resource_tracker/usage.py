@@ -66,6 +66,7 @@ def summarize(measurements: Measurements, *, ticks_per_s: float = 100.0, cpus: f
         threads_max=_whole(_max(process, "threads")),
         shared_memory_peak_kib=_known(measurements.shared_memory_peak_kib),
         disk_growth_gb=_known(measurements.disk_growth_gb),
+        file_systems=measurements.file_systems,
     )
 
 

@@ -80,6 +80,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "cloud",
                 "cloud_probe",
                 "cloud_vendors",
+                "folders",
                 "host",
                 "host_limits",
                 "keeper",

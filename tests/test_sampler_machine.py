@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from resource_tracker.sampler.collector import MAX_FAILURES, Collector, Failures, Guard, Row
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.file_systems import FileSystem
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
 from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, SWEEP_BUDGET, SWEEP_S, Pace
 from resource_tracker.sampler.procfs import diskstats
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
+from resource_tracker.sampler.space import SpaceCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 
 
@@ -263,7 +265,7 @@ def test_space_of_a_directory_that_is_deleted(tmp_path: Path) -> None:
     """The user may delete the step's directory: the root's file system stands in."""
     folder = tmp_path / "cwd"
     folder.mkdir()
-    collector = SpaceCollector(str(folder))
+    collector = SpaceCollector([FileSystem(str(folder), "directory")])
     total = read(collector)["disk_space_total_gb"]
     folder.rmdir()
     found = read(collector)

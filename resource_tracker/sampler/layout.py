@@ -25,9 +25,16 @@ HEADER_STEP = 512
 ROW, FIRST, EVENT = 1, 2, 3
 """Kinds of record: a row; the reading at start, which has no length; something that happened."""
 
-INTERNAL_COLUMNS = (("memory_sampled_kib", PEAK), ("sampler_memory_kib", PEAK), ("attempts_left_out", PEAK))
-"""Not in the frames: the highest memory that a sub-sample saw, the sampler's own memory, and how many descendants were
-attempts with a sampler of their own."""
+INTERNAL_COLUMNS = (
+    ("memory_sampled_kib", PEAK),
+    ("sampler_memory_kib", PEAK),
+    ("attempts_left_out", PEAK),
+    ("space_1_used_gb", PEAK),
+    ("space_2_used_gb", PEAK),
+    ("space_3_used_gb", PEAK),
+)
+"""Not in the frames: the highest memory that a sub-sample saw, the sampler's own memory, how many descendants were
+attempts with a sampler of their own, and the most in use on further file systems."""
 
 COLUMNS = (
     *(("process", column.kind, column.name) for column in PROCESS_COLUMNS),

@@ -4,12 +4,18 @@ import os
 
 from resource_tracker.sampler.clock import Clock, Sleep
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
+from resource_tracker.sampler.file_systems import file_systems
 from resource_tracker.sampler.gpu import gpu_collector
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
+from resource_tracker.sampler.space import SpaceCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 from resource_tracker.sampler.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROC = "/proc"
 SYS = "/sys"
@@ -20,7 +26,7 @@ def standard_collectors(
     failures: Failures,
     *,
     marker: tuple[str, str] | None = None,
-    directory: str = "/",
+    places: "Sequence[tuple[str, str]]" = (("directory", "/"),),
     pynvml_dir: str | None = None,
     spool: str | None = None,
     proc: str = PROC,
@@ -35,8 +41,8 @@ def standard_collectors(
         Where collectors of several sources note what failed.
     marker : tuple of str, optional
         Variable of the environment by which orphans are known.
-    directory : str
-        On the file system whose space is reported.
+    places : sequence of (str, str)
+        Role and path of directories that the step writes to, its own first: on the file systems that are reported.
     pynvml_dir : str, optional
         Folder of ``pynvml``.
     spool : str, optional
@@ -52,7 +58,7 @@ def standard_collectors(
         MemoryCollector(proc),
         DiskCollector(proc, sys_root),
         NetCollector(proc, sys_root),
-        SpaceCollector(directory),
+        SpaceCollector(file_systems(list(places), proc)),
         SharedMemoryCollector(),
         gpu_collector(pynvml_dir, tree.members.keys, failures),
     ]

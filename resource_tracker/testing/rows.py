@@ -107,6 +107,8 @@ def _system_row(
         "sampler_cpu_s": 0.0021 * length,
         "shm_used_kib": 2_048.0,
         "disk_space_used_peak_gb": 83.1,
+        "disk_inodes_used": 1_204_331.0,
+        "disk_inodes_free": 11_902_869.0,
         "suspended_s": 0.0,
         "unwatched_s": 0.0,
     }
