@@ -17,6 +17,7 @@ from resource_tracker.sampler.procfs import (
     diskstats,
     loadavg,
     meminfo,
+    mountinfo,
     net_dev,
     pid_io,
     pid_stat,
@@ -40,6 +41,7 @@ REAL = {
     diskstats: "/proc/diskstats",
     net_dev: "/proc/net/dev",
     loadavg: "/proc/loadavg",
+    mountinfo: f"/proc/{os.getpid()}/mountinfo",
 }
 PARSERS = [module.parse for module in REAL]
 NAMES = [module.__name__.rpartition(".")[2] for module in REAL]
@@ -134,6 +136,25 @@ def test_cpu_sums() -> None:
     """User time has nice in it, system time interrupts; idle, waiting and stolen time are in neither."""
     reading = cpu_stat.parse(b"cpu  1 20 300 4000 50000 6 70 8 9 10\ncpu0 1 2 3 4\nintr 5 6\nctxt 1\nprocesses 99\n")
     assert (reading.user, reading.system, reading.forks) == (21, 376, 99)
+
+
+def test_every_parser_is_tested() -> None:
+    """Each module of a kernel file is among those that are fed with arbitrary bytes."""
+    folder = Path(pid_stat.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "files"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("text", [b"cpu  0 0 0 0 0 0 0 0 0 0\nctxt 0\nprocesses 0\n", b"cpu 0 0 0 0\nprocesses 5\n"])
+def test_cpu_time_that_is_not_counted(text: bytes) -> None:
+    """A kernel that says 0 of everything, idle time too, says nothing (gVisor)."""
+    with pytest.raises(ParseError, match="not counted"):
+        cpu_stat.parse(text)
+
+
+def test_newest_process_that_is_not_told() -> None:
+    """A kernel that says 0 would look as if nothing ever began (gVisor)."""
+    with pytest.raises(ParseError, match="not told"):
+        loadavg.parse(b"0.00 0.00 0.00 0/0 0\n")
 
 
 def test_net_alias_and_squeezed_columns() -> None:

@@ -177,5 +177,5 @@ def test_the_card_names_file_systems() -> None:
     record = fake_record("short")
     record = replace(record, usage=replace(record.usage, file_systems=(system,)))
     (text,) = (fact.text.replace("\N{NO-BREAK SPACE}", " ") for fact in machine(record) if fact.label == "Disk space")
-    assert text.startswith("Temporary files, home directory: tmpfs in memory, at most 4 GB of 8 GB in use (50 %)")
-    assert text.endswith(", 2 GB more than at the start")
+    assert text.startswith("Temporary files, home directory: tmpfs in memory, at most 4.00 GB of 8.00 GB in use (50 %)")
+    assert text.endswith(", 2.00 GB more than at the start")

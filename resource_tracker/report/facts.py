@@ -108,7 +108,7 @@ def machine(record: TaskRecord) -> tuple[Fact, ...]:
 
 
 def _space(system: FileSystemUse) -> str:
-    """``Temporary files: tmpfs in memory, at most 3.1 of 8 GB (39 %) in use, 2 GB more than at the start``."""
+    """``Temporary files: tmpfs in memory, at most 3.10 GB of 8.00 GB in use (39 %)``."""
     roles = ", ".join(_ROLES.get(role, role) for role in system.roles)
     kind = f"{system.type} {_KINDS[system.kind]}" if system.kind in _KINDS else system.type
     parts = [f"{roles[:1].upper()}{roles[1:]}: {kind}"]

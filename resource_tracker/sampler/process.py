@@ -227,6 +227,8 @@ class ProcessCollector(Collector):
             if member is self._tree.root and not isinstance(error, ProcessLookupError | FileNotFoundError):
                 self._failures.note(pid_io.SOURCE, error)
                 self._io_works = False
+            elif isinstance(error, PermissionError):  # it runs as another user: the sum is a lower bound
+                self._failures.note(f"{pid_io.SOURCE} of some descendants", error)
             return before
 
     def _choose_watched(self) -> None:

@@ -11,4 +11,7 @@ def parse(data: bytes) -> int:
     fields = data.split()
     if len(fields) != 5:
         raise ParseError(SOURCE, f"{len(fields)} fields, expected 5")
-    return number(fields[4], SOURCE)
+    newest = number(fields[4], SOURCE)
+    if not newest:  # gVisor: always, whatever begins
+        raise ParseError(SOURCE, "the newest process is not told")
+    return newest
