@@ -93,6 +93,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "metadata_service",
                 "private_dir",
                 "sampler",
+                "scene",
+                "scene_words",
                 "spool_dirs",
                 "start_end",
                 "starting",

@@ -102,7 +102,8 @@ def test_hidepid(tmp_path: Path) -> None:
         for name in ("__init__", "columns", "errors", "units"):
             shutil.copy(ROOT / "resource_tracker" / f"{name}.py", f"{folder}/resource_tracker/{name}.py")
         code = SCENE.format(root=folder, proc="/proc")
-        script = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$0" -c "$1"'
+        become = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+        script = f'mount -t proc -o hidepid=2 proc /proc && exec {become} "$0" -c "$1"'
         command = ["unshare", "-m", "sh", "-c", script, os.path.realpath(sys.executable), code]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     if not done.stdout:
