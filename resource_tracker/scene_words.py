@@ -23,6 +23,8 @@ CONTROLLERS = frozenset(
     {"cpu", "cpuacct", "cpuset", "memory", "blkio", "pids", "devices", "freezer", "net_cls", "net_prio", "perf_event"}
     | {"hugetlb", "rdma", "misc", "name=systemd"}
 )
+FUSE = frozenset({f"fuse.{name}" for name in ("s3fs", "gcsfuse", "sshfs", "fuse-overlayfs", "juicefs", "lxcfs")})
+"""Others may be a name of the user's."""
 MOUNT_POINTS = re.compile(r"/|/proc|/sys|/dev|/dev/shm|/tmp|/var/tmp|/run|/home|/sys/fs/cgroup(?:/[a-z0-9_,=]{1,40})?")
 STATUS = re.compile(rb"(?:Pid|PPid|Tgid|Threads|State|Vm\w+|Rss\w+|Cpus_allowed_list):[\t ][\w (),-]*")
 NUMBERS = re.compile(rb"[\w().]*:?[\t ]+\d+(?: kB)?")
@@ -113,13 +115,13 @@ class Words:
         for line in data.decode("utf-8", "replace").splitlines():
             head, _, tail = line.partition(" - ")
             before, after = head.split(" "), tail.split(" ")
-            if len(before) < 6 or len(after) < 3 or not re.fullmatch(r"[\w.]+", after[0]):
+            if len(before) < 6 or len(after) < 3 or not re.fullmatch(r"[a-z0-9_.-]+", after[0]):
+                continue
+            if not re.fullmatch(r"\d+ \d+ \d+:\d+", " ".join(before[:3])):
                 continue
             is_group = after[0].startswith("cgroup")
-            top = self.group(before[3]) if is_group else "/"
-            options = ",".join(word for word in after[2].split(",") if is_group and word in CONTROLLERS)
-            point = self.mount_point(before[4])
-            kept.append(
-                f"{' '.join(before[:3])} {top} {point} rw - {after[0]} none rw{',' if options else ''}{options}\n"
-            )
+            kind = "fuse.other" if after[0].startswith("fuse.") and after[0] not in FUSE else after[0]
+            controllers = [word for word in after[2].split(",") if is_group and word in CONTROLLERS]
+            place = f"{self.group(before[3]) if is_group else '/'} {self.mount_point(before[4])}"
+            kept.append(f"{' '.join(before[:3])} {place} rw - {kind} none {','.join(['rw', *controllers])}\n")
         return "".join(kept).encode()

@@ -74,11 +74,11 @@ def test_recorded_scenes(path: Path, tmp_path: Path) -> None:
     assert len(rows) == len(scene.seconds) - 1
     assert not [source for source, _, _ in failures.news(final=True) if source.startswith("/proc")]
     assert math.isnan(first.process["cpu_usage"])
+    cpus = scene.instants[0]["proc/stat"].count(b"\ncpu")
     for row in rows:
         known = {**row.process, **row.system}
         assert all(value >= 0 for value in known.values() if value == value)
-        assert known["cpu_usage"] <= os.cpu_count() or 64
-    assert sum(row.system["net_recv_bytes"] for row in rows) >= 0
+        assert row.system["cpu_usage"] <= cpus * 1.05
 
 
 def test_the_scene_of_a_cgroup_v1_machine(tmp_path: Path) -> None:
@@ -132,16 +132,14 @@ def test_names_are_replaced() -> None:
     words = Words()
     line = b"  8 0 %s 1 2 3 4 5 6 7 8 9 10 11\n"
     kept = words.diskstats(line % b"sda1" + line % b"md_payroll" + line % b"nvme0n1p2" + b"junk\n")
-    assert kept.split(b"\n")[:3] == [
-        b"8 0 " + name + b" 1 2 3 4 5 6 7 8 9 10 11" for name in (b"sda1", b"disk0", b"nvme0n1p2")
-    ]
+    assert [row.split()[2] for row in kept.splitlines()] == [b"sda1", b"disk0", b"nvme0n1p2"]
     net = words.net_dev(b"a\nb|\n enx001122334455: 1 2 3\n  lo: 1 2 3\ncorp-vpn: 4 5 6\nwg-office: 7 8 9\n")
     assert [row.partition(b":")[0] for row in net.split(b"\n")[2:5]] == [b"net0", b"lo", b"net1"]
     assert b"wg0: 7 8 9" in net
     group = "/kubepods.slice/kubepods-pod8f1c.slice/cri-containerd-77.scope"
     assert words.group(group) == "/kubepods.slice/group0/group1" == words.group(group)
     assert words.cgroup(b"4:memory:/user.slice/user-1000.slice\n1:name=mine:/x\n") == b"4:memory:/user.slice/group2\n"
-    mount = b"36 35 98:0 /exports/ann /home/ann/big\\040data rw,noatime shared:1 - nfs4 server:/exports/ann rw,addr=10.0.0.7\n"
+    mount = b"36 35 98:0 /exports/ann /home/ann/big\\040data rw shared:1 - nfs4 server:/exports/ann rw,addr=10.0.0.7\n"
     assert words.mountinfo(mount) == b"36 35 98:0 / /mnt/m0 rw - nfs4 none rw\n"
     tail = b" ".join(b"%d" % n for n in range(1, 50))
     assert words.pid_stat(b"7 (my job) S " + tail).startswith(b"7 (process) S 1 2 3 4 5 6 7")
