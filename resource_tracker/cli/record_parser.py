@@ -28,9 +28,7 @@ def add_record(verbs: argparse._SubParsersAction[Parser]) -> None:
         epilog=_EXAMPLES,
     )
     parser.add_argument("--seconds", metavar="N", default="5", help="how long, 1 to 60 (default: 5)")
-    parser.add_argument(
-        "--pid", metavar="PID", help="the process, such as that of a step (default: this command)"
-    )
+    parser.add_argument("--pid", metavar="PID", help="the process, such as that of a step (default: this command)")
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path, default=Path("scene.tar.gz"), help="default: %(default)s"
     )
