@@ -96,6 +96,12 @@ SYSTEM_COLUMNS = (
     Column("memory_pressure_s", "s", COUNTER, "/proc/pressure/memory", "time in which anything waited for memory"),
     Column("io_pressure_s", "s", COUNTER, "/proc/pressure/io", "time in which anything waited for storage"),
     Column("run_queue", "", GAUGE, "/proc/loadavg 4", "threads that ran or were ready to, the sampler excluded"),
+    Column("disk_inodes_used", "", GAUGE, "statvfs", "inodes in use on the file system: files and folders"),
+    Column("disk_inodes_free", "", GAUGE, "statvfs", "inodes free on it"),
+    Column(
+        "suspended_s", "s", COUNTER, "clock_gettime(CLOCK_BOOTTIME)", "the machine slept so long; not in `interval_s`"
+    ),
+    Column("unwatched_s", "s", COUNTER, "", "readings came later than planned by so much, where that was over 1 s"),
 )
 
 PROCESS_NAMES = tuple(column.name for column in PROCESS_COLUMNS)

@@ -8,9 +8,10 @@ from array import array
 
 from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.records import FailedSource, Measurements, SamplerCost, Tracking, TrackingMode
+from resource_tracker.records import FailedSource, FileSystemUse, Measurements, SamplerCost, Tracking, TrackingMode
 from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.cpu_total import TREE
+from resource_tracker.sampler.file_systems import MAX_FILE_SYSTEMS
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.timeline import Moment, Timeline
 from resource_tracker.units import ticks_to_seconds
@@ -63,10 +64,11 @@ def measurements_of(
         cpu_seconds=cpu_s,
         cpu_source=cpu_source,
         cpu_is_lower_bound=cpu_s is not None and not childless and exact is None,
-        shared_memory_peak_kib=_growth(spool, "shm_used_kib"),
-        disk_growth_gb=_growth(spool, "disk_space_used_peak_gb"),
         cpu_cgroup_shared=_flag(spool, "cpu_cgroup_shared"),
         memory_cgroup_shared=_flag(spool, "memory_cgroup_shared"),
+        shared_memory_peak_kib=_growth(spool, "system", "shm_used_kib"),
+        disk_growth_gb=_growth(spool, "system", "disk_space_used_peak_gb"),
+        file_systems=_file_systems(spool),
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,
@@ -164,10 +166,33 @@ def _highest(column: array[float], rows: list[int]) -> float | None:
     return max((column[index] for index in rows if column[index] == column[index]), default=None)
 
 
-def _growth(spool: Spool, name: str) -> float | None:
-    """How far a column of the machine went above the reading at start; also while the artifacts were saved."""
-    column = spool.columns.get(("system", name), array("d"))
-    at_start = spool.first.get(("system", name), math.nan)
+def _file_systems(spool: Spool) -> tuple[FileSystemUse, ...]:
+    """The step's own first; empty where the sampler did not tell."""
+    found = []
+    for index in range(MAX_FILE_SYSTEMS):
+        kind, _, rest = spool.meta.get(f"file_system_{index}", "").partition(" ")
+        fields = rest.split(" ")
+        if len(fields) != 3:
+            continue
+        where = ("internal", f"space_{index}_used_gb") if index else ("system", "disk_space_used_peak_gb")
+        column = spool.columns.get(where, array("d"))
+        found.append(
+            FileSystemUse(
+                roles=tuple(fields[2].split(",")),
+                kind=kind,
+                type=fields[0],
+                size_gb=float(fields[1]),
+                used_peak_gb=_highest(column, list(range(len(column)))),
+                growth_gb=_growth(spool, *where),
+            )
+        )
+    return tuple(found)
+
+
+def _growth(spool: Spool, frame: str, name: str) -> float | None:
+    """How far a column went above the reading at start; also while the artifacts were saved."""
+    column = spool.columns.get((frame, name), array("d"))
+    at_start = spool.first.get((frame, name), math.nan)
     highest = _highest(column, list(range(len(column))))
     if highest is None or at_start != at_start:
         return None

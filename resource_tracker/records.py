@@ -129,6 +129,23 @@ class InputSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystemUse:
+    """Space on one file system that the attempt could write to, whoever used it.
+
+    ``kind`` is ``disk``, ``overlay`` (a container's own layer), ``memory``, ``network`` or ``host``; ``type`` the
+    kernel's name; ``roles`` what lies on it: ``directory`` (the step's), ``temporary``, ``metaflow_temporary``,
+    ``datastore``, ``home``. ``growth_gb`` is how far its use went above that at the start.
+    """
+
+    roles: tuple[str, ...]
+    kind: str
+    type: str
+    size_gb: float | None = None
+    used_peak_gb: float | None = None
+    growth_gb: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSummary:
     """What one attempt used, in the frames' units.
 
@@ -190,6 +207,7 @@ class UsageSummary:
     oom_kills: int | None = None
     cpu_cgroup_shared: bool | None = None
     memory_cgroup_shared: bool | None = None
+    file_systems: tuple[FileSystemUse, ...] = ()
 
     @property
     def own_oom_kills(self) -> int:
@@ -474,6 +492,7 @@ class Measurements:
     disk_growth_gb: float | None = None
     cpu_cgroup_shared: bool | None = None
     memory_cgroup_shared: bool | None = None
+    file_systems: tuple[FileSystemUse, ...] = ()
     tracking: Tracking
 
 

@@ -6,6 +6,7 @@ import os
 import time
 
 from resource_tracker.errors import ParseError
+from resource_tracker.folders import written_folders
 from resource_tracker.measured import measurements_of
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.collector import Collector, Failures
@@ -59,11 +60,14 @@ class StartEndReadings:
         readings = cls(Timeline(pid), interval_s, reason)
         failures = Failures()
         try:
-            collectors = standard_collectors(pid, failures, marker=marker, directory=_directory(), proc=proc)
+            places = written_folders(_directory())
+            collectors = standard_collectors(pid, failures, marker=marker, places=places, proc=proc)
         except (OSError, ParseError):
             collectors = _psutil_collectors(pid)
         if collectors:
             readings._maker = RowMaker(collectors, failures)
+            for collector in collectors:
+                readings._spool.meta.update(collector.described)
             first = readings._maker.first()
             readings._spool.first = dict(zip(readings._spool.columns, first.values(), strict=True))
         return readings

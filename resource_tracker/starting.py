@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from resource_tracker.bundled import pynvml_file
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ParseError, TrackerError, is_of_a_signal_handler
+from resource_tracker.folders import written_folders
 from resource_tracker.launch import Launch
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.attempts import ATTEMPT
@@ -153,7 +154,7 @@ def begin(
             "adopted": "yes" if adopts else "no",
             "interval_s": repr(interval_s),
             "spool": spool_dir,
-            "directory": _directory_of(pid),
+            **dict(written_folders(_directory_of(pid))),
         }
         if marker is not None:
             given["marker"] = "=".join(marker)

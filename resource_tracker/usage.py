@@ -92,6 +92,7 @@ def summarize(
         oom_kills=waited.oom_kills,
         cpu_cgroup_shared=measurements.cpu_cgroup_shared,
         memory_cgroup_shared=measurements.memory_cgroup_shared,
+        file_systems=measurements.file_systems,
     )
 
 

@@ -15,10 +15,12 @@ from scenes.tasks import DEADLINE_S, Task, environment, run_task, wait_until
 
 from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.sampler.collector import Failures, Row
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.file_systems import FileSystem
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
 from resource_tracker.sampler.procfs import net_dev, pid_io, pid_stat, smaps_rollup
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
+from resource_tracker.sampler.space import SpaceCollector
 
 HZ = os.sysconf("SC_CLK_TCK")
 MIB = 1024
@@ -541,7 +543,7 @@ def test_machine_files_as_psutil() -> None:
     slack = 32 * 2**20  # others work on this machine, too
     for column, name in (("memory_free", "free"), ("memory_buffers", "buffers"), ("memory_available_kib", "available")):
         assert between(getattr(before, name), row.system[column] * 1024, getattr(after, name), slack), column
-    SpaceCollector("/").read(row, 1.0)
+    SpaceCollector([FileSystem("/", "directory")]).read(row, 1.0)
     assert row.system["disk_space_total_gb"] * 1e9 == pytest.approx(psutil.disk_usage("/").total, rel=0.01)
     assert row.system["disk_space_used_gb"] * 1e9 == pytest.approx(psutil.disk_usage("/").used, rel=0.05)
     mine, theirs = net_dev.parse(Path("/proc/net/dev").read_bytes()), psutil.net_io_counters(pernic=True)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from resource_tracker.sampler.collector import MAX_FAILURES, Collector, Failures, Guard, Row
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.file_systems import FileSystem
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
 from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, SWEEP_BUDGET, SWEEP_S, Pace
+from resource_tracker.sampler.procfs import diskstats
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
+from resource_tracker.sampler.space import SpaceCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 
 
@@ -37,6 +42,9 @@ class Machine:
     def sysfs(self, *paths: str) -> None:
         for path in paths:
             (self.root / "sys" / path).mkdir(parents=True)
+
+    def entry(self, path: str, text: str) -> None:
+        (self.root / "sys" / path).write_text(text)
 
     def link(self, path: str, target: str) -> None:
         (self.root / "sys" / path).symlink_to(target)
@@ -102,6 +110,46 @@ def test_disk_that_came_and_one_that_was_replaced(machine: Machine) -> None:
     assert read(collector)["disk_read_bytes"] == 3 * 512
 
 
+def test_paths_to_one_disk(machine: Machine) -> None:
+    """Paths to an NVMe disk count only where the kernel does not count the disk itself (synthetic)."""
+    for disk in ("nvme0n1", "nvme0c0n1", "nvme0c1n1"):
+        machine.sysfs(f"block/{disk}/device")
+    names = ["nvme0n1", "nvme0c0n1", "nvme0c1n1"]
+    assert moved(machine, names) == ["nvme0n1"]
+    machine.disks(dict.fromkeys(names, (0, 0)))
+    collector = DiskCollector(machine.proc, machine.sys)
+    collector.start()
+    machine.disks({"nvme0n1": (0, 0), "nvme0c0n1": (3, 0), "nvme0c1n1": (4, 0)})
+    assert read(collector)["disk_read_bytes"] == 7 * 512
+
+
+def test_a_real_loop_device(machine: Machine, tmp_path: Path) -> None:
+    """What is written to a loop device counts once: on the disk below it. Needs root."""
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 24))
+    made = subprocess.run(["losetup", "-f", "--show", str(image)], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"loop devices are not permitted here: {made.stderr.strip()}")
+    loop = Path(made.stdout.strip())
+    copy = Path(machine.proc) / "diskstats"
+    try:
+        before = copy.write_bytes(Path("/proc/diskstats").read_bytes()) and diskstats.parse(copy.read_bytes())
+        collector = DiskCollector(machine.proc, "/sys")
+        collector.start()
+        with loop.open("wb") as device:
+            device.write(os.urandom(1 << 24))
+            os.fsync(device.fileno())
+        copy.write_bytes(Path("/proc/diskstats").read_bytes())
+        after = diskstats.parse(copy.read_bytes())
+        grown = {name: after[name][1] - before.get(name, (0, 0))[1] for name in after}
+        assert grown[loop.name] * 512 >= 1 << 24
+        disks = [name for name in grown if Path(f"/sys/block/{name}/device").exists()]
+        assert loop.name not in disks
+        assert read(collector)["disk_write_bytes"] == sum(grown[name] for name in disks) * 512
+    finally:
+        subprocess.run(["losetup", "-d", str(loop)], check=True)
+
+
 # --- network ------------------------------------------------------------------------------------
 
 
@@ -122,9 +170,42 @@ def test_host_of_containers(machine: Machine) -> None:
 
 
 def test_inside_a_container(machine: Machine) -> None:
-    """In a container its end of the pair counts, and so does what sysfs does not know; bridges do not."""
-    machine.sysfs("class/net/eth0", "class/net/br0/bridge")
-    assert received(machine, ["lo", "eth0", "br0", "tun0"]) == ["eth0", "tun0"]
+    """In a container its end of the pair counts; bridges and their ports do not, nor what lies above (synthetic)."""
+    machine.sysfs("class/net/eth0", "class/net/br0/bridge", "class/net/c0/brport", "class/net/eth0.5/lower_eth0")
+    machine.sysfs("class/net/vrf1", "class/net/wg0", "class/net/team0", "class/net/bond0/bonding", "class/net/gre1")
+    machine.entry("class/net/vrf1/uevent", "DEVTYPE=vrf\nINTERFACE=vrf1\n")
+    machine.entry("class/net/wg0/uevent", "DEVTYPE=wireguard\n")
+    machine.entry("class/net/team0/uevent", "DEVTYPE=team\n")
+    machine.entry("class/net/gre1/type", "778\n")
+    names = ["lo", "eth0", "br0", "c0", "eth0.5", "vrf1", "wg0", "team0", "bond0", "gre1", "dummy0", "ifb1"]
+    assert received(machine, names) == ["eth0"]
+
+
+def test_pairs_within_a_container(machine: Machine) -> None:
+    """A pair of which both ends are here leads nowhere; one whose other end only has the number of one here does."""
+    machine.sysfs("class/net/eth0", "class/net/p0", "class/net/p1")
+    for name, index, link in (("eth0", 2, 3), ("p0", 3, 4), ("p1", 4, 3)):
+        machine.entry(f"class/net/{name}/ifindex", f"{index}\n")
+        machine.entry(f"class/net/{name}/iflink", f"{link}\n")
+    assert received(machine, ["lo", "eth0", "p0", "p1"]) == ["eth0"]
+
+
+def test_network_without_sysfs(machine: Machine) -> None:
+    """Where a container hides /sys, or has that of another namespace, names tell."""
+    names = ["lo", "eth0", "eth0.5", "eth0:1", "docker0", "br-5f2a", "veth12ab", "tun0", "bond0", "enp3s0"]
+    assert received(machine, names) == ["eth0", "enp3s0"]
+    machine.sysfs("class/net/eth9/device")
+    assert received(machine, ["lo", "tap0"]) == ["tap0"]
+
+
+def test_hardware_below_hardware(machine: Machine) -> None:
+    """Ends of virtual functions, and a switch's ports that hang on another interface, do not count (synthetic)."""
+    machine.sysfs(
+        "class/net/eth0/device", "class/net/pf0vf3/device", "class/net/lan1/device", "class/net/lan1/lower_eth0"
+    )
+    machine.entry("class/net/pf0vf3/phys_port_name", "c1pf0vf3\n")
+    machine.entry("class/net/eth0/phys_port_name", "p0\n")
+    assert received(machine, ["eth0", "pf0vf3", "lan1"]) == ["eth0"]
 
 
 def test_bonded_hardware(machine: Machine) -> None:
@@ -184,7 +265,7 @@ def test_space_of_a_directory_that_is_deleted(tmp_path: Path) -> None:
     """The user may delete the step's directory: the root's file system stands in."""
     folder = tmp_path / "cwd"
     folder.mkdir()
-    collector = SpaceCollector(str(folder))
+    collector = SpaceCollector([FileSystem(str(folder), "directory")])
     total = read(collector)["disk_space_total_gb"]
     folder.rmdir()
     found = read(collector)

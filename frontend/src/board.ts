@@ -1,7 +1,7 @@
 // All charts together: one cursor, one zoom, one legend.
 import uPlot from "uplot";
 import { beyond, buildChart, chartValues, highest, isStepped, type Track } from "./chart";
-import { unpack, type CardData, type ChartData, type Values, type Who } from "./data";
+import { unpack, type CardData, type ChartData, type Gaps, type Values, type Who } from "./data";
 import { clock, elapsed, formatValue } from "./format";
 import { readTheme } from "./theme";
 
@@ -20,6 +20,7 @@ export class Board {
   private panels: Panel[] = [];
   private data: CardData;
   private x: Values;
+  private readonly gaps: Gaps = {};
   private zoom: [number, number] | null = null;
   private readonly hidden = new Set<Who>();
   private spreading = false;
@@ -32,6 +33,7 @@ export class Board {
   ) {
     this.data = data;
     this.x = data.x ? unpack(data.x) : [];
+    Object.assign(this.gaps, data.gaps);
     this.build();
     this.listen();
   }
@@ -42,6 +44,7 @@ export class Board {
     const steppedBefore = isStepped(this.x);
     this.data = data;
     this.x = data.x ? unpack(data.x) : [];
+    Object.assign(this.gaps, data.gaps);
     if (!same || steppedBefore !== isStepped(this.x)) {
       this.build();
       return;
@@ -66,7 +69,7 @@ export class Board {
       const values = figure.querySelector<HTMLElement>(".values");
       const note = figure.querySelector<HTMLElement>(".beyond");
       if (!holder || !values || !note) throw new Error("the page has no place for a chart");
-      const { options, data, tracks } = buildChart(chart, this.x, holder.clientWidth, theme);
+      const { options, data, tracks } = buildChart(chart, this.x, this.gaps, holder.clientWidth, theme);
       options.hooks = {
         ...options.hooks,
         draw: [...(options.hooks?.draw ?? []), (u) => nameBeyond(note, beyond(u, tracks, chart.lines, (value) => formatValue(value, chart.unit)))],
@@ -210,7 +213,13 @@ export class Board {
     for (const panel of this.panels) this.describePanel(panel, index);
     if (!this.readout) return;
     const x = index === null ? null : this.x[index];
-    this.readout.textContent = x == null ? "" : `${elapsed(x)} after start, ${clock(this.data.start + x)} UTC`;
+    this.readout.textContent = x == null ? "" : `${elapsed(x)} after start, ${clock(this.wallTime(x))} UTC`;
+  }
+
+  /** Unix time at a point: where the machine slept, or its clock was set, it is not the start's plus what passed. */
+  private wallTime(x: number): number {
+    const passed = (this.gaps.jumps ?? []).filter(([at]) => at <= x);
+    return passed.reduce((time, [, seconds]) => time + seconds, this.data.start + x);
   }
 
   private describePanel({ chart, plot, tracks, values }: Panel, index: number | null): void {

@@ -1,6 +1,6 @@
 // One small multiple: its options for uPlot, and what is drawn on top of it.
 import uPlot from "uplot";
-import { atEdges, unpack, type ChartData, type Line, type SeriesData, type Values, type Who } from "./data";
+import { atEdges, unpack, type ChartData, type Gaps, type Line, type SeriesData, type Values, type Who } from "./data";
 import { elapsedTicks, formatTick } from "./format";
 import type { Theme } from "./theme";
 
@@ -48,7 +48,7 @@ export function chartValues(x: Values, chart: ChartData): uPlot.AlignedData {
   return [x as number[], ...columns];
 }
 
-export function buildChart(chart: ChartData, x: Values, width: number, theme: Theme): Built {
+export function buildChart(chart: ChartData, x: Values, gaps: Gaps, width: number, theme: Theme): Built {
   const stepped = isStepped(x);
   const tracks: Track[] = [];
   const series: uPlot.Series[] = [{}];
@@ -78,7 +78,7 @@ export function buildChart(chart: ChartData, x: Values, width: number, theme: Th
       points: { size: (_u, index) => (tracks[index - 1]?.high ? 0 : 6), width: 1.5, fill: theme.paper },
     },
     hooks: {
-      drawAxes: [(u) => drawEndName(u, theme)],
+      drawAxes: [(u) => drawEndName(u, theme), (u) => drawGaps(u, gaps, theme)],
       draw: [(u) => drawLines(u, chart.lines, theme)],
     },
   };
@@ -209,6 +209,49 @@ function drawLines(u: uPlot, lines: Line[], theme: Theme): void {
   }
   labels(u, reached, theme);
   ctx.restore();
+}
+
+/** Hatches stretches that nobody looked at, and a dotted line where the machine slept; below the data. */
+function drawGaps(u: uPlot, gaps: Gaps, theme: Theme): void {
+  const { ctx } = u;
+  const ratio = uPlot.pxRatio;
+  const { left, top, width, height } = u.bbox;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, width, height);
+  ctx.clip();
+  ctx.strokeStyle = theme.axis;
+  ctx.lineWidth = ratio;
+  for (const [from, to] of gaps.unwatched ?? []) hatch(u, from, to);
+  ctx.setLineDash([1.5 * ratio, 2.5 * ratio]);
+  for (const at of gaps.slept ?? []) {
+    const x = Math.round(u.valToPos(at, "x", true));
+    stroke(ctx, x, top, x, top + height);
+  }
+  ctx.restore();
+}
+
+/** Slanted lines, at the same places whatever stretch they fill. */
+function hatch(u: uPlot, from: number, to: number): void {
+  const { ctx } = u;
+  const { top, height } = u.bbox;
+  const step = 6 * uPlot.pxRatio;
+  const start = u.valToPos(from, "x", true);
+  const end = Math.max(u.valToPos(to, "x", true), start + 2 * uPlot.pxRatio);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(start, top, end - start, height);
+  ctx.clip();
+  ctx.globalAlpha = 0.35;
+  for (let x = Math.floor((start - height) / step) * step; x < end; x += step) stroke(ctx, x, top + height, x + height, top);
+  ctx.restore();
+}
+
+function stroke(ctx: CanvasRenderingContext2D, fromX: number, fromY: number, toX: number, toY: number): void {
+  ctx.beginPath();
+  ctx.moveTo(fromX, fromY);
+  ctx.lineTo(toX, toY);
+  ctx.stroke();
 }
 
 /** Names of the lines: above each, or below where the line above is too near. */

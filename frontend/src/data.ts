@@ -34,6 +34,13 @@ export interface ScaleData {
   ticks: [at: number, text: string, shift: number][];
 }
 
+/** Time that nobody looked at, in seconds since the start; `jumps`: from when on the wall clock is how much further. */
+export interface Gaps {
+  unwatched?: [from: number, to: number][];
+  slept?: number[];
+  jumps?: [at: number, seconds: number][];
+}
+
 export interface CardData {
   v: number;
   tone: string;
@@ -41,6 +48,7 @@ export interface CardData {
   scales: ScaleData[];
   start: number;
   x: Packed | null;
+  gaps: Gaps;
   charts: ChartData[];
 }
 

@@ -76,6 +76,10 @@ def _dispatch(arguments: list[str]) -> int:
         from resource_tracker.cli.catalog import main as catalog
 
         return catalog(options)
+    if options.verb == "record":
+        from resource_tracker.cli.record import main as record
+
+        return record(options)
     if options.verb == "replay":
         from resource_tracker.cli.replay import main as replay
 

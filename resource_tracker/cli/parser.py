@@ -9,6 +9,7 @@ from pathlib import Path
 
 from resource_tracker.cli.arguments import Parser
 from resource_tracker.cli.catalog_parser import add_catalog
+from resource_tracker.cli.record_parser import add_record
 from resource_tracker.cli.replay_parser import add_replay
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 
@@ -100,6 +101,7 @@ def build_parser() -> Parser:
     _add_recommend(verbs)
     add_catalog(verbs)
     add_replay(verbs)
+    add_record(verbs)
     return parser
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from resource_tracker.frame_merge import total
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
+from resource_tracker.report.gaps import gap_data
 from resource_tracker.report.gpu import has_gpu
 from resource_tracker.report.series import Merge, Resampler, grid_of, packed
 from resource_tracker.units import KIB, MIB, mb_to_kib
@@ -121,6 +122,7 @@ def chart_data(record: TaskRecord) -> dict[str, Any]:
     return {
         "start": round(record.started_at, 3),
         "x": packed(list(grid.edges)) if grid.points else None,
+        "gaps": gap_data(record),
         "charts": [chart for chart in charts if chart["series"]],
     }
 

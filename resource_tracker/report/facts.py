@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resource_tracker.records import ARTIFACTS, TaskRecord, Tracking, UsageSummary
+from resource_tracker.records import ARTIFACTS, FileSystemUse, TaskRecord, Tracking, UsageSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import vendor_name
 from resource_tracker.units import gb_to_bytes, kib_to_bytes
 
 _DECORATORS = 3
 _NETWORK = ("received", "sent")
+_ROLES = {
+    "directory": "the step's directory",
+    "temporary": "temporary files",
+    "metaflow_temporary": "Metaflow's downloads",
+    "datastore": "local datastore",
+    "home": "home directory",
+}
+_KINDS = {"memory": "in memory", "network": "on a server", "host": "of the host", "overlay": "of the container"}
 _WORTH_A_WORD_BYTES = 1e6
 """Logs and lock files of others grow by less."""
 
@@ -93,9 +101,24 @@ def machine(record: TaskRecord) -> tuple[Fact, ...]:
         if limits.memory_mib is not None:
             parts.append(fmt.memory_mib(limits.memory_mib))
         facts.append(Fact(label="Limits", text=_with_reason(", ".join(parts), limits.source)))
-    if record.usage.disk_used_max_gb is not None:
+    facts += [Fact(label="Disk space", text=_space(system)) for system in record.usage.file_systems]
+    if record.usage.disk_used_max_gb is not None and not record.usage.file_systems:
         facts.append(Fact(label="Disk used at most", text=fmt.data_size(gb_to_bytes(record.usage.disk_used_max_gb))))
     return tuple(facts)
+
+
+def _space(system: FileSystemUse) -> str:
+    """``Temporary files: tmpfs in memory, at most 3.10 GB of 8.00 GB in use (39 %)``."""
+    roles = ", ".join(_ROLES.get(role, role) for role in system.roles)
+    kind = f"{system.type} {_KINDS[system.kind]}" if system.kind in _KINDS else system.type
+    parts = [f"{roles[:1].upper()}{roles[1:]}: {kind}"]
+    if system.used_peak_gb is not None and system.size_gb:
+        share = fmt.percent(min(1.0, system.used_peak_gb / system.size_gb))
+        used, size = (fmt.data_size(gb_to_bytes(value)) for value in (system.used_peak_gb, system.size_gb))
+        parts.append(f"at most {used} of {size} in use ({share})")
+    if (grown := gb_to_bytes(system.growth_gb or 0.0)) >= _WORTH_A_WORD_BYTES:
+        parts.append(f"{fmt.data_size(grown)} more than at the start")
+    return ", ".join(parts)
 
 
 def _cloud(record: TaskRecord) -> str:

@@ -14,6 +14,7 @@ from resource_tracker.report.charts import chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
 from resource_tracker.report.facts import Fact, machine, method, missing, totals
 from resource_tracker.report.findings import findings
+from resource_tracker.report.gaps import gap_sentence
 from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
 from resource_tracker.report.offers import OfferTable, offer_table
 from resource_tracker.report.scales import Scale, scales
@@ -43,6 +44,7 @@ class CardModel(NamedTuple):
     missing: tuple[Fact, ...]
     measured: bool
     quiet: str
+    gaps: str
     data: dict[str, Any]
 
 
@@ -81,6 +83,7 @@ def build_card(record: TaskRecord) -> CardModel:
         missing=missing(record),
         measured=measured,
         quiet=quiet_sentence(record),
+        gaps=gap_sentence(record),
         data=card_data(record),
     )
 
@@ -92,7 +95,8 @@ def card_data(record: TaskRecord) -> dict[str, Any]:
     """
     marker = badge(record)
     texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
-    texts |= {"duration": fmt.duration(record.usage.duration_s), "badge": marker.text, "quiet": quiet_sentence(record)}
+    texts |= {"duration": fmt.duration(record.usage.duration_s), "badge": marker.text}
+    texts |= {"quiet": quiet_sentence(record), "gaps": gap_sentence(record)}
     return {
         "v": DATA_VERSION,
         "tone": marker.tone,

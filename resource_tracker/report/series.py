@@ -43,7 +43,11 @@ def grid_of(frame: TinyDataFrame, started_at: float, max_points: int = MAX_POINT
 
 
 def row_edges(frame: TinyDataFrame, started_at: float) -> list[tuple[float, float]]:
-    """Start and end of each row in seconds since `started_at`; never running backwards."""
+    """Start and end of each row in seconds since `started_at`: one after the other, each as long as it was.
+
+    Time in which the machine slept is in none of them, and a wall clock that was set moves none. Where a row does not
+    say how long it was, its stamp does.
+    """
     if not len(frame) or "timestamp" not in frame:
         return []
     stamps = frame["timestamp"]
@@ -51,9 +55,9 @@ def row_edges(frame: TinyDataFrame, started_at: float) -> list[tuple[float, floa
     first_length = lengths[0] if lengths[0] == lengths[0] else stamps[0] - started_at
     edges: list[tuple[float, float]] = []
     previous = max(stamps[0] - started_at - first_length, 0.0)
-    for stamp in stamps:
-        end = stamp - started_at
-        end = end if end > previous else previous + 1e-6  # the clock was set back: keep the order of the rows
+    for stamp, length in zip(stamps, lengths, strict=True):
+        end = previous + length if length == length else stamp - started_at
+        end = end if end > previous else previous + 1e-6
         edges.append((previous, end))
         previous = end
     return edges

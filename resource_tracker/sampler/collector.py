@@ -35,6 +35,11 @@ class Collector:
 
     source = ""
 
+    @property
+    def described(self) -> dict[str, str]:
+        """What there is to say once about its columns, for the head of the spool."""
+        return {}
+
     def start(self) -> None:
         """Takes what later readings are compared with."""
 

@@ -31,9 +31,13 @@ INTERNAL_COLUMNS = (
     ("attempts_left_out", PEAK),
     ("cpu_cgroup_shared", PEAK),
     ("memory_cgroup_shared", PEAK),
+    ("space_1_used_gb", PEAK),
+    ("space_2_used_gb", PEAK),
+    ("space_3_used_gb", PEAK),
 )
 """Not in the frames: the highest memory that a sub-sample saw, the sampler's own memory, how many descendants were
-attempts with a sampler of their own, and whether others run in the cgroups whose throttling and kills were counted."""
+attempts with a sampler of their own, whether others run in the cgroups whose throttling and kills were counted, and the
+most in use on further file systems."""
 
 COLUMNS = (
     *(("process", column.kind, column.name) for column in PROCESS_COLUMNS),

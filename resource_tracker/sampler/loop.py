@@ -12,6 +12,8 @@ from resource_tracker.sampler.spool import SpoolWriter
 
 STOPPED, TASK_DIED, READER_DIED, SPOOL_GONE = "stopped", "task died", "reader died", "spool gone"
 """Why a sampler ends."""
+LATE_S = 1.0
+"""A reading that comes later than planned by more than this leaves time in which nothing was looked at."""
 IDLE_CHECK_S = 0.25
 """How often to look whether the spool is still there, when nothing is sampled any more."""
 
@@ -38,6 +40,7 @@ class Loop:
         self._reader = reader
         self._pace = Pace(interval_s, time.monotonic())
         self._phase = 0
+        self._unwatched_s = 0.0
         self._poll = select.poll()
         self._poll.register(control.fd, select.POLLIN)
         self._lifelines = [lifeline] if reader is None else [lifeline, reader]
@@ -59,6 +62,7 @@ class Loop:
     def _watch(self) -> str:
         while True:
             ready = {fd for fd, _ in self._poll.poll(self._wait_ms())}
+            self._note_lateness()
             if self._control.fd in ready:
                 for message in self._control.messages():
                     if self._act(message):
@@ -102,6 +106,12 @@ class Loop:
                 wait_s = min(wait_s, line.check_every_s)
         return max(0.0, wait_s * 1000)
 
+    def _note_lateness(self) -> None:
+        """We were stopped or frozen, or the machine had no time for us."""
+        late_s = time.monotonic() - self._pace.next_s
+        if late_s > LATE_S:
+            self._unwatched_s += late_s
+
     def _sample(self) -> None:
         now_s = time.monotonic()
         if now_s >= self._pace.next_row_s:
@@ -118,7 +128,9 @@ class Loop:
             self._pace.sub_sampled(now_s, time.process_time() - began_s)
 
     def _close_row(self) -> None:
-        self._spool.row(self._phase, self._maker.row().values())
+        row = self._maker.row()
+        row.system["unwatched_s"], self._unwatched_s = self._unwatched_s, 0.0
+        self._spool.row(self._phase, row.values())
         for figure, source in self._maker.changed_figures().items():
             self._spool.event(self._phase, time.time(), f"source\t{figure}\t{source}")
         self._tell_failures(final=False)

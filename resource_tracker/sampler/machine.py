@@ -1,12 +1,9 @@
-"""Collectors of the machine's figures: CPU, memory, disk space."""
-
-import os
+"""Collectors of the machine's figures: CPU and memory."""
 
 from resource_tracker.sampler.collector import Collector, Row, growth
 from resource_tracker.sampler.procfs import cpu_stat, meminfo
 from resource_tracker.sampler.procfs.files import KernelFile
-from resource_tracker.sampler.shared_memory import used_bytes
-from resource_tracker.units import bytes_to_gb, ticks_to_seconds
+from resource_tracker.units import ticks_to_seconds
 
 
 class CpuCollector(Collector):
@@ -65,36 +62,3 @@ class MemoryCollector(Collector):
                 system[column] = kib[name]
         if b"SwapTotal" in kib and b"SwapFree" in kib:
             system["swap_used_kib"] = max(0, kib[b"SwapTotal"] - kib[b"SwapFree"])
-
-
-class SpaceCollector(Collector):
-    """The file system that holds the step's directory; the root's, once that directory is gone."""
-
-    source = "statvfs"
-
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
-        self._peak_gb = 0.0
-
-    def sweep(self, now_s: float) -> None:
-        # No more often: on a file system of the network each look may be a request.
-        self._look()
-
-    def read(self, row: Row, interval_s: float) -> None:
-        found = self._look()
-        system = row.system
-        system["disk_space_total_gb"] = bytes_to_gb(found.f_blocks * found.f_frsize)
-        system["disk_space_used_gb"] = bytes_to_gb(used_bytes(found))
-        system["disk_space_free_gb"] = bytes_to_gb(found.f_bfree * found.f_frsize)
-        system["disk_space_used_peak_gb"], self._peak_gb = self._peak_gb, 0.0
-
-    def _look(self) -> os.statvfs_result:
-        try:
-            found = os.statvfs(self._directory)
-        except OSError:
-            if self._directory == "/":
-                raise
-            self._directory = "/"
-            found = os.statvfs("/")
-        self._peak_gb = max(self._peak_gb, bytes_to_gb(used_bytes(found)))
-        return found

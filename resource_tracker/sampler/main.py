@@ -24,6 +24,8 @@ from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.rows import PROC, RowMaker, standard_collectors
 from resource_tracker.sampler.spool import SpoolWriter
 
+PLACES = ("directory", "temporary", "metaflow_temporary", "datastore", "home")
+"""Roles of directories that the step writes to."""
 NICE = 5
 """It sleeps nearly always, so it still gets its turn at once on a busy machine."""
 OOM_SCORE = 100
@@ -36,10 +38,10 @@ class Arguments:
 
     __slots__ = (
         "adopted",
-        "directory",
         "interval_s",
         "marker",
         "pid",
+        "places",
         "pynvml_dir",
         "spool",
         "start_time",
@@ -56,7 +58,7 @@ class Arguments:
         self.adopted = given.get("adopted") == "yes"
         self.interval_s = float(given["interval_s"])
         self.spool = given["spool"]
-        self.directory = given["directory"]
+        self.places = [(role, given[role]) for role in PLACES if role in given]
         self.pynvml_dir = given.get("pynvml_dir")
         name, equals, value = given.get("marker", "").partition("=")
         self.marker = (name, value) if equals else None
@@ -140,7 +142,7 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
         arguments.pid,
         failures,
         marker=arguments.marker,
-        directory=arguments.directory,
+        places=arguments.places,
         pynvml_dir=arguments.pynvml_dir,
         spool=arguments.spool,
     )
@@ -153,6 +155,8 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
         "interval_s": repr(arguments.interval_s),
         "started_at": repr(first.process["timestamp"]),
     }
+    for collector in collectors:
+        meta.update(collector.described)
     spool = SpoolWriter(arguments.spool, Layout(meta))
     spool.first(first.values())
     return Loop(maker, spool, control, lifeline, arguments.interval_s, reader)

@@ -1,18 +1,24 @@
 """Rows from collectors: the one place that knows which collectors there are, in the sampler and in the task."""
 
 import os
-import time
 
 from resource_tracker.sampler.cgroup import CgroupCollector
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
+from resource_tracker.sampler.clock import Clock, Sleep
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
+from resource_tracker.sampler.file_systems import file_systems
 from resource_tracker.sampler.gpu import gpu_collector
-from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
+from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
+from resource_tracker.sampler.space import SpaceCollector
 from resource_tracker.sampler.traffic import DiskCollector, NetCollector
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.sampler.waiting import RunWaitCollector, WaitingCollector
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROC = "/proc"
 SYS = "/sys"
@@ -23,7 +29,7 @@ def standard_collectors(
     failures: Failures,
     *,
     marker: tuple[str, str] | None = None,
-    directory: str = "/",
+    places: "Sequence[tuple[str, str]]" = (("directory", "/"),),
     pynvml_dir: str | None = None,
     spool: str | None = None,
     proc: str = PROC,
@@ -38,8 +44,8 @@ def standard_collectors(
         Where collectors of several sources note what failed.
     marker : tuple of str, optional
         Variable of the environment by which orphans are known.
-    directory : str
-        On the file system whose space is reported.
+    places : sequence of (str, str)
+        Role and path of directories that the step writes to, its own first: on the file systems that are reported.
     pynvml_dir : str, optional
         Folder of ``pynvml``.
     spool : str, optional
@@ -60,7 +66,7 @@ def standard_collectors(
         MemoryCollector(proc),
         DiskCollector(proc, sys_root),
         NetCollector(proc, sys_root),
-        SpaceCollector(directory),
+        SpaceCollector(file_systems(list(places), proc)),
         SharedMemoryCollector(),
         gpu_collector(pynvml_dir, tree.members.keys, failures),
     ]
@@ -69,18 +75,25 @@ def standard_collectors(
 class RowMaker:
     """Runs collectors: `first`, then sub-samples and rows. A failing one leaves its columns nan."""
 
-    def __init__(self, collectors: list[Collector], failures: Failures) -> None:
+    def __init__(self, collectors: list[Collector], failures: Failures, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self._guards = [Guard(collector, failures) for collector in collectors]
         self.failures = failures
-        self._row_began_s = time.monotonic()
         self._figures: dict[str, str] = {}
+        self._sleep = Sleep(self._clock)
+        self._row_began_s = self._clock.monotonic()
+        self._read_at_s = dict.fromkeys(self._guards, self._row_began_s)
 
     def first(self) -> Row:
         """The reading at start: what later rows are compared with."""
         for guard in self._guards:
             guard.start()
-        self._row_began_s = time.monotonic()
-        return self._row(0.0)
+        self._row_began_s = self._clock.monotonic()
+        row = self._stamped(0.0)
+        for guard in self._guards:
+            self._read_at_s[guard] = self._clock.monotonic()
+            guard.read(row, 0.0)
+        return row
 
     def begun(self) -> None:
         """The task goes on: now what would have kept it waiting."""
@@ -96,27 +109,35 @@ class RowMaker:
 
     def sub_sample(self) -> None:
         """What may peak within a row."""
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic()
         for guard in self._guards:
             guard.sub_sample(now_s)
 
     def sweep(self) -> None:
         """What may peak within a long row, looked for in all processes."""
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic()
         for guard in self._guards:
             guard.sweep(now_s)
 
     def row(self) -> Row:
-        """All columns since the last row."""
-        now_s = time.monotonic()
-        interval_s, self._row_began_s = now_s - self._row_began_s, now_s
-        return self._row(interval_s)
+        """All columns since the last row.
 
-    def _row(self, interval_s: float) -> Row:
+        Each collector is told how long it is since its own last reading: on an overloaded machine one may be read
+        long after another, and what it counted meanwhile must not look like a higher rate.
+        """
+        now_s = self._clock.monotonic()
+        interval_s, self._row_began_s = now_s - self._row_began_s, now_s
+        row = self._stamped(interval_s)
+        for guard in self._guards:
+            now_s = self._clock.monotonic()
+            guard.read(row, now_s - self._read_at_s[guard])
+            self._read_at_s[guard] = now_s
+        return row
+
+    def _stamped(self, interval_s: float) -> Row:
         row = Row()
         for frame in (row.process, row.system):
-            frame["timestamp"] = time.time()
+            frame["timestamp"] = self._clock.wall()
             frame["interval_s"] = interval_s
-        for guard in self._guards:
-            guard.read(row, interval_s)
+        row.system["suspended_s"] = self._sleep.since_last()
         return row

@@ -3,6 +3,7 @@
 import os
 
 from resource_tracker.sampler.collector import Collector, Row, growth
+from resource_tracker.sampler.interfaces import Interfaces
 from resource_tracker.sampler.procfs import diskstats, net_dev
 from resource_tracker.sampler.procfs.files import KernelFile
 from resource_tracker.units import SECTOR_BYTES
@@ -12,17 +13,26 @@ VIRTUAL_DISKS = ("loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd")
 
 Amounts = dict[str, tuple[int, int]]
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 
 class _Counters:
-    """Sums what each device moved since the last reading; a device that appears later counts from its first reading."""
+    """Sums what devices moved since the last reading; one that appears later counts from its first reading.
+
+    One whose counter went back (it wrapped, or the device was replaced) adds nothing for once: too little, never
+    too much.
+    """
 
     def __init__(self) -> None:
         self._last: Amounts = {}
 
-    def moved(self, now: Amounts) -> tuple[float, float]:
+    def moved(self, now: Amounts, counted: "Collection[str]") -> tuple[float, float]:
         first = second = 0.0
-        for name, (a, b) in now.items():
+        for name in counted:
             before = self._last.get(name)
+            a, b = now.get(name, (0, 0))
             if before is not None:
                 first += growth(before[0], a)
                 second += growth(before[1], b)
@@ -42,19 +52,19 @@ class DiskCollector(Collector):
         self._whole: dict[str, bool] = {}
 
     def start(self) -> None:
-        self._counters.moved(self._reading())
+        self._counters.moved(*self._reading())
 
     def read(self, row: Row, interval_s: float) -> None:
-        sectors_read, sectors_written = self._counters.moved(self._reading())
+        sectors_read, sectors_written = self._counters.moved(*self._reading())
         row.system["disk_read_bytes"] = sectors_read * SECTOR_BYTES
         row.system["disk_write_bytes"] = sectors_written * SECTOR_BYTES
 
-    def _reading(self) -> Amounts:
+    def _reading(self) -> tuple[Amounts, "Collection[str]"]:
         found = diskstats.parse(self._file.read())
         for name in found:
             if name not in self._whole:
                 self._whole[name] = self._is_whole(name, found)
-        return {name: amounts for name, amounts in found.items() if self._whole[name]}
+        return found, [name for name in found if self._whole[name] and not _repeats(name, found)]
 
     def _is_whole(self, name: str, names: Amounts) -> bool:
         if os.path.isdir(self._block):
@@ -66,50 +76,42 @@ class DiskCollector(Collector):
         return base == name or not (base in names or (base.endswith("p") and base[:-1] in names))
 
 
-class NetCollector(Collector):
-    """Bytes received and sent by the machine, loopback excluded.
+def _repeats(name: str, found: Amounts) -> bool:
+    """Whether this is one of several paths to an NVMe disk (``nvme0c1n1`` to ``nvme0n1``) that counts for itself.
 
-    Where there is hardware, only hardware counts: bridges, bonds, tunnels and the containers' ends pass their bytes
-    on to it. Inside a container, what is there counts, but for bridges and bonds, which repeat their members.
+    Before Linux 6.4 only the paths count. Source: kernel ``Documentation/admin-guide/nvme-multipath.rst``.
     """
+    if not name.startswith("nvme"):
+        return False
+    controller, path, rest = name.partition("c")
+    disk = f"{controller}n{rest.partition('n')[2]}"
+    return bool(path) and any(found.get(disk, (0, 0)))
+
+
+class NetCollector(Collector):
+    """Bytes received and sent by the machine, or in a container by the container, each byte once."""
 
     source = net_dev.SOURCE
 
     def __init__(self, proc: str, sys_root: str) -> None:
         self._file = KernelFile(f"{proc}/net/dev")
-        self._class = f"{sys_root}/class/net"
+        self._interfaces = Interfaces(sys_root)
         self._counters = _Counters()
         self._names: frozenset[str] = frozenset()
         self._counted: frozenset[str] = frozenset()
 
     def start(self) -> None:
-        self._counters.moved(self._reading())
+        self._counters.moved(*self._reading())
 
     def read(self, row: Row, interval_s: float) -> None:
-        received, sent = self._counters.moved(self._reading())
+        received, sent = self._counters.moved(*self._reading())
         row.system["net_recv_bytes"] = received
         row.system["net_sent_bytes"] = sent
 
-    def _reading(self) -> Amounts:
+    def _reading(self) -> tuple[Amounts, "Collection[str]"]:
         found = net_dev.parse(self._file.read())
         names = frozenset(found)
         if names != self._names:
             self._names = names
-            self._counted = frozenset(self._choose(names - {"lo"}))
-        return {name: amounts for name, amounts in found.items() if name in self._counted}
-
-    def _choose(self, names: frozenset[str]) -> list[str]:
-        hardware = [name for name in names if self._has(name, "device")]
-        if hardware:
-            # Azure and others pair a virtual function with a master that shows the traffic of both.
-            return [name for name in hardware if self._master(name) not in hardware]
-        return [name for name in names if not self._has(name, "bridge") and not self._has(name, "bonding")]
-
-    def _has(self, name: str, entry: str) -> bool:
-        return os.path.exists(f"{self._class}/{name}/{entry}")
-
-    def _master(self, name: str) -> str | None:
-        try:
-            return os.path.basename(os.readlink(f"{self._class}/{name}/master"))
-        except OSError:
-            return None
+            self._counted = frozenset(self._interfaces.counted(names))
+        return found, self._counted

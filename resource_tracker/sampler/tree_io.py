@@ -29,6 +29,8 @@ class TreeIo:
                 if is_root and not isinstance(error, ProcessLookupError | FileNotFoundError):
                     self._failures.note(pid_io.SOURCE, error)
                     self.works = False
+                elif isinstance(error, PermissionError):  # it runs as another user: the sum is a lower bound
+                    self._failures.note(f"{pid_io.SOURCE} of some descendants", error)
         self._seen[member] = before
         return before
 

@@ -119,5 +119,9 @@ def _system_row(
         "memory_pressure_s": 0.0,
         "io_pressure_s": 0.04 * at["read"] * length,
         "run_queue": cpu,
+        "disk_inodes_used": 1_204_331.0,
+        "disk_inodes_free": 11_902_869.0,
+        "suspended_s": 0.0,
+        "unwatched_s": 0.0,
     }
     return {name: row[name] for name in SYSTEM_NAMES}

@@ -24,6 +24,8 @@ def parse(data: bytes) -> CpuStat:
     if len(fields) < 5 or fields[0] != b"cpu":
         raise ParseError(SOURCE, "the first line is not the sum of all CPUs")
     ticks = [number(field, SOURCE) for field in fields[1:8]] + [0, 0, 0]
+    if not any(ticks):  # gVisor
+        raise ParseError(SOURCE, "CPU time is not counted")
     user, nice, system, _, _, irq, softirq = ticks[:7]
     at = rest.find(b"\nprocesses ")
     if at < 0:

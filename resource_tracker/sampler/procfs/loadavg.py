@@ -8,7 +8,10 @@ SOURCE = "/proc/loadavg"
 
 def parse(data: bytes) -> int:
     """The newest process or thread id of our pid namespace: unchanged, nothing was forked. Raises ParseError."""
-    return number(_fields(data)[4], SOURCE)
+    newest = number(_fields(data)[4], SOURCE)
+    if not newest:  # gVisor: always, whatever begins
+        raise ParseError(SOURCE, "the newest process is not told")
+    return newest
 
 
 def running(data: bytes) -> int:
