@@ -113,7 +113,7 @@ BANNED_IN_PURE = frozenset(
     | {"threading", "time", "urllib"}
 )
 SAMPLER_STANDARD = frozenset(
-    {"sys", "os", "time", "array", "struct", "select", "errno", "ctypes", "math"} | {"signal", "_signal"}
+    {"sys", "os", "time", "array", "struct", "select", "errno", "ctypes", "math"} | {"signal", "_signal", "_thread"}
 )
 SAMPLER_OPTIONAL = {"psutil": "psutil", "pynvml": "gpu"}
 """Third-party libraries of the sampler, and a word that the only modules which may import them have in their name."""

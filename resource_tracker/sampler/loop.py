@@ -5,6 +5,7 @@ import time
 
 from resource_tracker.sampler.collector import reason_of
 from resource_tracker.sampler.control import MARK, STEP_END, STOP, Control, Message
+from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.pace import Pace
 from resource_tracker.sampler.rows import RowMaker
@@ -30,9 +31,11 @@ class Loop:
         lifeline: Lifeline,
         interval_s: float,
         reader: Lifeline | None = None,
+        gpu_spool: GpuSpool | None = None,
     ) -> None:
         self._maker = maker
         self._spool = spool
+        self._gpu_spool = gpu_spool
         self._control = control
         self._lifeline = lifeline
         self._reader = reader
@@ -117,7 +120,10 @@ class Loop:
             self._pace.sub_sampled(now_s, time.process_time() - began_s)
 
     def _close_row(self) -> None:
-        self._spool.row(self._phase, self._maker.row().values())
+        row = self._maker.row()
+        self._spool.row(self._phase, row.values())
+        if self._gpu_spool is not None:
+            self._gpu_spool.row(self._phase, row.gpus, row.system["timestamp"], row.system["interval_s"])
         self._tell_failures(final=False)
 
     def _tell_failures(self, *, final: bool) -> None:

@@ -4,7 +4,7 @@ import os
 import time
 
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
-from resource_tracker.sampler.gpu import gpu_collector
+from resource_tracker.sampler.gpu.choose import gpu_collector
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector, SpaceCollector
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
@@ -23,6 +23,7 @@ def standard_collectors(
     directory: str = "/",
     pynvml_dir: str | None = None,
     spool: str | None = None,
+    visible_gpus: tuple[str | None, str | None] = (None, None),
     proc: str = PROC,
     sys_root: str = SYS,
 ) -> list[Collector]:
@@ -41,6 +42,8 @@ def standard_collectors(
         Folder of ``pynvml``.
     spool : str, optional
         The attempt's spool, beside which those of other attempts are found.
+    visible_gpus : tuple of str or None
+        The step's ``CUDA_VISIBLE_DEVICES`` and ``CUDA_DEVICE_ORDER``.
     proc, sys_root : str
         Roots of fake machines.
     """
@@ -54,7 +57,7 @@ def standard_collectors(
         NetCollector(proc, sys_root),
         SpaceCollector(directory),
         SharedMemoryCollector(),
-        gpu_collector(pynvml_dir, tree.members.keys, failures),
+        gpu_collector(pynvml_dir, tree.counted_pids, failures, visible_gpus, proc),
     ]
 
 
