@@ -113,3 +113,4 @@ GPU_COLUMNS = (
 
 PROCESS_NAMES = tuple(column.name for column in PROCESS_COLUMNS)
 SYSTEM_NAMES = tuple(column.name for column in SYSTEM_COLUMNS)
+GPU_NAMES = tuple(column.name for column in GPU_COLUMNS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from array import array
+from typing import TYPE_CHECKING
 
 from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
@@ -13,6 +14,9 @@ from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.timeline import Moment, Timeline
 from resource_tracker.units import ticks_to_seconds
+
+if TYPE_CHECKING:
+    from resource_tracker.measured_gpus import MeasuredGpus
 
 CPU_OF_TREE = "process tree in /proc"
 CPU_OF_TASK = "getrusage"
@@ -28,6 +32,7 @@ def measurements_of(
     interval_s: float,
     reason: str | None = None,
     ended_early: str | None = None,
+    gpu_spool: Spool | None = None,
 ) -> Measurements:
     """All that is known now of an attempt that may still be running.
 
@@ -49,6 +54,7 @@ def measurements_of(
     childless = alone and _highest(spool.columns["process", "children"], step) == 0
     of_task_s = used.cpu_since(timeline.start.usage) if alone else None
     cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless)
+    gpus = None if gpu_spool is None else _gpus(gpu_spool, step_end, marked=_is_marked(spool))
     return Measurements(
         process=_frame(spool, "process", PROCESS_NAMES, step, timeline, duration_s),
         system=_frame(spool, "system", SYSTEM_NAMES, step, timeline, duration_s),
@@ -64,6 +70,10 @@ def measurements_of(
         cpu_is_lower_bound=cpu_s is not None and not childless,
         shared_memory_peak_kib=_growth(spool, "shm_used_kib"),
         disk_growth_gb=_growth(spool, "disk_space_used_peak_gb"),
+        gpu_frames=() if gpus is None else gpus.frames,
+        gpu_facts=() if gpus is None else gpus.facts,
+        gpu_source="" if gpus is None else gpus.source,
+        gpu_driver=None if gpus is None else gpus.driver,
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,
@@ -82,10 +92,19 @@ def last_seen_at(spool: Spool) -> float | None:
 
 
 def _phases(spool: Spool, step_end: Moment | None) -> list[int]:
-    marked = any(event.text == f"mark\t{STEP_END}" for event in spool.events)
-    if marked or step_end is None:
+    if _is_marked(spool) or step_end is None:
         return spool.phases
     return [int(stamp > step_end.unix_s) for stamp in spool.columns["system", "timestamp"]]
+
+
+def _is_marked(spool: Spool) -> bool:
+    return any(event.text == f"mark\t{STEP_END}" for event in spool.events)
+
+
+def _gpus(spool: Spool, step_end: Moment | None, *, marked: bool) -> MeasuredGpus:
+    from resource_tracker.measured_gpus import gpus_of  # most tasks have none
+
+    return gpus_of(spool, None if step_end is None else step_end.unix_s, marked=marked)
 
 
 def _frame(

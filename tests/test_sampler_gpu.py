@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scenes.nvml import MIB, OTHERS, OURS, NvmlStub
 from scenes.tasks import environment, run_task, wait_until
 
@@ -17,8 +19,11 @@ from resource_tracker.sampler.gpu.choose import NoGpuCollector, UnreadableGpuCol
 from resource_tracker.sampler.gpu.collector import GpuCollector
 from resource_tracker.sampler.gpu.nvml import NvmlBackend
 from resource_tracker.sampler.gpu.ownership import BY_PROCESS, WHOLE_GPU, Ownership
-from resource_tracker.sampler.gpu.port import MAX_GPUS
+from resource_tracker.sampler.gpu.port import MAX_GPUS, Gpu
+from resource_tracker.sampler.gpu.readings import GROUPS, USE
+from resource_tracker.sampler.gpu.rota import Rota
 from resource_tracker.sampler.gpu.rows import SUMS
+from resource_tracker.sampler.gpu.visible import BY_BUS, visible_gpus
 from resource_tracker.sampler.gpu.worker import Worker
 
 NO_PROC = "/nonexistent"
@@ -474,6 +479,106 @@ class TestWhichGpus:
         assert [reason for _, _, reason in failures.news()] == ["ImportError: no pynvml here"]
 
 
+@pytest.mark.parametrize(
+    ("text", "order", "visible"),
+    [
+        (None, None, None),
+        ("", None, []),
+        ("1", None, [1]),
+        ("2,0", None, [0, 2, 3]),
+        ("0, 1", None, [0, 1]),
+        ("0,7,1", None, [0]),
+        ("0,-1,1", None, [0]),
+        ("-1", None, []),
+        ("none", None, []),
+        ("1gpu", None, [1]),
+        ("1,1", None, []),
+        ("0,,1", None, [0]),
+        ("GPU-bbb", None, [1]),
+        ("GPU-b,GPU-c", None, [1, 2, 3]),
+        ("GPU-", None, []),
+        ("GPU-b,0", None, [1]),
+        ("GPU-b,GPU-bbb", None, []),
+        ("GPU-zzz", None, []),
+        ("MIG-x", None, [2]),
+        ("MIG-y,MIG-x", None, [2, 3]),
+        ("MIG-GPU-bbb-1/1/0", None, [1]),
+        ("2", BY_BUS, [2, 3]),
+        ("3", BY_BUS, []),
+    ],
+)
+def test_visible_gpus(text: str | None, order: str | None, visible: list[int] | None) -> None:
+    """CUDA_VISIBLE_DEVICES as CUDA and PyTorch read it: numbers, names and their beginnings, instances, nonsense."""
+    gpus = [
+        Gpu("GPU-aaa-1", "A100", 40960),
+        Gpu("GPU-bbb-1", "A100", 40960),
+        Gpu("MIG-x", "A100", 4864, "GPU-ccc-1"),
+        Gpu("MIG-y", "A100", 9856, "GPU-ccc-1"),
+    ]
+    found = visible_gpus(text, order, gpus)
+    assert found == (None if visible is None else frozenset(visible))
+
+
+def test_numbers_among_different_models() -> None:
+    """CUDA numbers the fastest GPU first, whichever that is; unless it is told to number by bus."""
+    gpus = [Gpu("GPU-a", "T4", 16384), Gpu("GPU-b", "A100", 40960)]
+    assert visible_gpus("0", None, gpus) is None
+    assert visible_gpus("0", BY_BUS, gpus) == {0}
+    assert visible_gpus("GPU-b", None, gpus) == {1}
+
+
+@given(text=st.text(alphabet="019-,GPUMIGabc/ x", max_size=24))
+def test_any_text_says_which_gpus_are_visible(text: str) -> None:
+    """Whatever somebody wrote there, some of the GPUs are visible, or none."""
+    gpus = [Gpu("GPU-a", "T4", 1), Gpu("GPU-b", "T4", 1), Gpu("MIG-a", "T4", 1, "GPU-c")]
+    found = visible_gpus(text, None, gpus)
+    assert found is not None
+    assert found <= {0, 1, 2}
+
+
+class TestRota:
+    """What is read when."""
+
+    def turns(self, places: int, wall_s: dict[str, float], seconds: float, cpu_s: float = 0.0) -> dict[str, int]:
+        """How often each group is read in `seconds`, with ten turns a second; time passes while it is read."""
+        rota, now_s, counts = Rota(places, 0.0), 0.0, dict.fromkeys((group.name for group in GROUPS), 0)
+        while now_s < seconds:
+            before_s = now_s
+            for place, group in rota.due(now_s):
+                now_s += wall_s[group.name]
+                counts[group.name] += 1
+                rota.taken(place, group, now_s, wall_s[group.name], cpu_s)
+            now_s = max(now_s, before_s + 0.1)
+        return counts
+
+    def test_one_fast_gpu(self) -> None:
+        """Use five times a second, the rest once a second, PCIe every ten."""
+        counts = self.turns(
+            1, {"use": 1e-4, "power": 1e-4, "state": 1e-4, "pcie received": 0.02, "pcie sent": 0.02}, 60
+        )
+        assert 250 <= counts["use"] <= 310
+        assert 54 <= counts["power"] <= 62
+        assert counts["pcie sent"] in (5, 6)
+
+    def test_eight_slow_ones(self) -> None:
+        """Dear readings come less often, so that all stay within their share of the time."""
+        wall_s = {"use": 0.003, "power": 0.005, "state": 0.004, "pcie received": 0.02, "pcie sent": 0.02}
+        counts = self.turns(8, wall_s, 120)
+        for group in GROUPS:
+            assert counts[group.name] * wall_s[group.name] <= 1.3 * 120 * group.wall_share, group.name
+        assert counts["use"] >= 8 * 120  # still each GPU once a second
+
+    def test_cpu_time_counts(self) -> None:
+        """A driver that computes is asked as rarely as one that is slow."""
+        counts = self.turns(4, {group.name: 0.001 for group in GROUPS}, 120, cpu_s=0.001)
+        assert counts["use"] * 0.001 <= 1.3 * 120 * USE.cpu_share
+
+    def test_a_turn_is_short(self) -> None:
+        """Dear readings are spread over many turns."""
+        rota = Rota(16, 0.0)
+        assert sum(group.name.startswith("pcie") for _, group in rota.due(100.0)) <= 1
+
+
 def test_sampler_reads_gpus(stub: NvmlStub, tmp_path: Path) -> None:
     """The sampler finds library and pynvml by itself, and the task's own process among those of the GPU."""
     spools = tmp_path / "spools"
@@ -489,3 +594,6 @@ def test_sampler_reads_gpus(stub: NvmlStub, tmp_path: Path) -> None:
     assert [found["process"][0][name] for name in SUMS] == [0.5, 200, 1]
     assert [found["system"][0][name] for name in SUMS] == [0.5, 300, 1]
     assert found["failed"] == []
+    assert found["gpus"] == [{"name": "Stub GPU", "memory_mib": 16384, "may_use": None}]
+    assert found["gpu_source"] == BY_PROCESS
+    assert found["gpu0"][-1]["step_vram_peak_mib"] == 200

@@ -13,6 +13,8 @@ LIBRARY_DIRS = (
     "/usr/lib/wsl/lib",
     "/run/opengl-driver/lib",
 )
+GPU_PREFIX = "gpu-"
+"""Of the files of the GPUs' spool."""
 DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
 
 

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 TURN_S = 0.02
 """Readings that are expected to take longer together wait for the next turn; one is always taken."""
+EARLY_S = 0.05
+"""Turns come every 100 ms or so: what is due before half of that is over is read now."""
 SMOOTHING = 0.3
 
 
@@ -35,7 +37,7 @@ class Rota:
 
     def due(self, now_s: float) -> list[tuple[int, Group]]:
         """What is to be read now, the longest overdue first."""
-        waiting = [(due_s, place, group) for group in GROUPS for place, due_s in self._of(group) if due_s <= now_s]
+        waiting = [(due_s, place, group) for group in GROUPS for place, due_s in self._of(group) if due_s <= now_s + EARLY_S]
         waiting.sort(key=lambda item: item[0])
         chosen: list[tuple[int, Group]] = []
         expected_s = 0.0
@@ -54,7 +56,7 @@ class Rota:
         name = group.name
         self._wall_s[name] += (wall_s - self._wall_s[name]) * SMOOTHING
         self._cpu_s[name] += (cpu_s - self._cpu_s[name]) * SMOOTHING
-        self._due_s[place, name] = at_s + self.period_s(group)
+        self._due_s[place, name] = at_s - wall_s + self.period_s(group)
 
     def postpone(self, place: int, until_s: float) -> None:
         """Leaves a GPU alone for a while."""
