@@ -85,6 +85,10 @@ def ticks_to_seconds(ticks: float, ticks_per_s: float) -> float:
     return ticks / ticks_per_s
 
 
+def joules_to_wh(joules: float) -> float:
+    return joules / 3600
+
+
 def seconds_to_hours(seconds: float) -> float:
     return seconds / 3600
 

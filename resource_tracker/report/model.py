@@ -14,6 +14,7 @@ from resource_tracker.report.charts import chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
 from resource_tracker.report.facts import Fact, machine, method, missing, totals
 from resource_tracker.report.findings import findings
+from resource_tracker.report.gpu_table import GpuTable, gpu_table
 from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
 from resource_tracker.report.offers import OfferTable, offer_table
 from resource_tracker.report.scales import Scale, scales
@@ -43,6 +44,7 @@ class CardModel(NamedTuple):
     missing: tuple[Fact, ...]
     measured: bool
     quiet: str
+    gpus: GpuTable | None
     data: dict[str, Any]
 
 
@@ -81,6 +83,7 @@ def build_card(record: TaskRecord) -> CardModel:
         missing=missing(record),
         measured=measured,
         quiet=quiet_sentence(record),
+        gpus=gpu_table(record),
         data=card_data(record),
     )
 

@@ -37,7 +37,9 @@ class Rota:
 
     def due(self, now_s: float) -> list[tuple[int, Group]]:
         """What is to be read now, the longest overdue first."""
-        waiting = [(due_s, place, group) for group in GROUPS for place, due_s in self._of(group) if due_s <= now_s + EARLY_S]
+        waiting = [
+            (due_s, place, group) for group in GROUPS for place, due_s in self._of(group) if due_s <= now_s + EARLY_S
+        ]
         waiting.sort(key=lambda item: item[0])
         chosen: list[tuple[int, Group]] = []
         expected_s = 0.0
