@@ -11,7 +11,7 @@ from resource_tracker.columns import COUNTER, GAUGE, GPU_COLUMNS, LAST, PEAK, PR
 from resource_tracker.frame import TinyDataFrame
 
 DOCS = Path(__file__).parent.parent / "docs"
-PUBLISHED = {"process_metrics": 12, "system_metrics": 21}
+PUBLISHED = {"process_metrics": 12, "system_metrics": 21, "gpu_metrics": len(GPU_COLUMNS)}
 
 
 def rows_of(columns: tuple[Column, ...], published: int) -> list[str]:

@@ -13,18 +13,21 @@ from hypothesis import strategies as st
 from scenes.nvml import MIB, OTHERS, OURS, NvmlStub
 from scenes.tasks import environment, run_task, wait_until
 
+from resource_tracker.measured_gpus import gpus_of
 from resource_tracker.sampler.collector import Failures, Guard, Row
 from resource_tracker.sampler.gpu import choose, find
 from resource_tracker.sampler.gpu.choose import NoGpuCollector, UnreadableGpuCollector, gpu_collector
 from resource_tracker.sampler.gpu.collector import GpuCollector
 from resource_tracker.sampler.gpu.nvml import NvmlBackend
 from resource_tracker.sampler.gpu.ownership import BY_PROCESS, WHOLE_GPU, Ownership
-from resource_tracker.sampler.gpu.port import MAX_GPUS, Gpu
+from resource_tracker.sampler.gpu.port import MAX_GPUS, Backend, Gpu
 from resource_tracker.sampler.gpu.readings import GROUPS, USE
 from resource_tracker.sampler.gpu.rota import Rota
 from resource_tracker.sampler.gpu.rows import SUMS
+from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.gpu.visible import BY_BUS, visible_gpus
 from resource_tracker.sampler.gpu.worker import Worker
+from resource_tracker.sampler.spool_read import Spool, read_spool
 
 NO_PROC = "/nonexistent"
 
@@ -479,6 +482,102 @@ class TestWhichGpus:
         assert [reason for _, _, reason in failures.news()] == ["ImportError: no pynvml here"]
 
 
+class SlowGpu(Gpu):
+    """Another vendor's: each look takes half a second, and it tells nothing but how busy it is."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__("slow", "Slow GPU", 1024)
+        self.clock = clock
+        self.looks = 0
+
+    def utilisation(self) -> tuple[float, float]:
+        self.looks += 1
+        self.clock.now_s += 0.5
+        return 0.25, 0.0
+
+
+class OtherBackend(Backend):
+    source = "other"
+
+    def __init__(self, gpu: Gpu) -> None:
+        self.gpu = gpu
+
+    def open(self) -> list[Gpu]:
+        return [self.gpu]
+
+
+def test_another_vendor_can_join() -> None:
+    """A back end needs two methods at least; what its GPUs do not tell is nan. A slow one is asked rarely."""
+    clock = Clock()
+    gpu = SlowGpu(clock)
+    collector = GpuCollector(
+        OtherBackend(gpu), set, Failures(), Ownership(NO_PROC, contained=False), worker=AtOnce(), clock=clock
+    )
+    began_s, known = clock.now_s, 0
+    for _ in range(300):
+        for _ in range(10):
+            clock.now_s += 0.1
+            collector.sub_sample(clock.now_s)
+        row = Row()
+        collector.read(row, 1.0)
+        assert math.isnan(row.system["gpu_vram"])
+        known += cells(row)["usage"] == 0.25
+    share = gpu.looks * 0.5 / (clock.now_s - began_s)
+    assert share <= 2 * USE.wall_share + 0.01  # in turn, and for rows without any
+    assert known == 300  # a reading counts until it is half as old again as its period
+
+
+class TestSpool:
+    """What is written of GPUs, and read again."""
+
+    def rows(self, machine: Machine, folder: Path, count: int, gpus: int) -> Spool:
+        machine.open(
+            *[f"{10 * place} {MIB} {OURS}:{MIB}:1 name=A_{place}" for place in range(gpus)], chosen=("0", None)
+        )
+        spool = GpuSpool(str(folder), machine.failures)
+        for number in range(count):
+            row = machine.row()
+            spool.row(int(number >= count - 2), row.gpus, 1000.0 + number, 1.0)
+        return read_spool(str(folder), find.GPU_PREFIX)
+
+    def test_round_trip(self, machine: Machine, tmp_path: Path) -> None:
+        """A frame and the facts of each GPU come back, without what came after the end of the step."""
+        spool = self.rows(machine, tmp_path, 5, 2)
+        found = gpus_of(spool, None, marked=True)
+        assert [fact.name for fact in found.facts] == ["A 0", "A 1"]
+        assert [fact.may_use for fact in found.facts] == [None, None]  # models differ: a number says not which
+        assert found.source == BY_PROCESS
+        assert found.driver == "550.54.15"
+        assert found.frames[1]["timestamp"] == [1000.0, 1001.0, 1002.0]
+        assert found.frames[1]["usage"] == pytest.approx([0.1] * 3)
+        assert len(gpus_of(spool, 1000.5, marked=False).frames[0]) == 1
+
+    def test_bounded(self, machine: Machine, tmp_path: Path) -> None:
+        """However long the step and however many the GPUs, the files stay small, and sums exact."""
+        machine.open(*["50 0 energy=1000"] * MAX_GPUS)
+        gpus = machine.row().gpus
+        assert gpus is not None
+        gpus.cells[3]["energy_j"] = 2.0
+        spool = GpuSpool(str(tmp_path), machine.failures)
+        largest = 0
+        for number in range(3000):
+            spool.row(0, gpus, float(number), 1.0)
+            if number % 100 == 0:
+                largest = max(largest, sum(path.stat().st_size for path in tmp_path.iterdir()))
+        found = gpus_of(read_spool(str(tmp_path), find.GPU_PREFIX), None, marked=False)
+        assert largest < 3_000_000
+        assert sum(found.frames[3]["energy_j"]) == 6000.0
+        assert sum(found.frames[3]["interval_s"]) == 3000.0
+
+    def test_no_room(self, machine: Machine, tmp_path: Path) -> None:
+        """Where its files cannot be made, that is said, and nothing else suffers."""
+        machine.open("50 0")
+        spool = GpuSpool(str(tmp_path / "missing"), machine.failures)
+        for _ in range(2):
+            spool.row(0, machine.row().gpus, 1.0, 1.0)
+        assert machine.reasons() == ["No such file or directory"]
+
+
 @pytest.mark.parametrize(
     ("text", "order", "visible"),
     [
@@ -544,10 +643,10 @@ class TestRota:
         rota, now_s, counts = Rota(places, 0.0), 0.0, dict.fromkeys((group.name for group in GROUPS), 0)
         while now_s < seconds:
             before_s = now_s
-            for place, group in rota.due(now_s):
+            for _place, group in rota.due(now_s):
                 now_s += wall_s[group.name]
                 counts[group.name] += 1
-                rota.taken(place, group, now_s, wall_s[group.name], cpu_s)
+                rota.taken(group, now_s, wall_s[group.name], cpu_s)
             now_s = max(now_s, before_s + 0.1)
         return counts
 

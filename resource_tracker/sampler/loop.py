@@ -107,17 +107,17 @@ class Loop:
     def _sample(self) -> None:
         now_s = time.monotonic()
         if now_s >= self._pace.next_row_s:
-            began_s = time.process_time()
+            began_s = time.thread_time()
             self._close_row()
-            self._pace.row_closed(now_s, time.process_time() - began_s)
+            self._pace.row_closed(now_s, time.thread_time() - began_s)
         elif now_s >= self._pace.next_sweep_s:
-            began_s = time.process_time()
+            began_s = time.thread_time()
             self._maker.sweep()
-            self._pace.swept(now_s, time.process_time() - began_s)
+            self._pace.swept(now_s, time.thread_time() - began_s)
         elif now_s >= self._pace.next_sub_sample_s:
-            began_s = time.process_time()
+            began_s = time.thread_time()
             self._maker.sub_sample()
-            self._pace.sub_sampled(now_s, time.process_time() - began_s)
+            self._pace.sub_sampled(now_s, time.thread_time() - began_s)
 
     def _close_row(self) -> None:
         row = self._maker.row()

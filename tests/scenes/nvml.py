@@ -26,15 +26,19 @@ class NvmlStub:
         if compiler is None:
             pytest.skip("no C compiler")
         self.folder = folder
+        self._states = 0
         self.library = folder / LIBRARY
         state = f'-DSTATE="{folder}/state"'
         subprocess.run([compiler, "-shared", "-fPIC", "-w", state, "-o", str(self.library), str(SOURCE)], check=True)
 
     def say(self, *lines: str) -> None:
         """What the GPUs do from now on, a line each; see ``nvml_stub.c``."""
-        new = self.folder / "state.new"
+        self._states += 1
+        new = self.folder / f"state.{self._states}"
         new.write_text("".join(f"{line}\n" for line in lines))
-        os.replace(new, self.folder / "state")  # another inode, so the library sees at once that it changed
+        os.link(new, self.folder / "state.new")
+        # Another inode, and none that was there before, so the library sees at once that it changed.
+        os.replace(self.folder / "state.new", self.folder / "state")
 
     def opened(self) -> list[str]:
         """Calls of init and shutdown so far."""

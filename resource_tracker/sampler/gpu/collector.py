@@ -21,6 +21,10 @@ ROW_WAIT_S = 0.05
 """How long a row waits where none of a GPU came yet: a short one, or that of a mark."""
 BACK_OFF_S, LONGEST_BACK_OFF_S = 1.0, 60.0
 HANGS_AFTER_S = 10.0
+TURN_EVERY_S = 0.15
+"""At every second sub-sample."""
+EXTRA_TURNS = 4.0
+"""For start, marks and end."""
 
 
 class GpuCollector(Collector):
@@ -75,14 +79,18 @@ class GpuCollector(Collector):
         self._expected = expected
         self._opened = self._absent = False
         self._open_at_s, self._open_back_off_s = 0.0, BACK_OFF_S
-        self._asked_at_s = 0.0
+        self._asked_at_s = self._next_turn_s = 0.0
         self._late = self._hangs = False
+        self._extra, self._extra_at_s = EXTRA_TURNS, clock()
         self._ask(self._open)
 
     # --- turns ---------------------------------------------------------------------------------
 
     def sub_sample(self, now_s: float) -> None:
         now_s = self._clock()
+        if now_s < self._next_turn_s:
+            return  # sub-samples are for what peaks more quickly
+        self._next_turn_s = now_s + TURN_EVERY_S
         self._take(0.0)
         if self._worker.busy:
             self._note_hanging(now_s)
@@ -167,7 +175,7 @@ class GpuCollector(Collector):
 
     def _take_result(self, result: Result) -> None:
         watch = self._watches[result.place]
-        self._rota.taken(result.place, result.group, result.at_s, result.wall_s, result.cpu_s)
+        self._rota.taken(result.group, result.at_s, result.wall_s, result.cpu_s)
         if result.closed is not None:
             self._closed(result.closed)
         elif result.lost is not None:
@@ -204,19 +212,32 @@ class GpuCollector(Collector):
             row.gpus = GpuRows(cells, self._meta, self._ownership.source)
 
     def _catch_up(self, wait_s: float) -> None:
-        """Waits a little where nothing was read in this row yet; not again, as long as a driver is late with that."""
+        """Waits a little where nothing was read in this row; not again, as long as a driver is late with that.
+
+        Where even this would be more than the budget allows, the last reading counts, if it is not too old.
+        """
         until_s = time.monotonic() + wait_s
         while not self._late and not self._absent:
             if not self._take(max(0.0, until_s - time.monotonic())):
                 self._late = True
                 return
             unread = [place for place, watch in enumerate(self._watches) if self._is_wanted(place, watch)]
-            if not self._opened or not unread:
+            if not self._opened or not unread or not self._afford_extra():
                 return
             self._ask_for([(place, USE) for place in unread])
 
     def _is_wanted(self, place: int, watch: Watch) -> bool:
-        return not watch.has_use and place not in self._back_off_s
+        return not watch.was_read and place not in self._back_off_s
+
+    def _afford_extra(self) -> bool:
+        """Whether all GPUs may be read out of turn: a few times, and then as often as they are read in turn."""
+        now_s = self._clock()
+        regained = (now_s - self._extra_at_s) / self._rota.period_s(USE)
+        self._extra, self._extra_at_s = min(EXTRA_TURNS, self._extra + regained), now_s
+        if self._extra < 1:
+            return False
+        self._extra -= 1
+        return True
 
     def _may_use(self, place: int) -> bool:
         return self._visible is None or place in self._visible

@@ -20,13 +20,13 @@ class Watch:
         self._held: dict[str, tuple[float, float]] = {}
         self._before: tuple[float, float] | None = None
         self._joules: float = NAN
-        self.has_use = False
-        """Whether its use was read in this row."""
+        self.was_read = False
+        """Whether its use was, in this row."""
 
     def add(self, figures: dict[str, float], at_s: float, period_s: float) -> None:
         """Takes in a reading that counts for `period_s` or a little more."""
         figures = dict(figures)
-        self.has_use = self.has_use or "usage" in figures
+        self.was_read = self.was_read or "usage" in figures
         energy_j = figures.pop("energy_so_far_j", NAN)
         if energy_j == energy_j:
             figures["power_w"] = self._spend(energy_j, at_s)
@@ -66,11 +66,13 @@ class Watch:
         for name, (value, until_s) in self._held.items():
             if now_s <= until_s:
                 cells[name] = value
+                if name in PEAKS:
+                    cells[PEAKS[name]] = value
         for name, (total, count) in self._sums.items():
             cells[name] = total / count
         cells.update(self._highest)
         cells["energy_j"] = self._joules
-        self._sums, self._highest, self._joules, self.has_use = {}, {}, NAN, False
+        self._sums, self._highest, self._joules, self.was_read = {}, {}, NAN, False
         return cells
 
 
