@@ -685,13 +685,16 @@ def test_sampler_reads_gpus(stub: NvmlStub, tmp_path: Path) -> None:
     found = run_task(
         f"""
         open({str(stub.folder / "state")!r}, "w").write(f"50 {{300 << 20}} {{os.getpid()}}:{{200 << 20}}:50")
-        finish(start())
+        tracker, deadline = start(interval_s=0.1), time.monotonic() + 20
+        while not tracker.measurements().gpu_facts and time.monotonic() < deadline:
+            time.sleep(0.01)
+        finish(tracker)
         """,
         spools,
         env=environment(LD_LIBRARY_PATH=f"{stub.folder}:{os.environ.get('LD_LIBRARY_PATH', '')}"),
     )
-    assert [found["process"][0][name] for name in SUMS] == [0.5, 200, 1]
-    assert [found["system"][0][name] for name in SUMS] == [0.5, 300, 1]
+    assert [found["process"][-1][name] for name in SUMS] == [0.5, 200, 1]
+    assert [found["system"][-1][name] for name in SUMS] == [0.5, 300, 1]
     assert found["failed"] == []
     assert found["gpus"] == [{"name": "Stub GPU", "memory_mib": 16384, "may_use": None}]
     assert found["gpu_source"] == BY_PROCESS

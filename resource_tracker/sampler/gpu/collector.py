@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-START_WAIT_S = 0.15
+START_WAIT_S = 0.4
+"""At the start, for a driver that somebody uses already; one that has to start first takes seconds."""
 ROW_WAIT_S = 0.05
 """How long a row waits where none of a GPU came yet: a short one, or that of a mark."""
 BACK_OFF_S, LONGEST_BACK_OFF_S = 1.0, 60.0

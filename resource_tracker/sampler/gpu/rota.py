@@ -1,6 +1,6 @@
 """What is read when: as often as is useful, and no more often than its budget allows."""
 
-from resource_tracker.sampler.gpu.readings import GROUPS, Group
+from resource_tracker.sampler.gpu.readings import GROUPS, USE, Group
 
 TURN_S = 0.02
 """Readings that are expected to take longer together wait for the next turn; one is always taken."""
@@ -33,10 +33,10 @@ class Rota:
         )
 
     def due(self, now_s: float) -> list[tuple[int, Group]]:
-        """What is to be read now, the longest overdue first. It counts as read: the turn is the next GPU's."""
+        """What is to be read now: use, then the longest overdue. It counts as read: the turn is the next GPU's."""
         chosen: list[tuple[int, Group]] = []
         expected_s = 0.0
-        for group in sorted(GROUPS, key=lambda group: self._next_s[group.name]):
+        for group in sorted(GROUPS, key=lambda group: (group is not USE, self._next_s[group.name])):
             step_s = self.period_s(group) / max(self._places, 1)
             for _ in range(self._places):
                 if self._next_s[group.name] > now_s + EARLY_S:
