@@ -667,6 +667,11 @@ class TestRota:
             assert counts[group.name] * wall_s[group.name] <= 1.3 * 120 * group.wall_share, group.name
         assert counts["use"] >= 8 * 120  # still each GPU once a second
 
+    def test_nothing_starves(self) -> None:
+        """However dear each reading is, all of them have their turn."""
+        counts = self.turns(2, {group.name: 0.03 for group in GROUPS}, 120)
+        assert min(counts.values()) >= 12
+
     def test_cpu_time_counts(self) -> None:
         """A driver that computes is asked as rarely as one that is slow."""
         counts = self.turns(4, {group.name: 0.001 for group in GROUPS}, 120, cpu_s=0.001)

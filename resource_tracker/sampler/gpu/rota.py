@@ -3,7 +3,7 @@
 from resource_tracker.sampler.gpu.readings import GROUPS, USE, Group
 
 TURN_S = 0.02
-"""Readings that are expected to take longer together wait for the next turn; one is always taken."""
+"""Readings other than of use that are expected to take longer together wait for the next turn; one is taken always."""
 EARLY_S = 0.1
 """Turns come every 200 ms or so: what is due before half of that is over is read now."""
 SMOOTHING = 0.3
@@ -41,7 +41,7 @@ class Rota:
             for _ in range(self._places):
                 if self._next_s[group.name] > now_s + EARLY_S:
                     break
-                if chosen and expected_s + self._wall_s[group.name] > TURN_S:
+                if expected_s and expected_s + self._wall_s[group.name] > TURN_S:
                     return chosen
                 place = self._turn[group.name] % self._places
                 self._turn[group.name] += 1
@@ -49,7 +49,7 @@ class Rota:
                 self._next_s[group.name] = max(self._next_s[group.name], now_s - self.period_s(group)) + step_s
                 if self._not_before_s[place] <= now_s:
                     chosen.append((place, group))
-                    expected_s += self._wall_s[group.name]
+                    expected_s += 0.0 if group is USE else self._wall_s[group.name]
         return chosen
 
     def taken(self, group: Group, at_s: float, wall_s: float, cpu_s: float) -> None:
@@ -65,4 +65,5 @@ class Rota:
 
 
 def _smoothed(mean_s: float, cost_s: float) -> float:
-    return mean_s + (cost_s - mean_s) * SMOOTHING if mean_s else cost_s
+    """One dear reading changes little, not even the first: a busy machine makes it wait for its turn."""
+    return mean_s + (cost_s - mean_s) * SMOOTHING
