@@ -144,7 +144,7 @@ def test_older_artifact_without_gpus() -> None:
 def test_advice_names_idle_gpus() -> None:
     """The card of a step that left two of its GPUs alone says so, and advises the others."""
     record = fake_record("gpus")
-    assert "2 of 8 GPUs were never used" in render_card(record)
+    assert "2 of 8 GPUs were never used" in render_card(record).replace("\u00a0", " ")
     assert getattr(record.recommendation, "gpu", None) == 6
 
 
