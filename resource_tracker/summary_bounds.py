@@ -21,7 +21,7 @@ _MOST = (
     (("_mib", "_mb"), 2.0**30),
     (("_energy_j",), 1e16),
 )
-"""By the end of a field's name, so much at most: a PiB of memory, a thousand years, a power station. Of all else, a million."""
+"""By the end of a field's name, at most so much: a PiB of memory, a thousand years, 3 TWh. Of all else, a million."""
 _MOST_OF_ALL_ELSE = 1e6
 
 
