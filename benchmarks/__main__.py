@@ -18,6 +18,7 @@ SUBJECTS = {
     "steps": "time that tracking adds to a step, bare and beside the package of PyPI",
     "imports": "what the installed extension adds to `import metaflow`",
     "sampler": "CPU and memory of the sampler itself, on idle, busy, wide and large workloads",
+    "gpus": "whether GPUs with a slow driver make rows late, and what they cost the sampler",
     "card": "size of cards and artifacts, time of the final card",
     "accuracy": "spot checks of the figures against what is known to be true",
     "history": "whether a thousand earlier runs slow a step down",

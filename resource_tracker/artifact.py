@@ -8,9 +8,10 @@ leave it out. Anything else raises :data:`SCHEMA_VERSION` and adds a migration a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any
 
-from resource_tracker.columns import PROCESS_COLUMNS, SYSTEM_COLUMNS
+from resource_tracker.columns import GPU_COLUMNS, PROCESS_COLUMNS, SYSTEM_COLUMNS
 from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.errors import ArtifactError
 from resource_tracker.frame import TinyDataFrame
@@ -35,6 +36,8 @@ from resource_tracker.records import (
 from resource_tracker.usage import published_stats
 
 SCHEMA_VERSION = 1
+GPU_ROWS = 1024
+"""Of the frames of all GPUs together."""
 
 Artifact = dict[str, Any]
 Migration = Callable[[Artifact], Artifact]
@@ -66,10 +69,11 @@ class _Stored:
     pricing: Pricing
     tracking: Tracking
     versions: dict[str, str]
+    gpu_metrics: dict[str, TinyDataFrame] = field(default_factory=dict)
 
 
 def to_artifact(record: TaskRecord) -> Artifact:
-    """The dict that is stored: builtins and two TinyDataFrames of at most 2048 rows, none of our other classes.
+    """The dict that is stored: builtins and TinyDataFrames of at most 2048 rows, none of our other classes.
 
     ``stats`` and the recommendation's ``text`` are derived; everything else reads back exactly.
     """
@@ -96,6 +100,7 @@ def to_artifact(record: TaskRecord) -> Artifact:
         "pricing": to_plain(record.pricing),
         "tracking": to_plain(record.tracking),
         "versions": to_plain(record.versions),
+        "gpu_metrics": _stored_gpus(record.gpu_metrics),
     }
 
 
@@ -138,7 +143,14 @@ def from_artifact(obj: object, *, expected_pathspec: str | None = None) -> TaskR
         recommendation=_advice(artifact),
         pricing=stored.pricing,
         versions=stored.versions,
+        gpu_metrics={name: conform(frame, GPU_COLUMNS) for name, frame in stored.gpu_metrics.items()},
     )
+
+
+def _stored_gpus(frames: Mapping[str, TinyDataFrame]) -> dict[str, TinyDataFrame]:
+    """However many there are, they take no more space than one."""
+    rows = GPU_ROWS // max(len(frames), 1)
+    return {name: compact(conform(frame, GPU_COLUMNS), GPU_COLUMNS, rows) for name, frame in frames.items()}
 
 
 def migrated(obj: object, migrations: Mapping[int, Migration] = MIGRATIONS, target: int = SCHEMA_VERSION) -> Artifact:

@@ -68,6 +68,7 @@ def build_record(
     policy : Policy
         What the advice is for.
     """
+    server = with_measured_gpus(server, measurements)
     usage = summarize(
         measurements,
         ticks_per_s=ticks_per_s,
@@ -134,6 +135,21 @@ def build_record(
         recommendation=recommendation,
         pricing=pricing,
         versions=versions or {},
+        gpu_metrics={f"gpu{place}": frame for place, frame in enumerate(measurements.gpu_frames)},
+    )
+
+
+def with_measured_gpus(server: ServerInfo, measurements: Measurements) -> ServerInfo:
+    """The machine, with the GPUs that were watched where there are some: nobody else needs to ask the driver."""
+    facts = measurements.gpu_facts
+    if not facts:
+        return server
+    return replace(
+        server,
+        gpu_count=len(facts),
+        gpu_names=tuple(fact.name for fact in facts),
+        gpu_memory_mb=round(sum(fact.memory_mib or 0.0 for fact in facts), 2),
+        gpu_driver=measurements.gpu_driver,
     )
 
 

@@ -104,5 +104,31 @@ SYSTEM_COLUMNS = (
     Column("unwatched_s", "s", COUNTER, "", "readings came later than planned by so much, where that was over 1 s"),
 )
 
+GPU_COLUMNS = (
+    Column("timestamp", "s", LAST, "clock_gettime(CLOCK_REALTIME)", "Unix time at the end of the row"),
+    Column("interval_s", "s", COUNTER, "clock_gettime(CLOCK_MONOTONIC)", "length of the row"),
+    Column("usage", "share", GAUGE, "NVML", "share of the time in which anything ran on this GPU, by anyone"),
+    Column("usage_peak", "share", PEAK, "NVML", "highest reading of it within the row"),
+    Column("step_usage", "share", GAUGE, "NVML", "the step's part of it"),
+    Column("memory_busy", "share", GAUGE, "NVML", "share of the time in which GPU memory was read or written"),
+    Column("vram_mib", "MiB", GAUGE, "NVML", "memory of this GPU in use, by anyone"),
+    Column("vram_peak_mib", "MiB", PEAK, "NVML", "highest reading of it within the row"),
+    Column("step_vram_mib", "MiB", GAUGE, "NVML", "memory held by the step's processes"),
+    Column("step_vram_peak_mib", "MiB", PEAK, "NVML", "highest reading of it within the row"),
+    Column("other_vram_mib", "MiB", GAUGE, "NVML", "memory held by others, and by the driver itself"),
+    Column("power_w", "W", GAUGE, "NVML", "mean electric power of the GPU, whoever uses it"),
+    Column("energy_j", "J", COUNTER, "NVML", "energy that it used, whoever uses it"),
+    Column("temperature_c", "°C", PEAK, "NVML", "highest reading of its temperature"),
+    Column("sm_clock_mhz", "MHz", GAUGE, "NVML", "clock of its processors"),
+    Column("memory_clock_mhz", "MHz", GAUGE, "NVML", "clock of its memory"),
+    Column("throttled_power", "share", GAUGE, "NVML", "share of the readings in which its power limit slowed it down"),
+    Column("throttled_heat", "share", GAUGE, "NVML", "share of the readings in which heat slowed it down"),
+    Column("throttled_other", "share", GAUGE, "NVML", "share of the readings in which a fixed clock or sync slowed it"),
+    Column("pcie_received_bytes_per_s", "B/s", GAUGE, "NVML", "over PCIe to the GPU, over 20 ms now and then"),
+    Column("pcie_sent_bytes_per_s", "B/s", GAUGE, "NVML", "over PCIe from the GPU, over 20 ms now and then"),
+)
+"""Of the frame of each GPU. `usage` counts as in ``gpu_usage`` of the other frames: 1.0 is the whole GPU."""
+
 PROCESS_NAMES = tuple(column.name for column in PROCESS_COLUMNS)
 SYSTEM_NAMES = tuple(column.name for column in SYSTEM_COLUMNS)
+GPU_NAMES = tuple(column.name for column in GPU_COLUMNS)

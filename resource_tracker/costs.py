@@ -203,7 +203,9 @@ class Costing:
     def _enough(self, task: TaskSummary, cpu: float, memory_mib: float, gpu: int) -> tuple[Offer, ...]:
         """The cheapest machines with so much, by the hour, where the task ran or is taken to have run."""
         place = place_of(self._catalog, _cloud_of(task), self._vendor, self._region)
-        vram = task.gpu_vram_max_mib / gpu if task.gpu_vram_max_mib and gpu else None
+        each = task.gpu_vram_each_mib
+        held = task.gpu_vram_max_mib or 0.0
+        vram = ((held / gpu if each is None else each) or None) if gpu else None
         key = (place.vendor, place.region, cpu, memory_mib, gpu, vram, task.architecture)
         if key not in self._found:
             need = Need(

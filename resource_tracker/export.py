@@ -45,7 +45,14 @@ def from_snapshot(snapshot: object) -> TaskRecord:
             raise ArtifactError(f"the snapshot is not JSON: {error}") from None
     if not isinstance(snapshot, dict):
         raise ArtifactError(f"the snapshot is a {type(snapshot).__name__}, not a dict or JSON text")
-    frames = {name: TinyDataFrame(snapshot[name]) for name in _FRAMES if isinstance(snapshot.get(name), dict)}
+    frames: dict[str, Any] = {
+        name: TinyDataFrame(snapshot[name]) for name in _FRAMES if isinstance(snapshot.get(name), dict)
+    }
+    gpus = snapshot.get("gpu_metrics")
+    if isinstance(gpus, dict):
+        frames["gpu_metrics"] = {
+            name: TinyDataFrame(frame) if isinstance(frame, dict) else frame for name, frame in gpus.items()
+        }
     return from_artifact({**snapshot, **frames})
 
 

@@ -38,14 +38,18 @@ def gpu_notes(tasks: Sequence[TaskSummary], instances: Iterable[InstanceType] = 
     instances : iterable of InstanceType
         Machines among which to look for a smaller GPU.
     """
-    used = [task for task in tasks if any(count > 0 for count in known(task.gpu_utilized_max))]
+    used = [task for task in tasks if any(count > 0 for count in known(task.gpu_utilized_max, task.gpus_used))]
     if not used:
         return ()
-    return tuple(note for note in (_hardly_used(used), _memory_note(used, instances)) if note)
+    notes = (_never_used(tasks), _hardly_used(used), _memory_note(used, instances))
+    return tuple(note for note in notes if note)
 
 
 def vram_per_gpu_mib(task: TaskSummary) -> float | None:
-    """GPU memory that an attempt held on each of the GPUs it used, spread evenly over them."""
+    """GPU memory that an attempt held of its fullest GPU; where each was not measured, an even part of all of it."""
+    fullest = next(known(task.gpu_vram_each_mib), None)
+    if fullest is not None:
+        return fullest or None
     count = max(known(task.gpu_utilized_max), default=0.0)
     held = max(known(task.gpu_vram_max_mib), default=0.0)
     return held / count if count and held else None
@@ -55,6 +59,23 @@ def _busy_share(task: TaskSummary) -> float | None:
     count = max(known(task.gpu_utilized_max), default=0.0)
     busy = next(known(task.gpu_usage_mean), None)
     return busy / count if count and busy is not None else None
+
+
+def _never_used(tasks: Sequence[TaskSummary]) -> str | None:
+    """GPUs that the step was given, and that had no work of it in any attempt that was given as many."""
+    given = tasks[0].gpus_given
+    alike = [task for task in tasks if task.gpus_given == given and task.gpus_used is not None]
+    if not given or not alike:
+        return None
+    idle = given - max(task.gpus_used or 0 for task in alike)
+    if idle <= 0:
+        return None
+    where = "in this attempt" if len(alike) == 1 else f"in any of {len(alike)} attempts"
+    note = f"{idle} of {given} GPUs {'was' if idle == 1 else 'were'} never used {where}."
+    held = max(task.gpus_held or 0 for task in alike) - (given - idle)
+    if held > 0:
+        note += f" Of {held} of them the step held memory all the same: some frameworks take what they see."
+    return note
 
 
 def _hardly_used(used: Sequence[TaskSummary]) -> str | None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from resource_tracker.bundled import bundled_pynvml
+from resource_tracker.dataclass import replace
 from resource_tracker.host_limits import (
     limits,
     meminfo_bytes,
@@ -34,13 +35,16 @@ _CPUINFO_AT_MOST = 4096  # /proc/cpuinfo is made as it is read: the first CPU is
 
 
 class Gpus(NamedTuple):
-    """GPUs of the machine: their names, and their memory in MiB, summed."""
+    """GPUs of the machine: their names, their memory in MiB, summed, and the version of their driver."""
 
     names: tuple[str, ...] = ()
     memory_mib: float = 0.0
+    driver: str | None = None
 
 
-def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | None = None) -> ServerInfo:
+def server_info(
+    root: str = "/", nvml: Any = None, environ: Mapping[str, str] | None = None, *, ask_gpus: bool = True
+) -> ServerInfo:
     """Return what the machine is and whether it looks dedicated to this process.
 
     Parameters
@@ -52,6 +56,9 @@ def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | 
         driver is present.
     environ : mapping or None
         The environment, of which only the presence of ``KUBERNETES_SERVICE_HOST`` matters. By default the own one.
+    ask_gpus : bool
+        Where the sampler asks the driver anyway, nobody needs to do it in the task: a driver that nobody uses may take
+        seconds to start. :func:`with_gpus` does it later.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | 
     To be called before the work that is measured begins: what is in use at that moment is held against others.
     """
     own_limits = limits(root)
-    found = gpus(root, nvml)
+    found = gpus(root, nvml) if ask_gpus else Gpus()
     allocation, reason = _allocation(root, own_limits, os.environ if environ is None else environ)
     memory = memory_total_bytes(root) or _psutil_memory_bytes(root)
     memory_mib = round(bytes_to_mib(memory), 2) if memory else None
@@ -80,10 +87,23 @@ def server_info(root: str = "/", nvml: Any = None, environ: Mapping[str, str] | 
         gpu_count=len(found.names),
         gpu_names=found.names,
         gpu_memory_mb=round(found.memory_mib, 2),
+        gpu_driver=found.driver,
         allocation=allocation,
         allocation_reason=reason,
         usable_vcpus=own_limits.cpus or vcpus,
         usable_memory_mb=own_limits.memory_mib or memory_mib,
+    )
+
+
+def with_gpus(server: ServerInfo) -> ServerInfo:
+    """The machine with its GPUs, which were not asked for when it was read."""
+    found = gpus()
+    return replace(
+        server,
+        gpu_count=len(found.names),
+        gpu_names=found.names,
+        gpu_memory_mb=round(found.memory_mib, 2),
+        gpu_driver=found.driver,
     )
 
 
@@ -117,9 +137,20 @@ def _read_gpus(nvml: Any) -> Gpus:
             total = nvml.nvmlDeviceGetMemoryInfo(handle).total
         except nvml.NVMLError:
             continue  # fallen off the bus, or not ours to ask
-        names.append(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name))
+        names.append(_text(name))
         memory_mib += bytes_to_mib(total)
-    return Gpus(tuple(names), memory_mib)
+    return Gpus(tuple(names), memory_mib, _driver(nvml))
+
+
+def _driver(nvml: Any) -> str | None:
+    try:
+        return _text(nvml.nvmlSystemGetDriverVersion())
+    except nvml.NVMLError:
+        return None
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _import_nvml(root: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from array import array
+from typing import TYPE_CHECKING
 
 from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
@@ -15,6 +16,9 @@ from resource_tracker.sampler.file_systems import MAX_FILE_SYSTEMS
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.timeline import Moment, Timeline
 from resource_tracker.units import ticks_to_seconds
+
+if TYPE_CHECKING:
+    from resource_tracker.measured_gpus import MeasuredGpus
 
 CPU_OF_TASK = "getrusage"
 PEAK_OF_SAMPLES = "sub-samples"
@@ -29,6 +33,7 @@ def measurements_of(
     interval_s: float,
     reason: str | None = None,
     ended_early: str | None = None,
+    gpu_spool: Spool | None = None,
 ) -> Measurements:
     """All that is known now of an attempt that may still be running.
 
@@ -51,6 +56,7 @@ def measurements_of(
     of_task_s = used.cpu_since(timeline.start.usage) if alone else None
     exact = _only_source(spool, "cpu", TREE)
     cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless, exact)
+    gpus = None if gpu_spool is None else _gpus(gpu_spool, step_end, marked=_is_marked(spool))
     return Measurements(
         process=_frame(spool, "process", PROCESS_NAMES, step, timeline, duration_s),
         system=_frame(spool, "system", SYSTEM_NAMES, step, timeline, duration_s),
@@ -69,6 +75,10 @@ def measurements_of(
         shared_memory_peak_kib=_growth(spool, "system", "shm_used_kib"),
         disk_growth_gb=_growth(spool, "system", "disk_space_used_peak_gb"),
         file_systems=_file_systems(spool),
+        gpu_frames=() if gpus is None else gpus.frames,
+        gpu_facts=() if gpus is None else gpus.facts,
+        gpu_source="" if gpus is None else gpus.source,
+        gpu_driver=None if gpus is None else gpus.driver,
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,
@@ -87,10 +97,19 @@ def last_seen_at(spool: Spool) -> float | None:
 
 
 def _phases(spool: Spool, step_end: Moment | None) -> list[int]:
-    marked = any(event.text == f"mark\t{STEP_END}" for event in spool.events)
-    if marked or step_end is None:
+    if _is_marked(spool) or step_end is None:
         return spool.phases
     return [int(stamp > step_end.unix_s) for stamp in spool.columns["system", "timestamp"]]
+
+
+def _is_marked(spool: Spool) -> bool:
+    return any(event.text == f"mark\t{STEP_END}" for event in spool.events)
+
+
+def _gpus(spool: Spool, step_end: Moment | None, *, marked: bool) -> MeasuredGpus:
+    from resource_tracker.measured_gpus import gpus_of  # most tasks have none
+
+    return gpus_of(spool, None if step_end is None else step_end.unix_s, marked=marked)
 
 
 def _frame(

@@ -151,14 +151,17 @@ def _seen_with_more(tasks: Sequence[TaskSummary], full: float) -> bool:
 def gpu_need(tasks: Sequence[TaskSummary], request: ResourceRequest) -> Amount:
     """GPUs to ask for. An asked-for GPU is given up only where its use was measured and there was none."""
     asked = math.ceil(next(known(request.gpu), 0))
-    counts = [count for task in tasks for count in known(task.gpu_utilized_max)]
+    counts = [count for task in tasks for count in known(task.gpu_utilized_max, task.gpus_used)]
     if not counts:
         return Amount(
             asked, None, "GPU use was not measured: as asked for." if asked else "No GPU was asked for, none was seen."
         )
     most = math.ceil(max(counts))
     if most > 0:
-        return Amount(most, most, f"At most {most} {'GPU was' if most == 1 else 'GPUs were'} in use at once.")
+        gpus = "GPU was" if most == 1 else "GPUs were"
+        at_once = max((count for task in tasks for count in known(task.gpu_utilized_max)), default=0.0)
+        when = "at once" if at_once >= most else "by an attempt, though not at once"
+        return Amount(most, most, f"At most {most} {gpus} in use {when}.")
     if not asked:
         return Amount(0, 0.0, "No GPU was used.")
     doubt = _doubt_about_idle_gpu(tasks)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from resource_tracker.catalog_model import Catalog, PriceSource, RegionPrices
 from resource_tracker.cost_model import Work, cheapest_for, share_note, share_of, spot_cost
 from resource_tracker.dataclass import replace
+from resource_tracker.gpu_use import vram_each_mib
 from resource_tracker.machines import Need, architecture_of, cheapest, enough
 from resource_tracker.places import place_of
 from resource_tracker.records import (
@@ -122,13 +123,12 @@ def price(
 
 
 def need_of(recommendation: Recommendation, usage: UsageSummary, server: ServerInfo) -> Need:
-    """What a machine must have for a recommendation. GPU memory: the most that was held, evenly over the GPUs."""
-    vram = usage.gpu_vram_max_mib
+    """What a machine must have for a recommendation. GPU memory: what the fullest GPU held."""
     return Need(
         vcpus=recommendation.cpu,
         memory_mib=mb_to_mib(recommendation.memory_mb),
         gpu_count=recommendation.gpu,
-        gpu_memory_mib=vram / recommendation.gpu if vram and recommendation.gpu else None,
+        gpu_memory_mib=vram_each_mib(usage, recommendation.gpu) if recommendation.gpu else None,
         architecture=architecture_of(server.architecture),
     )
 

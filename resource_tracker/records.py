@@ -90,6 +90,7 @@ class ServerInfo:
     gpu_count: int = 0
     gpu_names: tuple[str, ...] = ()
     gpu_memory_mb: float = 0.0
+    gpu_driver: str | None = None
     allocation: Literal["dedicated", "shared", "unknown"] = "unknown"
     allocation_reason: str = ""
     usable_vcpus: float | None = None
@@ -146,6 +147,42 @@ class FileSystemUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuFacts:
+    """One GPU, or one instance of a divided one. ``may_use`` is ``None`` where all may be, or it cannot be told."""
+
+    name: str
+    memory_mib: float | None = None
+    may_use: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuUse:
+    """What one GPU did during an attempt; ``None`` is not measured.
+
+    ``usage_*`` and ``vram_max_mib`` are anyone's, ``step_*`` the step's own. Shares are between 0 and 1; energy, power
+    and throttling are of the whole GPU, whoever used it.
+    """
+
+    name: str
+    memory_mib: float | None = None
+    may_use: bool | None = None
+    usage_mean: float | None = None
+    usage_max: float | None = None
+    step_usage_mean: float | None = None
+    step_usage_max: float | None = None
+    vram_max_mib: float | None = None
+    step_vram_max_mib: float | None = None
+    power_mean_w: float | None = None
+    energy_j: float | None = None
+    temperature_max_c: float | None = None
+    throttled_power: float | None = None
+    throttled_heat: float | None = None
+    throttled_other: float | None = None
+    pcie_received_bytes_per_s: float | None = None
+    pcie_sent_bytes_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSummary:
     """What one attempt used, in the frames' units.
 
@@ -162,6 +199,9 @@ class UsageSummary:
     ``run_wait_s`` its threads waited for a CPU; ``*_pressure_s`` something waited in its cgroup, or where that is not
     counted on the machine (``pressure_of``); ``oom_kills`` processes of its cgroup were killed for memory.
     ``cpu_cgroup_shared`` and ``memory_cgroup_shared``: others run in the cgroups that these stand for, too.
+
+    ``gpus`` are those that were watched, ``gpu_hours`` the GPUs in use times the duration, ``gpu_energy_j`` of those
+    that the step may use.
     """
 
     duration_s: float
@@ -208,6 +248,10 @@ class UsageSummary:
     cpu_cgroup_shared: bool | None = None
     memory_cgroup_shared: bool | None = None
     file_systems: tuple[FileSystemUse, ...] = ()
+    gpus: tuple[GpuUse, ...] = ()
+    gpu_source: str = ""
+    gpu_hours: float | None = None
+    gpu_energy_j: float | None = None
 
     @property
     def own_oom_kills(self) -> int:
@@ -226,8 +270,9 @@ class TaskSummary:
     """One earlier attempt, as read back from task metadata: a row of the history.
 
     ``cpu_limit`` is what the kernel let it use; ``vcpus``, ``gpu_count`` and ``gpu_memory_mib`` (of one GPU) are the
-    machine's. ``ran_out_of_memory``, ``bound_evidence`` and ``policy``, which is what the step's advice is for, are
-    ``None`` where the attempt was tracked by an older version.
+    machine's. Of the ``gpus_given`` that the step might use, ``gpus_used`` ever had work of it, and of ``gpus_held`` it
+    held memory, at most ``gpu_vram_each_mib`` of one. ``ran_out_of_memory``, ``bound_evidence`` and ``policy``, which
+    is what the step's advice is for, are ``None`` where the attempt was tracked by an older version.
 
     What held it back stands there only where it was the step alone: ``throttled_share``, ``cpu_wanted_cores`` and
     ``oom_kills`` are ``None`` where others ran in its cgroup, too.
@@ -284,6 +329,12 @@ class TaskSummary:
     throttled_share: float | None = None
     cpu_wanted_cores: float | None = None
     oom_kills: int | None = None
+    gpus_given: int | None = None
+    gpus_used: int | None = None
+    gpus_held: int | None = None
+    gpu_vram_each_mib: float | None = None
+    gpu_hours: float | None = None
+    gpu_energy_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -473,7 +524,7 @@ class Measurements:
 
     ``process`` and ``system`` hold only the rows up to ``step_ended_at`` where that is known.
     Peaks are the best of all sources, with the source named; the persist phase is everything after
-    ``step_ended_at``.
+    ``step_ended_at``. ``gpu_frames`` and ``gpu_facts`` have one for each GPU that was watched.
     """
 
     process: TinyDataFrame
@@ -493,6 +544,10 @@ class Measurements:
     cpu_cgroup_shared: bool | None = None
     memory_cgroup_shared: bool | None = None
     file_systems: tuple[FileSystemUse, ...] = ()
+    gpu_frames: tuple[TinyDataFrame, ...] = ()
+    gpu_facts: tuple[GpuFacts, ...] = ()
+    gpu_source: str = ""
+    gpu_driver: str | None = None
     tracking: Tracking
 
 
@@ -501,7 +556,8 @@ class TaskRecord:
     """All of one attempt: what the artifact stores and what the card shows.
 
     ``pathspec`` is ``"Flow/run/step/task"``, or ``None`` for a standalone run, whose ``title`` is shown instead.
-    ``process_metrics`` and ``system_metrics`` have the columns of :mod:`resource_tracker.columns`.
+    ``process_metrics`` and ``system_metrics`` have the columns of :mod:`resource_tracker.columns`, and so have the
+    frames of ``gpu_metrics``, by the names ``gpu0``, ``gpu1``, ...
     """
 
     pathspec: str | None
@@ -522,3 +578,4 @@ class TaskRecord:
     recommendation: Recommendation | NoRecommendation = NoRecommendation(reason="not computed")
     pricing: Pricing = Pricing()
     versions: dict[str, str] = field(default_factory=dict)
+    gpu_metrics: dict[str, TinyDataFrame] = field(default_factory=dict)

@@ -18,8 +18,12 @@ from resource_tracker.folders import written_folders
 from resource_tracker.launch import Launch
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.attempts import ATTEMPT
-from resource_tracker.sampler.gpu import library_found
+from resource_tracker.sampler.gpu.find import library_found
+from resource_tracker.sampler.gpu.visible import ORDER, VARIABLE
+from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.spool_dirs import default_parents, make_spool_dir, start_time_of, sweep_dead_spools
+
+ENVIRONMENT_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def begin(
         }
         if marker is not None:
             given["marker"] = "=".join(marker)
-        arguments = [word for pair in (given | _pynvml()).items() for word in pair]
+        arguments = [word for pair in (given | _gpus(pid)).items() for word in pair]
         return Starting(pid, interval_s, spool_dir, Launch(arguments, spool_dir, deadline_s))
     except (OSError, ParseError, ValueError, RuntimeError) as error:  # RuntimeError: Python is shutting down
         remove_spool(spool_dir)
@@ -168,11 +172,24 @@ def begin(
         raise
 
 
-def _pynvml() -> dict[str, str]:
-    """The folder of ``pynvml``, where there is an NVIDIA driver for it."""
-    if library_found() and (pynvml := pynvml_file()):
-        return {"pynvml_dir": os.path.dirname(pynvml)}
-    return {}
+def _gpus(pid: int) -> dict[str, str]:
+    """The folder of ``pynvml``, and which GPUs the process may use; nothing where there is no NVIDIA driver."""
+    if not library_found() or not (pynvml := pynvml_file()):
+        return {}
+    chosen = {"cuda_visible_devices": _variable_of(pid, VARIABLE), "cuda_device_order": _variable_of(pid, ORDER)}
+    return {"pynvml_dir": os.path.dirname(pynvml)} | {key: text for key, text in chosen.items() if text is not None}
+
+
+def _variable_of(pid: int, name: str) -> str | None:
+    """A variable of a process's environment: ours as it is now, another's as it was at its start."""
+    if pid == os.getpid():
+        return os.environ.get(name)
+    try:
+        entries = read_record(f"/proc/{pid}/environ", ENVIRONMENT_BYTES).split(b"\0")
+    except OSError:  # another user's
+        return None
+    prefix = os.fsencode(name) + b"="
+    return next((os.fsdecode(entry.removeprefix(prefix)) for entry in entries if entry.startswith(prefix)), None)
 
 
 def _directory_of(pid: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from resource_tracker.dataclass import defaults_of, field_names, replace
 from resource_tracker.errors import ArtifactError
+from resource_tracker.gpu_use import count_held, count_with_work, given, vram_of_fullest_mib
 from resource_tracker.plain import from_plain
 from resource_tracker.records import (
     Limits,
@@ -94,6 +95,12 @@ def summary_of_attempt(
         shared_memory_peak_kib=usage.shared_memory_peak_kib,
         disk_growth_gb=usage.disk_growth_gb,
         shared_memory_limit_mib=limits.shared_memory_mib,
+        gpus_given=len(given(usage.gpus)) or None,
+        gpus_used=count_with_work(given(usage.gpus)),
+        gpus_held=count_held(given(usage.gpus)),
+        gpu_vram_each_mib=vram_of_fullest_mib(usage.gpus),
+        gpu_hours=usage.gpu_hours,
+        gpu_energy_j=usage.gpu_energy_j,
         bound=usage.bound,
         bound_evidence=usage.bound_evidence,
         ran_out_of_memory=ran_out_of_memory(usage, outcome, limits),

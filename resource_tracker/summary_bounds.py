@@ -19,8 +19,9 @@ _MOST = (
     (("finished_at", "input_bytes"), 1e18),
     (("_kib",), 2.0**40),
     (("_mib", "_mb"), 2.0**30),
+    (("_energy_j",), 1e16),
 )
-"""By the end of a field's name, so much at most: a PiB of memory, a thousand years. Of all else, a million."""
+"""By the end of a field's name, at most so much: a PiB of memory, a thousand years, 3 TWh. Of all else, a million."""
 _MOST_OF_ALL_ELSE = 1e6
 
 

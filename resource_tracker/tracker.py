@@ -19,6 +19,7 @@ from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.control import MARK, STOP, send
+from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool import unlink
 from resource_tracker.sampler.spool_read import Spool, read_spool
@@ -129,8 +130,20 @@ class SamplerProcess:
                 reason=f"the measurements are gone ({error})",
             )
         return measurements_of(
-            spool, self._timeline, mode="sampler", interval_s=self._interval_s, ended_early=self._ended_early(spool)
+            spool,
+            self._timeline,
+            mode="sampler",
+            interval_s=self._interval_s,
+            ended_early=self._ended_early(spool),
+            gpu_spool=self._gpu_spool(),
         )
+
+    def _gpu_spool(self) -> Spool | None:
+        """``None`` without GPUs, or before the first row about them."""
+        try:
+            return read_spool(self.spool_dir, GPU_PREFIX)
+        except SpoolError:
+            return None
 
     def remove(self) -> None:
         """Deletes the spool. Never raises."""

@@ -90,6 +90,10 @@ def seconds_to_ticks(seconds: float, ticks_per_s: float) -> float:
     return seconds * ticks_per_s
 
 
+def joules_to_wh(joules: float) -> float:
+    return joules / 3600
+
+
 def seconds_to_hours(seconds: float) -> float:
     return seconds / 3600
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import highest, row_weights, total, weighted_mean
+from resource_tracker.gpu_use import energy_of, gpu_uses
 from resource_tracker.held_back import held_back, wanted_cores
 from resource_tracker.records import Measurements, UsageSummary
-from resource_tracker.units import ticks_to_seconds
+from resource_tracker.units import seconds_to_hours, ticks_to_seconds
 
 MIN_WINDOW_TICKS = 50
 """CPU time comes in whole clock ticks: over fewer than this many, one tick more or less is over 2 % of a core."""
@@ -52,6 +53,7 @@ def summarize(
     wanted = cpu_windows(process, shortest_s, wanted_cores(process))
     waited = held_back(process, system, measurements.duration_s, quota_period_s)
     memory_peak, memory_source = _memory_peak(measurements)
+    gpus, gpu_mean = gpu_uses(measurements.gpu_frames, measurements.gpu_facts), _mean(process, "gpu_usage")
     return UsageSummary(
         duration_s=measurements.duration_s,
         cpu_mean_cores=cpu_mean,
@@ -71,7 +73,7 @@ def summarize(
         disk_used_max_gb=_largest(_max(system, "disk_space_used_gb"), _max(system, "disk_space_used_peak_gb")),
         net_recv_bytes=_sum(system, "net_recv_bytes"),
         net_sent_bytes=_sum(system, "net_sent_bytes"),
-        gpu_usage_mean=_mean(process, "gpu_usage"),
+        gpu_usage_mean=gpu_mean,
         gpu_usage_max=_max(process, "gpu_usage"),
         gpu_vram_mean_mib=_mean(process, "gpu_vram"),
         gpu_vram_max_mib=_max(process, "gpu_vram"),
@@ -93,6 +95,10 @@ def summarize(
         cpu_cgroup_shared=measurements.cpu_cgroup_shared,
         memory_cgroup_shared=measurements.memory_cgroup_shared,
         file_systems=measurements.file_systems,
+        gpus=gpus,
+        gpu_source=measurements.gpu_source,
+        gpu_hours=None if gpu_mean is None else gpu_mean * seconds_to_hours(measurements.duration_s),
+        gpu_energy_j=energy_of(gpus),
     )
 
 

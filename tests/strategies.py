@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
+from resource_tracker.columns import GPU_NAMES, PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import History, TaskRecord, TaskSummary
 
@@ -75,4 +75,5 @@ def task_records() -> st.SearchStrategy[TaskRecord]:
         pathspec=st.none() | st.just("Flow/12/train/34"),
         process_metrics=frames(PROCESS_NAMES),
         system_metrics=frames(SYSTEM_NAMES),
+        gpu_metrics=st.dictionaries(st.sampled_from(["gpu0", "gpu1"]), frames(GPU_NAMES, max_rows=2)),
     )

@@ -20,7 +20,7 @@ from sample_record import sample_record
 from strategies import task_records
 
 from resource_tracker.artifact import SCHEMA_VERSION, from_artifact, migrated, to_artifact
-from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
+from resource_tracker.columns import GPU_NAMES, PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.errors import ArtifactError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import (
@@ -49,6 +49,7 @@ OUR_KEYS = [
     "pricing",
     "tracking",
     "versions",
+    "gpu_metrics",
 ]
 
 
@@ -108,6 +109,18 @@ class TestWhatIsStored:
         assert sum(stored["read_bytes"]) == sum(range(rows))
         assert max(stored["memory_peak_kib"]) == rows - 1
         assert sum(stored["interval_s"]) == rows
+
+    @pytest.mark.parametrize("gpus", [1, 16])
+    def test_many_gpus_take_no_more_space(self, gpus: int) -> None:
+        """All frames of GPUs together have at most 1024 rows; energy and peaks stay."""
+        rows = 5000
+        frame = TinyDataFrame({name: array("d", range(rows)) for name in GPU_NAMES})
+        frames = {f"gpu{place}": frame for place in range(gpus)}
+        stored = to_artifact(replace(sample_record(), gpu_metrics=frames))["gpu_metrics"]
+        assert list(stored) == list(frames)
+        assert sum(len(one) for one in stored.values()) <= 1024
+        assert sum(stored["gpu0"]["energy_j"]) == sum(range(rows))
+        assert max(stored["gpu0"]["step_vram_peak_mib"]) == rows - 1
 
     def test_size_of_a_day(self) -> None:
         """24 hours at a row a second take at most 1 MB as Metaflow stores them, even if no two cells are alike."""
@@ -230,7 +243,7 @@ class TestRefused:
         with pytest.raises(ArtifactError, match=words):
             from_artifact(obj)
 
-    @pytest.mark.parametrize("key", [key for key in PUBLISHED_KEYS + OUR_KEYS if key != "stats"])
+    @pytest.mark.parametrize("key", [key for key in PUBLISHED_KEYS + OUR_KEYS if key not in ("stats", "gpu_metrics")])
     def test_missing_key(self, key: str) -> None:
         """Each key that is read must be there; the message names it."""
         artifact = to_artifact(sample_record())

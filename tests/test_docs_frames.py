@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from resource_tracker.columns import COUNTER, GAUGE, LAST, PEAK, PROCESS_COLUMNS, SYSTEM_COLUMNS, Column
+from resource_tracker.columns import COUNTER, GAUGE, GPU_COLUMNS, LAST, PEAK, PROCESS_COLUMNS, SYSTEM_COLUMNS, Column
 from resource_tracker.frame import TinyDataFrame
 
 DOCS = Path(__file__).parent.parent / "docs"
-PUBLISHED = {"process_metrics": 12, "system_metrics": 21}
+PUBLISHED = {"process_metrics": 12, "system_metrics": 21, "gpu_metrics": len(GPU_COLUMNS)}
 
 
 def rows_of(columns: tuple[Column, ...], published: int) -> list[str]:
@@ -25,7 +25,8 @@ def rows_of(columns: tuple[Column, ...], published: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("frame", "columns"), [("process_metrics", PROCESS_COLUMNS), ("system_metrics", SYSTEM_COLUMNS)]
+    ("frame", "columns"),
+    [("process_metrics", PROCESS_COLUMNS), ("system_metrics", SYSTEM_COLUMNS), ("gpu_metrics", GPU_COLUMNS)],
 )
 def test_every_column_is_documented(frame: str, columns: tuple[Column, ...]) -> None:
     """The page has each column with its unit, kind, source and meaning, in order, and no other."""

@@ -11,9 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resource_tracker.artifact import from_artifact
 from resource_tracker.errors import SettingError
-from resource_tracker.export import WRITERS, check_destination, csv_of_all, joined_frame, to_csv, to_json, write
+from resource_tracker.export import (
+    WRITERS,
+    check_destination,
+    csv_of_all,
+    from_snapshot,
+    joined_frame,
+    to_csv,
+    to_json,
+    write,
+)
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.testing import SITUATIONS, fake_record
 
@@ -25,8 +33,7 @@ def test_json_reads_back(situation: str) -> None:
     """Strict JSON of every situation holds the record: nothing is lost but what an artifact would lose, too."""
     record = fake_record(situation)
     found = json.loads(to_json(record), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    frames = {name: TinyDataFrame(found[name]) for name in ("process_metrics", "system_metrics")}
-    again = from_artifact({**found, **frames})
+    again = from_snapshot(found)
     assert (again.usage, again.recommendation, again.pricing) == (record.usage, record.recommendation, record.pricing)
 
 

@@ -504,6 +504,10 @@ class FakeNvml:
         self.opened -= 1
         self._check("shutdown")
 
+    def nvmlSystemGetDriverVersion(self):  # noqa: N802
+        self._check("driver")
+        return b"550.54.15"
+
     def nvmlDeviceGetCount(self):  # noqa: N802
         self._check("count")
         return len(self.devices)
@@ -526,13 +530,25 @@ def test_gpus_are_counted_and_their_memory_summed():
     found = server_info(nvml=nvml)
     assert (found.gpu_count, found.gpu_names) == (2, ("NVIDIA H100 80GB HBM3", "Quadro T1000"))
     assert found.gpu_memory_mb == 84 * 1024
+    assert found.gpu_driver == "550.54.15"
     assert nvml.opened == 0
 
 
 def test_lost_gpu_is_left_out():
     """One GPU fallen off the bus does not take the others along."""
     nvml = FakeNvml([RuntimeError(), ("A10G", 24 * GIB)])
-    assert gpus(nvml=nvml) == (("A10G",), 24 * 1024)
+    assert gpus(nvml=nvml) == (("A10G",), 24 * 1024, "550.54.15")
+
+
+def test_driver_without_a_version():
+    """That the version is not told costs nothing else."""
+    assert gpus(nvml=FakeNvml([("A10G", 24 * GIB)], fails=("driver",))) == (("A10G",), 24 * 1024, None)
+
+
+def test_gpus_are_asked_for_later():
+    """Where the sampler asks the driver, the task does not; what it says then is added to the machine."""
+    nvml = FakeNvml([("A10G", 24 * GIB)])
+    assert server_info(nvml=nvml, ask_gpus=False).gpu_count == 0
 
 
 @pytest.mark.parametrize("call", ["init", "count", "shutdown"])
@@ -548,7 +564,7 @@ def test_pynvml_stays_out_without_a_driver(tmp_path):
     program = "import sys; from resource_tracker.host import gpus; print(gpus(sys.argv[1]), 'pynvml' in sys.modules)"
     command = [sys.executable, "-c", program, machine(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "Gpus(names=(), memory_mib=0.0) False"
+    assert ran.stdout.strip() == "Gpus(names=(), memory_mib=0.0, driver=None) False"
 
 
 def test_driver_without_devices(tmp_path):
@@ -556,4 +572,4 @@ def test_driver_without_devices(tmp_path):
     if Path("/dev/nvidiactl").exists():
         pytest.skip("this machine has the real driver")
     root = machine(tmp_path, {"proc/driver/nvidia/version": "NVRM version: 550.54\n"})
-    assert gpus(root) == ((), 0.0)
+    assert gpus(root) == ((), 0.0, None)

@@ -44,6 +44,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "memory_need",
                 "needs",
                 "gpu_notes",
+                "gpu_use",
                 "input_notes",
                 "notes",
                 "places",
@@ -91,6 +92,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "keeper_reply",
                 "live_pricing",
                 "measured",
+                "measured_gpus",
                 "metadata_service",
                 "private_dir",
                 "sampler",
@@ -117,7 +119,7 @@ BANNED_IN_PURE = frozenset(
     | {"threading", "time", "urllib"}
 )
 SAMPLER_STANDARD = frozenset(
-    {"sys", "os", "time", "array", "struct", "select", "errno", "ctypes", "math"} | {"signal", "_signal"}
+    {"sys", "os", "time", "array", "struct", "select", "errno", "ctypes", "math"} | {"signal", "_signal", "_thread"}
 )
 SAMPLER_OPTIONAL = {"psutil": "psutil", "pynvml": "gpu"}
 """Third-party libraries of the sampler, and a word that the only modules which may import them have in their name."""

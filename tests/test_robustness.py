@@ -208,7 +208,7 @@ def test_processes_that_vanish(proc: FakeProc, moment: str) -> None:
 
 def test_storage_bytes_that_are_denied(proc: FakeProc, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a descendant runs as another user its bytes are missing, and that is said; the others count."""
-    from resource_tracker.sampler import process as module
+    from resource_tracker.sampler import tree_io as module
 
     real = module.read_record
 

@@ -5,6 +5,7 @@ import { elapsedTicks, formatTick } from "./format";
 import type { Theme } from "./theme";
 
 const HEIGHT = 128;
+const PAPER_HEIGHT = 84;
 const AXIS_WIDTH = 54;
 /** Half the width of a name on the time axis. */
 const END_ROOM = 20;
@@ -65,7 +66,7 @@ export function buildChart(chart: ChartData, x: Values, gaps: Gaps, width: numbe
   const range = (u: uPlot): [number, number] => [0, top(u, tracks, chart.lines)];
   const options: uPlot.Options = {
     width,
-    height: HEIGHT,
+    height: document.documentElement.classList.contains("paper") ? PAPER_HEIGHT : HEIGHT,
     padding: [8, 1, 0, 0],
     legend: { show: false },
     scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range } },

@@ -28,7 +28,7 @@ from resource_tracker.flows.handover import Handed, drop_handover, read_handover
 from resource_tracker.flows.input_size import ArtifactSizes
 from resource_tracker.flows.request import requested_resources
 from resource_tracker.flows.summaries import write_summary
-from resource_tracker.host import limits, server_info
+from resource_tracker.host import limits, server_info, with_gpus
 from resource_tracker.pricing import Catalog
 from resource_tracker.records import CloudInfo, InputSize, Limits, Outcome, ServerInfo, TaskRecord
 from resource_tracker.settings import Settings
@@ -66,7 +66,8 @@ class TaskSession:
             CardStore(context.flow_datastore, context.pathspec, context.attempt) if settings.create_card else None
         )
         # Now, not at the end: what is in use before the step begins is others' use.
-        self._server = guarded("read the machine", server_info) or ServerInfo()
+        self._server = guarded("read the machine", server_info, ask_gpus=False) or ServerInfo()
+        self._gpus_asked = False
         self._limits = guarded("read the limits", limits) or Limits()
         self._artifact_sizes = None
         if context.own_input_size is None:
@@ -190,8 +191,12 @@ class TaskSession:
     def _record(self) -> TaskRecord:
         context, handed = self._context, self._handed()
         catalog, catalog_note = self._catalog
+        measurements = self._measuring.measurements()
+        if not measurements.gpu_facts and not self._gpus_asked:  # only now: the driver may take long
+            self._gpus_asked = True
+            self._server = guarded("ask for the GPUs", with_gpus, self._server) or self._server
         return build_record(
-            self._measuring.measurements(),
+            measurements,
             title=f"{context.flow.name} / {context.step}",
             pathspec=context.pathspec,
             attempt=context.attempt,

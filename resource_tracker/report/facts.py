@@ -49,9 +49,16 @@ def totals(record: TaskRecord) -> tuple[Fact, ...]:
         Fact(label="Threads", text=fmt.count(usage.threads_max), key="threads"),
         _amount("received", None, usage.net_recv_bytes),
         _amount("sent", None, usage.net_sent_bytes),
+        *_energy(usage),
         *_growth(usage),
         *_input(usage),
     )
+
+
+def _energy(usage: UsageSummary) -> tuple[Fact, ...]:
+    """Of the GPUs that the step may use; whoever used them."""
+    energy = usage.gpu_energy_j
+    return () if energy is None else (Fact(label="GPU energy", text=fmt.energy(energy), key="gpu_energy"),)
 
 
 def _growth(usage: UsageSummary) -> tuple[Fact, ...]:
@@ -136,7 +143,8 @@ def _gpus(record: TaskRecord) -> str:
         return "none"
     names = sorted(set(server.gpu_names)) or ["GPU"]
     memory = f", {fmt.machine_memory(server.gpu_memory_mb)} in all" if server.gpu_memory_mb else ""
-    return f"{server.gpu_count} × {', '.join(names)}{memory}"
+    driver = f", driver {server.gpu_driver}" if server.gpu_driver else ""
+    return f"{server.gpu_count} × {', '.join(names)}{memory}{driver}"
 
 
 def request_fact(record: TaskRecord) -> Fact:
@@ -162,6 +170,8 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
         bound = ", a lower bound: processes that left the tree may be missing" if usage.cpu_is_lower_bound else ""
         facts.append(Fact(label="CPU from", text=(usage.cpu_source or fmt.UNKNOWN) + bound))
         facts.append(Fact(label="Memory peak from", text=usage.memory_peak_source or fmt.UNKNOWN))
+        if usage.gpu_source:
+            facts.append(Fact(label="GPU use from", text=usage.gpu_source))
         if _input(usage):
             facts.append(Fact(label="Input size from", text=_input_source(usage)))
         facts.append(Fact(label="The tracker's own cost", text=_cost(record), key="own_cost"))

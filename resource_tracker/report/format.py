@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timezone
 
-from resource_tracker.units import bytes_to_kib, kib_to_bytes, kib_to_whole_mb, mb_to_kib, mib_to_gib, mib_to_kib
+from resource_tracker.units import (
+    bytes_to_kib,
+    joules_to_wh,
+    kib_to_bytes,
+    kib_to_whole_mb,
+    mb_to_kib,
+    mib_to_gib,
+    mib_to_kib,
+)
 
 UNKNOWN = "–"
 """Shown for a value that was not measured."""
@@ -133,6 +141,14 @@ def percent(share: float | None) -> str:
     value = share * 100
     text = f"{value:,.0f}" if abs(value) >= 10 or value == 0 else trimmed(value, 2)
     return f"{text}{NBSP}%"
+
+
+def energy(joules: float | None) -> str:
+    """Watt-hours, as on an electricity bill."""
+    if joules is None or not math.isfinite(joules):
+        return UNKNOWN
+    wh = joules_to_wh(joules)
+    return f"{number(wh / 1000)}{NBSP}kWh" if wh >= 1000 else f"{number(wh)}{NBSP}Wh"
 
 
 def change(now: float | None, before: float | None) -> str:

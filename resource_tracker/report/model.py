@@ -15,6 +15,7 @@ from resource_tracker.report.comparison import Comparison, comparison
 from resource_tracker.report.facts import Fact, machine, method, missing, totals
 from resource_tracker.report.findings import findings
 from resource_tracker.report.gaps import gap_sentence
+from resource_tracker.report.gpu_table import GpuTable, gpu_table
 from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
 from resource_tracker.report.offers import OfferTable, offer_table
 from resource_tracker.report.scales import Scale, scales
@@ -45,6 +46,7 @@ class CardModel(NamedTuple):
     measured: bool
     quiet: str
     gaps: str
+    gpus: GpuTable | None
     data: dict[str, Any]
 
 
@@ -84,6 +86,7 @@ def build_card(record: TaskRecord) -> CardModel:
         measured=measured,
         quiet=quiet_sentence(record),
         gaps=gap_sentence(record),
+        gpus=gpu_table(record),
         data=card_data(record),
     )
 

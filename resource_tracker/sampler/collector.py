@@ -5,6 +5,10 @@ from resource_tracker.errors import ParseError
 from resource_tracker.sampler.layout import INTERNAL_COLUMNS
 from resource_tracker.sampler.merge import Values
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from resource_tracker.sampler.gpu.rows import GpuRows
+
 NAN = float("nan")
 MAX_FAILURES = 3
 """In a row; then the collector is left alone."""
@@ -13,12 +17,14 @@ MAX_FAILURES = 3
 class Row:
     """The columns of one row, by frame. All are nan until a collector sets them."""
 
-    __slots__ = ("internal", "process", "system")
+    __slots__ = ("gpus", "internal", "process", "system")
 
     def __init__(self) -> None:
         self.process = dict.fromkeys(PROCESS_NAMES, NAN)
         self.system = dict.fromkeys(SYSTEM_NAMES, NAN)
         self.internal = dict.fromkeys((name for name, _ in INTERNAL_COLUMNS), NAN)
+        self.gpus: GpuRows | None = None
+        """Each GPU by itself, where there are any: their number is known only when a library is open."""
 
     def values(self) -> Values:
         """All cells, in the order of :data:`resource_tracker.sampler.layout.COLUMNS`."""

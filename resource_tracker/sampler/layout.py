@@ -50,7 +50,7 @@ PREFIX = struct.Struct("=BBHI")
 class Layout:
     """Columns as ``(frame, kind, name)``, what the header says besides, and the sizes that follow from them."""
 
-    __slots__ = ("byteorder", "columns", "header_bytes", "meta", "record_bytes", "row")
+    __slots__ = ("byteorder", "columns", "header_bytes", "interval_at", "meta", "record_bytes", "row")
 
     def __init__(
         self, meta: dict[str, str], columns: tuple[tuple[str, str, str], ...] = COLUMNS, byteorder: str = sys.byteorder
@@ -58,6 +58,8 @@ class Layout:
         self.meta = meta
         self.columns = columns
         self.byteorder = byteorder
+        # The same in all frames; -1 in a spool of no use, without any.
+        self.interval_at = next((i for i, (_, _, name) in enumerate(columns) if name == "interval_s"), -1)
         self.row = struct.Struct(f"{'<' if byteorder == 'little' else '>'}BBHI{len(columns)}d")
         self.record_bytes = self.row.size
         self.header_bytes = -(-len(self._text(0)) // HEADER_STEP) * HEADER_STEP
@@ -77,10 +79,6 @@ class Layout:
     def header(self) -> bytes:
         """The header, padded to its length with newlines."""
         return self._text(self.header_bytes).ljust(self.header_bytes, b"\n")
-
-    def position(self, frame: str, name: str) -> int:
-        """Index of a column among the values of a row. Raises ValueError."""
-        return next(i for i, (f, _, n) in enumerate(self.columns) if f == frame and n == name)
 
 
 def pack_event(layout: Layout, phase: int, time_s: float, text: str) -> bytes:

@@ -5,6 +5,7 @@ import time
 
 from resource_tracker.sampler.collector import reason_of
 from resource_tracker.sampler.control import MARK, STEP_END, STOP, Control, Message
+from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.pace import Pace
 from resource_tracker.sampler.rows import RowMaker
@@ -32,9 +33,11 @@ class Loop:
         lifeline: Lifeline,
         interval_s: float,
         reader: Lifeline | None = None,
+        gpu_spool: GpuSpool | None = None,
     ) -> None:
         self._maker = maker
         self._spool = spool
+        self._gpu_spool = gpu_spool
         self._control = control
         self._lifeline = lifeline
         self._reader = reader
@@ -115,17 +118,17 @@ class Loop:
     def _sample(self) -> None:
         now_s = time.monotonic()
         if now_s >= self._pace.next_row_s:
-            began_s = time.process_time()
+            began_s = time.thread_time()
             self._close_row()
-            self._pace.row_closed(now_s, time.process_time() - began_s)
+            self._pace.row_closed(now_s, time.thread_time() - began_s)
         elif now_s >= self._pace.next_sweep_s:
-            began_s = time.process_time()
+            began_s = time.thread_time()
             self._maker.sweep()
-            self._pace.swept(now_s, time.process_time() - began_s)
+            self._pace.swept(now_s, time.thread_time() - began_s)
         elif now_s >= self._pace.next_sub_sample_s:
-            began_s = time.process_time()
+            began_s = time.thread_time()
             self._maker.sub_sample()
-            self._pace.sub_sampled(now_s, time.process_time() - began_s)
+            self._pace.sub_sampled(now_s, time.thread_time() - began_s)
 
     def _close_row(self) -> None:
         row = self._maker.row()
@@ -133,6 +136,8 @@ class Loop:
         self._spool.row(self._phase, row.values())
         for figure, source in self._maker.changed_figures().items():
             self._spool.event(self._phase, time.time(), f"source\t{figure}\t{source}")
+        if self._gpu_spool is not None:
+            self._gpu_spool.row(self._phase, row.gpus, row.system["timestamp"], row.system["interval_s"])
         self._tell_failures(final=False)
 
     def _tell_failures(self, *, final: bool) -> None:

@@ -16,6 +16,7 @@ from resource_tracker.sampler.aftermath import after_death, remove_spool
 from resource_tracker.sampler.collector import Failures, reason_of
 from resource_tracker.sampler.control import Control
 from resource_tracker.sampler.cost import CostCollector
+from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import READER_DIED, SPOOL_GONE, TASK_DIED, Loop
@@ -38,6 +39,8 @@ class Arguments:
 
     __slots__ = (
         "adopted",
+        "cuda_device_order",
+        "cuda_visible_devices",
         "interval_s",
         "marker",
         "pid",
@@ -60,6 +63,8 @@ class Arguments:
         self.spool = given["spool"]
         self.places = [(role, given[role]) for role in PLACES if role in given]
         self.pynvml_dir = given.get("pynvml_dir")
+        self.cuda_visible_devices = given.get("cuda_visible_devices")
+        self.cuda_device_order = given.get("cuda_device_order")
         name, equals, value = given.get("marker", "").partition("=")
         self.marker = (name, value) if equals else None
 
@@ -145,6 +150,7 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
         places=arguments.places,
         pynvml_dir=arguments.pynvml_dir,
         spool=arguments.spool,
+        visible_gpus=(arguments.cuda_visible_devices, arguments.cuda_device_order),
     )
     maker = RowMaker([*collectors, CostCollector(PROC, launcher_cpu_s)], failures)
     first = maker.first()
@@ -159,4 +165,5 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
         meta.update(collector.described)
     spool = SpoolWriter(arguments.spool, Layout(meta))
     spool.first(first.values())
-    return Loop(maker, spool, control, lifeline, arguments.interval_s, reader)
+    gpu_spool = GpuSpool(arguments.spool, failures)
+    return Loop(maker, spool, control, lifeline, arguments.interval_s, reader, gpu_spool)

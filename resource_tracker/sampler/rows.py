@@ -7,7 +7,7 @@ from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.clock import Clock, Sleep
 from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
 from resource_tracker.sampler.file_systems import file_systems
-from resource_tracker.sampler.gpu import gpu_collector
+from resource_tracker.sampler.gpu.choose import gpu_collector
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
@@ -32,6 +32,7 @@ def standard_collectors(
     places: "Sequence[tuple[str, str]]" = (("directory", "/"),),
     pynvml_dir: str | None = None,
     spool: str | None = None,
+    visible_gpus: tuple[str | None, str | None] = (None, None),
     proc: str = PROC,
     sys_root: str = SYS,
 ) -> list[Collector]:
@@ -50,6 +51,8 @@ def standard_collectors(
         Folder of ``pynvml``.
     spool : str, optional
         The attempt's spool, beside which those of other attempts are found.
+    visible_gpus : tuple of str or None
+        The step's ``CUDA_VISIBLE_DEVICES`` and ``CUDA_DEVICE_ORDER``.
     proc, sys_root : str
         Roots of fake machines.
     """
@@ -68,7 +71,7 @@ def standard_collectors(
         NetCollector(proc, sys_root),
         SpaceCollector(file_systems(list(places), proc)),
         SharedMemoryCollector(),
-        gpu_collector(pynvml_dir, tree.members.keys, failures),
+        gpu_collector(pynvml_dir, tree.counted_pids, failures, visible_gpus, proc),
     ]
 
 

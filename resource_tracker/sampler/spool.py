@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class SpoolWriter:
     """Appends rows and events below `directory`; a full disk costs resolution, never a row's totals.
 
+    Several spools may share a directory: `prefix` begins the names of one's files.
+
     Raises
     ------
     SpoolError
@@ -33,14 +35,21 @@ class SpoolWriter:
     """
 
     def __init__(
-        self, directory: str, layout: Layout, *, tail_rows: int = TAIL_ROWS, sealed_rows: int = SEALED_ROWS
+        self,
+        directory: str,
+        layout: Layout,
+        *,
+        tail_rows: int = TAIL_ROWS,
+        sealed_rows: int = SEALED_ROWS,
+        prefix: str = "",
     ) -> None:
         self._directory = directory
         self._layout = layout
         self._tail_rows = tail_rows
         self._sealed_rows = sealed_rows
         self._kinds = tuple(kind for _, kind, _ in layout.columns)
-        self._interval_at = layout.position("system", "interval_s")
+        self._interval_at = layout.interval_at
+        self._prefix = prefix
         self._generation = 0
         self._events = 0
         self._waiting: list[tuple[int, int, Values]] = []
@@ -83,7 +92,7 @@ class SpoolWriter:
         return os.path.exists(self._directory)
 
     def _path(self, name: str) -> str:
-        return f"{self._directory}/{name}.{self._generation}"
+        return f"{self._directory}/{self._prefix}{name}.{self._generation}"
 
     def _open_tail(self) -> None:
         path = self._path("rows")
@@ -117,7 +126,7 @@ class SpoolWriter:
     def _next_generation(self) -> None:
         """Seals what is there. Where that fails, the tail grows on for a while until the next try."""
         tail, sealed = self._path("rows"), self._path("sealed")
-        new = f"{self._directory}/sealed.{self._generation + 1}"
+        new = f"{self._directory}/{self._prefix}sealed.{self._generation + 1}"
         try:
             seal([sealed, tail], f"{new}.tmp", self._layout, self._sealed_rows)
             os.rename(f"{new}.tmp", new)
@@ -139,7 +148,7 @@ def seal(sources: list[str], target: str, layout: Layout, limit: int) -> None:
 
     Reads in small pieces, twice: the sampler has no memory for all rows. Raises OSError, SpoolError.
     """
-    interval_at = layout.position("system", "interval_s")
+    interval_at = layout.interval_at
     kinds = tuple(kind for _, kind, _ in layout.columns)
     lengths = []
     for record in _records(sources, layout):

@@ -55,8 +55,8 @@ class Spool:
             column.append(value)
 
 
-def read_spool(directory: str) -> Spool:
-    """What the spool in `directory` holds now.
+def read_spool(directory: str, prefix: str = "") -> Spool:
+    """What the spool in `directory` holds now; that of `prefix`, where several share it.
 
     Raises
     ------
@@ -64,29 +64,30 @@ def read_spool(directory: str) -> Spool:
         There is none, it cannot be read, or a header is damaged; the message names the file.
     """
     for attempt in range(TRIES):
-        generation = _generation(directory)
+        generation = _generation(directory, prefix)
         try:
-            sealed = _read(f"{directory}/sealed.{generation}") if generation else None
+            sealed = _read(f"{directory}/{prefix}sealed.{generation}") if generation else None
             if generation and sealed is None:
                 continue  # the sampler went on to the next one while we looked
-            tail = _read(f"{directory}/rows.{generation}")
+            tail = _read(f"{directory}/{prefix}rows.{generation}")
         except OSError as error:
             raise SpoolError(f"{error.filename or directory}: {error.strerror}") from None
         if sealed is None and tail is None and attempt < TRIES - 1:
             continue
-        if tail is None and _generation(directory) != generation:
+        if tail is None and _generation(directory, prefix) != generation:
             continue
         return _spool(directory, [(p, d) for p, d in (sealed or ("", b""), tail or ("", b"")) if p])
     raise SpoolError(f"{directory}: its files change faster than they can be read")
 
 
-def _generation(directory: str) -> int:
+def _generation(directory: str, prefix: str) -> int:
     """The highest one with a sealed file; 0 without any."""
     try:
         names = os.listdir(directory)
     except OSError as error:
         raise SpoolError(f"{directory}: {error.strerror}") from None
-    numbers = [name.removeprefix("sealed.") for name in names if name.startswith("sealed.")]
+    sealed = f"{prefix}sealed."
+    numbers = [name.removeprefix(sealed) for name in names if name.startswith(sealed)]
     return max((int(number) for number in numbers if number.isdigit()), default=0)
 
 

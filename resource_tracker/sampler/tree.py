@@ -63,6 +63,10 @@ class Tree:
         self.members: dict[int, Member] = {}
         self._admit(self.root)
 
+    def counted_pids(self) -> set[int]:
+        """Of the members that count as the step's."""
+        return {pid for pid, member in self.members.items() if member.counted}
+
     def newest_pid(self) -> int:
         """The process or thread id given out last: as long as it stays, nothing began. Raises OSError, ParseError."""
         return loadavg.parse(self._loadavg.read())

@@ -25,9 +25,9 @@ def fake_record(situation: str = "hour", **changes: Any) -> TaskRecord:
     Parameters
     ----------
     situation : str
-        One of :data:`SITUATIONS`: ``tiny`` (50 ms), ``short`` (10 s), ``hour``, ``day``, ``gpu``, ``failed``,
-        ``killed``, ``caught``, ``untracked``, ``start_end``, ``running``, ``no_history``, ``first_run``, ``foreach``,
-        ``assumed_region``, ``no_request``, ``standalone``, ``hostile``.
+        One of :data:`SITUATIONS`: ``tiny`` (50 ms), ``short`` (10 s), ``hour``, ``day``, ``gpu``, ``gpus`` (eight),
+        ``failed``, ``killed``, ``caught``, ``untracked``, ``start_end``, ``running``, ``no_history``, ``first_run``,
+        ``foreach``, ``assumed_region``, ``no_request``, ``standalone``, ``hostile``.
     **changes
         Fields of :class:`~resource_tracker.records.TaskRecord` to replace.
 

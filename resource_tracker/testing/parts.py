@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,19 +11,36 @@ from resource_tracker.bounds import bound_of
 from resource_tracker.build import gpu_machines
 from resource_tracker.catalog import load_bundled
 from resource_tracker.frame import TinyDataFrame
+from resource_tracker.gpu_use import count_held, count_with_work, energy_of, gpu_uses, vram_of_fullest_mib
 from resource_tracker.history import build_history
 from resource_tracker.pricing import Catalog, price
 from resource_tracker.recommend import recommend
-from resource_tracker.records import History, NoRecommendation, ServerInfo, TaskRecord, TaskSummary, UsageSummary
+from resource_tracker.records import (
+    GpuFacts,
+    History,
+    NoRecommendation,
+    ServerInfo,
+    TaskRecord,
+    TaskSummary,
+    UsageSummary,
+)
 from resource_tracker.testing.rows import STARTED_AT, TICKS_PER_S
+from resource_tracker.units import seconds_to_hours
 
 
 def fake_usage(
-    process: TinyDataFrame, system: TinyDataFrame, duration_s: float, gpus: int, saving: float
+    process: TinyDataFrame,
+    system: TinyDataFrame,
+    duration_s: float,
+    gpus: int,
+    saving: float,
+    each: Mapping[str, TinyDataFrame],
 ) -> UsageSummary:
     def mean(name: str) -> float:
         return sum(process[name]) / len(process)
 
+    facts = [GpuFacts(name="NVIDIA A10G", memory_mib=24_576.0)] * gpus
+    uses = gpu_uses(tuple(each.values()), facts)
     cpu_seconds = (sum(process["utime"]) + sum(process["stime"])) / TICKS_PER_S
     peak = max(process["memory_peak_kib"])
     return UsageSummary(
@@ -48,7 +66,11 @@ def fake_usage(
         gpu_vram_mean_mib=mean("gpu_vram") if gpus else None,
         gpu_vram_max_mib=max(process["gpu_vram"]) if gpus else None,
         gpu_utilized_mean=mean("gpu_utilized") if gpus else None,
-        gpu_utilized_max=float(gpus) if gpus else None,
+        gpu_utilized_max=max(process["gpu_utilized"]) if gpus else None,
+        gpus=uses,
+        gpu_source="NVML, by process" if gpus else "",
+        gpu_hours=seconds_to_hours(mean("gpu_usage") * duration_s) if gpus else None,
+        gpu_energy_j=energy_of(uses),
         children_max=3,
         threads_max=12,
     )
@@ -122,6 +144,10 @@ def fake_history(record: TaskRecord, *, runs: int = 5, tasks_per_run: int = 1, o
                     gpu_usage_mean=usage.gpu_usage_mean,
                     gpu_vram_max_mib=usage.gpu_vram_max_mib,
                     gpu_utilized_max=usage.gpu_utilized_max,
+                    gpus_given=len(usage.gpus) or None,
+                    gpus_used=count_with_work(usage.gpus),
+                    gpus_held=count_held(usage.gpus),
+                    gpu_vram_each_mib=vram_of_fullest_mib(usage.gpus),
                     run_cost_usd=None if cost is None else cost * factor,
                 )
             )
@@ -138,6 +164,7 @@ def fake_server(gpus: int) -> ServerInfo:
         gpu_count=gpus,
         gpu_names=("NVIDIA A10G",) * gpus,
         gpu_memory_mb=gpus * 24_576.0,
+        gpu_driver="550.54.15" if gpus else None,
         allocation="shared",
         allocation_reason="other processes used 0.4 cores",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
+from resource_tracker.columns import GPU_NAMES, PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
 
 STARTED_AT = 1_763_711_880.25
@@ -43,6 +43,47 @@ def fake_frames(
         process.append(_process_row(at, stamp, length, memory_kib, spike, gpus))
         system.append(_system_row(at, stamp, length, memory_kib, gpus, noise))
     return TinyDataFrame(process), TinyDataFrame(system)
+
+
+def fake_gpu_frames(process: TinyDataFrame, gpus: int, used: int) -> dict[str, TinyDataFrame]:
+    """A frame for each GPU: the first `used` of them share what the step did, more and more hot, the others idle."""
+    frames = {}
+    for place in range(gpus):
+        rows = []
+        noise = random.Random(place)  # noqa: S311
+        for stamp, length, usage, vram in zip(
+            process["timestamp"], process["interval_s"], process["gpu_usage"], process["gpu_vram"], strict=True
+        ):
+            works = place < used
+            busy = min(max(usage / used * (1 + 0.05 * noise.gauss(0, 1)), 0.0), 1.0) if works else 0.0
+            held = vram / used * (1.1 if place == 0 else 1.0) if works else 0.0
+            power = 22.0 + 178.0 * busy
+            row = {
+                "timestamp": stamp,
+                "interval_s": length,
+                "usage": busy,
+                "usage_peak": min(busy * 1.05, 1.0),
+                "step_usage": busy,
+                "memory_busy": busy * 0.6,
+                "vram_mib": held + 450,
+                "vram_peak_mib": held * 1.01 + 450,
+                "step_vram_mib": held,
+                "step_vram_peak_mib": held * 1.01,
+                "other_vram_mib": 450.0,
+                "power_w": power,
+                "energy_j": power * length,
+                "temperature_c": 31.0 + 4 * place * works + 40 * busy,
+                "sm_clock_mhz": 1710.0 if busy else 210.0,
+                "memory_clock_mhz": 6250.0,
+                "throttled_power": float(busy > 0.93),
+                "throttled_heat": float(works and place == used - 1 > 0 and busy > 0.9),
+                "throttled_other": 0.0,
+                "pcie_received_bytes_per_s": busy * 2.1e9,
+                "pcie_sent_bytes_per_s": busy * 0.4e9,
+            }
+            rows.append({name: row[name] for name in GPU_NAMES})
+        frames[f"gpu{place}"] = TinyDataFrame(rows)
+    return frames
 
 
 def _process_row(

@@ -22,7 +22,7 @@ from resource_tracker.records import (
     UsageSummary,
 )
 from resource_tracker.testing.parts import fake_history, fake_server, fake_usage, with_advice
-from resource_tracker.testing.rows import STARTED_AT, fake_frames
+from resource_tracker.testing.rows import STARTED_AT, fake_frames, fake_gpu_frames
 from resource_tracker.units import mb_to_mib
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`${1}{{7*7}}"
@@ -31,10 +31,17 @@ _LABEL = "synthetic"
 
 
 def fake_measured(
-    duration_s: float, rows: int, *, gpus: int = 0, memory_kib: float = 3_400_000, saving: float = 0.62
+    duration_s: float,
+    rows: int,
+    *,
+    gpus: int = 0,
+    idle_gpus: int = 0,
+    memory_kib: float = 3_400_000,
+    saving: float = 0.62,
 ) -> TaskRecord:
-    process, system = fake_frames(duration_s, rows, gpus=gpus, memory_kib=memory_kib)
-    usage = fake_usage(process, system, duration_s, gpus, saving)
+    process, system = fake_frames(duration_s, rows, gpus=gpus - idle_gpus, memory_kib=memory_kib)
+    each = fake_gpu_frames(process, gpus, gpus - idle_gpus)
+    usage = fake_usage(process, system, duration_s, gpus, saving, each)
     cost = SamplerCost(cpu_s=0.0021 * duration_s, memory_kib=9_800, samples=int(max(duration_s * 10, 2)), rows=rows)
     record = TaskRecord(
         pathspec="TrainFlow/1741732803/train/4",
@@ -46,11 +53,12 @@ def fake_measured(
         tracking=Tracking(mode="sampler", interval_s=1.0, cost=cost),
         process_metrics=process,
         system_metrics=system,
+        gpu_metrics=each,
         usage=usage,
         server=fake_server(gpus),
         cloud=CloudInfo(
             vendor="aws",
-            instance_type="g5.4xlarge" if gpus else "m5.2xlarge",
+            instance_type=("g5.4xlarge" if gpus == 1 else "g5.48xlarge") if gpus else "m5.2xlarge",
             region="us-east-1",
             discovery_time=0.031,
         ),
@@ -223,6 +231,7 @@ SITUATIONS: dict[str, Callable[[], TaskRecord]] = {
     "hour": lambda: fake_measured(3600.0, 2048),
     "day": lambda: fake_measured(86_400.0, 2048),
     "gpu": lambda: fake_measured(1800.0, 1800, gpus=1),
+    "gpus": lambda: fake_measured(1800.0, 1800, gpus=8, idle_gpus=2),
     "failed": _failed,
     "killed": _killed,
     "caught": _caught,

@@ -36,6 +36,8 @@ def facts_of(m):
         cpu_source=m.cpu_source, duration=m.duration_s, step_ended_at=m.step_ended_at, mode=t.mode, reason=t.reason,
         shm=m.shared_memory_peak_kib, disk=m.disk_growth_gb,
         ended_early=t.ended_early, failed=[f.source for f in t.failed_sources], rows=t.cost.rows,
+        gpus=[dict(name=f.name, memory_mib=f.memory_mib, may_use=f.may_use) for f in m.gpu_facts],
+        gpu_source=m.gpu_source, **dict(("gpu%d" % i, f.to_dict("records")) for i, f in enumerate(m.gpu_frames)),
         process=m.process.to_dict("records"), system=m.system.to_dict("records"),
     )
 
