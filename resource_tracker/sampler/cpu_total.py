@@ -22,14 +22,16 @@ class CpuTotal:
     def __init__(self, ticks_per_s: int) -> None:
         self._ticks_per_s = ticks_per_s
         self._seconds: Callable[[], float | None] | None = None
+        self._zero_s = 0.0
         self._before_ticks = 0.0
         self._tree_ticks = 0.0
         self._told_ticks = 0.0
         self.source = TREE
 
     def count_with(self, source: str, seconds: "Callable[[], float | None]") -> None:
-        """From now on a clock counts, too: `seconds` of CPU time since now, ``None`` once it has stopped for good."""
+        """From now on a clock counts, too: `seconds` of CPU time since some time, ``None`` once it stopped for good."""
         self._seconds = seconds
+        self._zero_s = seconds() or 0.0
         self._before_ticks = self._told_ticks = self._tree_ticks
         self.source = source
 
@@ -55,4 +57,4 @@ class CpuTotal:
         if exact_s is None:
             self.stop_clock()
             return None
-        return self._before_ticks + seconds_to_ticks(exact_s, self._ticks_per_s)
+        return self._before_ticks + seconds_to_ticks(exact_s - self._zero_s, self._ticks_per_s)

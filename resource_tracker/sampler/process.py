@@ -4,7 +4,7 @@ import os
 import time
 
 from resource_tracker.errors import ParseError
-from resource_tracker.sampler.account import Account, Reading
+from resource_tracker.sampler.account import ZERO, Account, Amounts, Reading
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Collector, Failures, Row
 from resource_tracker.sampler.cpu_total import TREE, CpuTotal
@@ -39,6 +39,7 @@ class ProcessCollector(Collector):
         self._cpu_window = CpuWindow(ticks_per_s)
         self._memory = TreeMemory(proc, failures, time.process_time)
         self._io = TreeIo(proc, failures)
+        self._used_before = ZERO
         self._children_show = self._newest_shows = True
         self._newest_sampled: int | None = None
         self._newest_listed: int | None = None
@@ -70,6 +71,7 @@ class ProcessCollector(Collector):
             from resource_tracker.sampler import task_clock  # brings ctypes: 4 ms
 
             clock = task_clock.TaskClock(self._proc, self._pids_now)
+            self._used_before = self._used()
             self._cpu_total.count_with(task_clock.SOURCE, clock.seconds)
         except (ImportError, OSError):
             pass  # not permitted, or no such thing here: the tree is what there is
@@ -223,7 +225,8 @@ class ProcessCollector(Collector):
         self._samples = self._children_peak = 0
         self._memory_sum = self._memory_peak = self._marked_peak = 0
 
-    def _settle(self, row: Row, interval_s: float) -> None:
+    def _used(self) -> Amounts:
+        """What was used since the last call."""
         root = self._tree.root
         live: list[Reading] = [
             (member, self._io.read(member, is_root=member is root)) for member in self._tree.members.values()
@@ -231,6 +234,12 @@ class ProcessCollector(Collector):
         gone = [(member, self._io.forget(member)) for member in self._tree.take_gone()]
         utime, stime, faults, read_bytes, write_bytes = self._account.settle(live, gone)
         utime, stime = self._exact(utime, stime)
+        return utime, stime, faults, read_bytes, write_bytes
+
+    def _settle(self, row: Row, interval_s: float) -> None:
+        both = zip(self._used(), self._used_before, strict=True)
+        utime, stime, faults, read_bytes, write_bytes = (now + before for now, before in both)
+        self._used_before = ZERO
         process = row.process
         process["utime"], process["stime"], process["major_faults"] = utime, stime, faults
         if self._io.works:
