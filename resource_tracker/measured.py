@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from resource_tracker.measured_gpus import MeasuredGpus
 
 CPU_OF_TASK = "getrusage"
+ROUNDING_TICKS, ROUNDING_SHARE = 2, 0.02
 PEAK_OF_SAMPLES = "sub-samples"
 PEAK_OF_KERNEL = "VmHWM"
 
@@ -174,10 +175,14 @@ def _cpu(
     """CPU seconds: of the rows, or of the task where it knows more, or had no children: it does not count in ticks."""
     ticks = [spool.columns["process", name][index] for name in ("utime", "stime") for index in rows]
     known = [value for value in ticks if value == value]
-    of_rows_s = ticks_to_seconds(math.fsum(known), os.sysconf("SC_CLK_TCK")) if known else None
-    alone = childless and exact is None  # else there may have been processes that no row shows
-    if of_task_s is not None and (of_rows_s is None or alone or of_task_s > of_rows_s):
-        return of_task_s, CPU_OF_TASK
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    of_rows_s = ticks_to_seconds(math.fsum(known), ticks_per_s) if known else None
+    if of_task_s is not None:
+        # Nobody else was there, unless the clock counted more than ticks of rows that are rounded.
+        rounding_s = max(ticks_to_seconds(ROUNDING_TICKS, ticks_per_s), ROUNDING_SHARE * of_task_s)
+        alone = childless and (exact is None or of_rows_s is None or of_rows_s - of_task_s <= rounding_s)
+        if of_rows_s is None or alone or of_task_s > of_rows_s:
+            return of_task_s, CPU_OF_TASK
     return of_rows_s, "" if of_rows_s is None else exact or TREE
 
 

