@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 TREE = "process tree in /proc"
 """A lower bound: nobody waits for some processes, and their last moments are in no record."""
+PSUTIL_TREE = "process tree by psutil"
+"""The same where there is no ``/proc``."""
 MISSED_SHARE = 0.02
 MISSED_TICKS = 10
 """A clock that counts less than the tree by more than both of these has lost processes; below that, it is rounding."""
