@@ -19,6 +19,7 @@ SUBJECTS = {
     "imports": "what the installed extension adds to `import metaflow`",
     "sampler": "CPU and memory of the sampler itself, on idle, busy, wide and large workloads",
     "gpus": "whether GPUs with a slow driver make rows late, and what they cost the sampler",
+    "spool": "size of what a step of a day and of ten days leaves",
     "card": "size of cards and artifacts, time of the final card",
     "accuracy": "spot checks of the figures against what is known to be true",
     "history": "whether a thousand earlier runs slow a step down",

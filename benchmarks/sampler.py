@@ -30,6 +30,8 @@ class Workload:
     name: str
     words: Sequence[str]
     target: float
+    usual: bool = True
+    """Its memory is compared with the target."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def measure(folder: Path, quick: bool) -> list[Table]:
         say(f"watching: {workload.name}")
         used = _watch(workload, watchers, folder, SEEN_QUICKLY_FOR_S if quick else SEEN_FOR_S)
         ours = used[OURS]
-        most_mb = max(most_mb, ours.resident_mb)
+        if workload.usual:
+            most_mb = max(most_mb, ours.resident_mb)
         for name, use in used.items():
             found.add(
                 workload.name if name == OURS else "",
@@ -63,7 +66,7 @@ def measure(folder: Path, quick: bool) -> list[Table]:
             )
     found.notes.append("CPU: share of a core. Memory: proportional set size, which divides what processes share.")
     target = against(most_mb, MEMORY_TARGET_MB, f"<= {MEMORY_TARGET_MB:.0f} MB")
-    found.notes.append(f"Ours with all that it shares (resident set size): {most_mb:.1f} MB, {target}.")
+    found.notes.append(f"Ours with all that it shares (resident set size), 5000 aside: {most_mb:.1f} MB, {target}.")
     found.notes.append("Ours sees memory ten times a second where its budget allows, the others once a second.")
     found.notes += notes
     return [found]
@@ -74,7 +77,8 @@ def _workloads(quick: bool) -> list[Workload]:
     return [
         Workload("idle process and child", ["idle"], 0.3),
         *([] if quick else [Workload("busy, short children", ["busy"], 1.0)]),
-        Workload("200 idle children", ["children"], 1.0),
+        Workload("200 idle children", ["children", "200"], 1.0),
+        *([] if quick else [Workload("5000 idle children", ["children", "5000"], 3.0, usual=False)]),
         Workload(f"{pages_mib / GIB_MIB:.1f} GiB in pages of 4 KiB", ["pages", str(pages_mib)], 0.4),
     ]
 

@@ -15,7 +15,7 @@ from resource_tracker.columns import GPU_COLUMNS, PROCESS_COLUMNS, SYSTEM_COLUMN
 from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.errors import ArtifactError
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.frame_merge import compact, conform
+from resource_tracker.frame_merge import compact, conform, rows_that_fit
 from resource_tracker.history import published_history
 from resource_tracker.plain import from_plain, to_plain
 from resource_tracker.records import (
@@ -78,9 +78,10 @@ def to_artifact(record: TaskRecord) -> Artifact:
     ``stats`` and the recommendation's ``text`` are derived; everything else reads back exactly.
     """
     server = to_plain(record.server)
+    rows = rows_that_fit(len(PROCESS_COLUMNS) + len(SYSTEM_COLUMNS))
     return {
-        "process_metrics": compact(conform(record.process_metrics, PROCESS_COLUMNS), PROCESS_COLUMNS),
-        "system_metrics": compact(conform(record.system_metrics, SYSTEM_COLUMNS), SYSTEM_COLUMNS),
+        "process_metrics": compact(conform(record.process_metrics, PROCESS_COLUMNS), PROCESS_COLUMNS, rows),
+        "system_metrics": compact(conform(record.system_metrics, SYSTEM_COLUMNS), SYSTEM_COLUMNS, rows),
         "cloud_info": to_plain(record.cloud),
         "server_info": {**{key: server[key] for key in PUBLISHED_SERVER_KEYS}, **server},
         "stats": published_stats(record.usage),

@@ -11,9 +11,17 @@ from resource_tracker.columns import COUNTER, GAUGE, LAST, PEAK, Column
 from resource_tracker.frame import TinyDataFrame
 
 MAX_ROWS = 2048
+CELL_BYTES = 8
+MAX_BYTES = 900_000
+"""Of the frames of an artifact before it is compressed: at most 1 MB in all, even if no two cells are alike."""
 """Rows of a stored frame: with every column at 8 bytes a cell, both frames stay below 1 MB whatever they hold."""
 
 Values = Sequence[float]
+
+
+def rows_that_fit(columns: int) -> int:
+    """How many rows of so many columns an artifact holds, all its frames together."""
+    return min(MAX_ROWS, MAX_BYTES // (CELL_BYTES * columns))
 
 
 def compact(frame: TinyDataFrame, columns: Sequence[Column], max_rows: int = MAX_ROWS) -> TinyDataFrame:

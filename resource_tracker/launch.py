@@ -13,9 +13,9 @@ import sys
 import time
 
 from resource_tracker.errors import TrackerError
-from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.systems import System
 
-LAUNCH = "import sys; sys.path.append(sys.argv[1]); from resource_tracker.sampler.main import main; main()"
+LAUNCH = "import sys; sys.path.append(sys.argv[1]); from {entry} import main; main()"
 KEPT_VARIABLE = "LD_LIBRARY_PATH"
 """The only one that the sampler inherits: some Pythons and NVIDIA's library are found only through it."""
 MAX_ANSWER = 1 << 16
@@ -26,6 +26,8 @@ class Launch:
 
     Parameters
     ----------
+    system : System
+        Which sampler runs, and how it is known.
     arguments : list of str
         Names and values, see :class:`resource_tracker.sampler.main.Arguments`.
     spool_dir : str
@@ -39,10 +41,11 @@ class Launch:
         The process could not be started.
     """
 
-    def __init__(self, arguments: list[str], spool_dir: str, deadline_s: float) -> None:
+    def __init__(self, system: System, arguments: list[str], spool_dir: str, deadline_s: float) -> None:
         # Not -E but -I: no variable, user folder or working directory of the task's decides what is imported.
-        command = [sys.executable, "-I", "-S", "-c", LAUNCH, _package_root(), *arguments]
+        command = [sys.executable, "-I", "-S", "-c", LAUNCH.format(entry=system.entry), _package_root(), *arguments]
         environment = {KEPT_VARIABLE: os.environ[KEPT_VARIABLE]} if KEPT_VARIABLE in os.environ else {}
+        self._system = system
         self._spool_dir = spool_dir
         self._deadline_s = deadline_s
         self._sampler_pid: int | None = None
@@ -92,7 +95,7 @@ class Launch:
         if self._sampler_pid is None:
             return
         try:
-            if os.fsencode(self._spool_dir) in read_record(f"/proc/{self._sampler_pid}/cmdline"):
+            if self._system.has_argument(self._sampler_pid, self._spool_dir):
                 os.kill(self._sampler_pid, signal.SIGKILL)
         except OSError:
             pass

@@ -11,7 +11,7 @@ from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import FailedSource, FileSystemUse, Measurements, SamplerCost, Tracking, TrackingMode
 from resource_tracker.sampler.control import STEP_END
-from resource_tracker.sampler.cpu_total import TREE
+from resource_tracker.sampler.cpu_total import PSUTIL_TREE, TREE
 from resource_tracker.sampler.file_systems import MAX_FILE_SYSTEMS
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.timeline import Moment, Timeline
@@ -32,6 +32,7 @@ def measurements_of(
     *,
     mode: TrackingMode,
     interval_s: float,
+    overhead_budget: float | None = None,
     reason: str | None = None,
     ended_early: str | None = None,
     gpu_spool: Spool | None = None,
@@ -55,7 +56,7 @@ def measurements_of(
         persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage, with_children=alone))
     childless = alone and _highest(spool.columns["process", "children"], step) == 0
     of_task_s = used.cpu_since(timeline.start.usage) if alone else None
-    exact = _only_source(spool, "cpu", TREE)
+    exact = _only_source(spool, "cpu", (TREE, PSUTIL_TREE))
     cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless, exact)
     gpus = None if gpu_spool is None else _gpus(gpu_spool, step_end, marked=_is_marked(spool))
     return Measurements(
@@ -83,6 +84,7 @@ def measurements_of(
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,
+            overhead_budget=overhead_budget,
             reason=reason,
             ended_early=ended_early,
             cost=_cost(spool),
@@ -148,7 +150,7 @@ def _cells_of_task(frame: str, timeline: Timeline, duration_s: float) -> dict[st
 
 def _peak(spool: Spool, rows: list[int], of_task: dict[str, float]) -> tuple[float | None, str]:
     """The highest of all sources, and its name: samples first, where several agree."""
-    of_cgroup = _only_source(spool, "memory", TREE)
+    of_cgroup = _only_source(spool, "memory", (TREE,))
     of_samples = f"{PEAK_OF_SAMPLES} of {of_cgroup}" if of_cgroup else PEAK_OF_SAMPLES
     candidates = {
         of_samples: _highest(spool.columns["internal", "memory_sampled_kib"], rows),
@@ -162,11 +164,16 @@ def _peak(spool: Spool, rows: list[int], of_task: dict[str, float]) -> tuple[flo
     return best, source
 
 
-def _only_source(spool: Spool, figure: str, without: str) -> str | None:
-    """The source that a figure had all the time; ``None`` where it ever was the one named `without`, or is unknown."""
+def _only_source(spool: Spool, figure: str, without: tuple[str, ...]) -> str | None:
+    """The source that a figure had all the time; ``None`` where it ever was one of `without`, or is unknown."""
+    sources = _sources(spool, figure)
+    return sources.pop() if len(sources) == 1 and sources.isdisjoint(without) else None
+
+
+def _sources(spool: Spool, figure: str) -> set[str]:
+    """All that a figure ever had."""
     named = [event.text.split("\t", 2) for event in spool.events if event.text.startswith(f"source\t{figure}\t")]
-    sources = {fields[2] for fields in named}
-    return sources.pop() if len(sources) == 1 and without not in sources else None
+    return {fields[2] for fields in named}
 
 
 def _cpu(
@@ -183,7 +190,8 @@ def _cpu(
         alone = childless and (exact is None or of_rows_s is None or of_rows_s - of_task_s <= rounding_s)
         if of_rows_s is None or alone or of_task_s > of_rows_s:
             return of_task_s, CPU_OF_TASK
-    return of_rows_s, "" if of_rows_s is None else exact or TREE
+    of_tree = PSUTIL_TREE if PSUTIL_TREE in _sources(spool, "cpu") else TREE
+    return of_rows_s, "" if of_rows_s is None else exact or of_tree
 
 
 def _highest(column: array[float], rows: list[int]) -> float | None:
@@ -243,7 +251,19 @@ def _cost(spool: Spool) -> SamplerCost:
         memory_kib=_highest(spool.columns["internal", "sampler_memory_kib"], list(everything)),
         samples=round(_total(spool.columns["process", "samples"])),
         rows=sum(spool.merged),
+        by_source=_cost_by_source(spool),
     )
+
+
+def _cost_by_source(spool: Spool) -> dict[str, float] | None:
+    """CPU seconds by source, as last told."""
+    told: dict[str, float] = {}
+    for event in spool.events:
+        kind, _, rest = event.text.partition("\t")
+        source, _, seconds = rest.partition("\t")
+        if kind == "cost" and seconds.replace(".", "", 1).isdigit():
+            told[source] = float(seconds)
+    return told or None
 
 
 def _failed(spool: Spool) -> tuple[FailedSource, ...]:

@@ -2,8 +2,11 @@
 
 DEFAULT_ARTIFACT_NAME = "resource_tracker_data"
 
+DEFAULT_OVERHEAD_BUDGET = 0.005
+
 DEFAULTS: dict[str, object] = {
     "interval": 1.0,
+    "overhead_budget": DEFAULT_OVERHEAD_BUDGET,
     "artifact_name": DEFAULT_ARTIFACT_NAME,
     "create_card": True,
     "history": 5,

@@ -498,23 +498,32 @@ class FailedSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerCost:
-    """What the watcher itself used; excluded from the step's figures."""
+    """What the watcher itself used; excluded from the step's figures.
+
+    ``by_source`` is CPU time by what it was spent on, ``"start"`` among it; what remains of ``cpu_s`` went into waking
+    up and writing.
+    """
 
     cpu_s: float | None = None
     memory_kib: float | None = None
     samples: int = 0
     rows: int = 0
+    by_source: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracking:
-    """How the attempt was measured. ``reason`` says why where ``mode`` is not ``sampler``."""
+    """How the attempt was measured. ``reason`` says why where ``mode`` is not ``sampler``.
+
+    ``overhead_budget`` is the share of one core that it might use.
+    """
 
     mode: TrackingMode
     interval_s: float
     reason: str | None = None
     ended_early: str | None = None
     cost: SamplerCost = SamplerCost()
+    overhead_budget: float | None = None
     failed_sources: tuple[FailedSource, ...] = ()
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from resource_tracker.size_expression import InputSizeOption
 
 MAX_INTERVAL_S = 86_400.0
+MIN_OVERHEAD_BUDGET, MAX_OVERHEAD_BUDGET = 0.0005, 0.1
 MAX_HISTORY_RUNS = 100
 PRICE_SOURCES = ("bundled", "live")
 POLICIES = ("safe", "lean")
@@ -31,6 +32,8 @@ class Settings:
     ----------
     interval : float
         Seconds between rows, above 0 and at most a day.
+    overhead_budget : float
+        Share of one core that measuring may use.
     artifact_name : str
         Name of the artifact.
     create_card : bool
@@ -52,6 +55,7 @@ class Settings:
     """
 
     interval: float
+    overhead_budget: float
     artifact_name: str
     create_card: bool
     history: int
@@ -93,6 +97,7 @@ def resolve(attributes: Mapping[str, object], chosen: Collection[str], configure
         enabled = enabled and not _bool("disable", configured["disable"], "METAFLOW_RESOURCE_TRACKER_DISABLE")
     return Settings(
         interval=interval_of(values["interval"], origin["interval"]),
+        overhead_budget=overhead_budget_of(values["overhead_budget"], origin["overhead_budget"]),
         artifact_name=_identifier(values["artifact_name"], origin["artifact_name"]),
         create_card=_bool("create_card", values["create_card"], origin["create_card"]),
         history=_history(values["history"], origin["history"]),
@@ -124,15 +129,36 @@ def interval_of(value: object, origin: str) -> float:
         Not a number, not above 0, or more than a day.
     """
     allowed = f"a number of seconds above 0 and at most {MAX_INTERVAL_S:.0f} (a day), such as 1.0"
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _refuse(origin, "interval", value, allowed)
-    try:
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        raise _refuse(origin, "interval", value, allowed) from None
-    if not math.isfinite(seconds) or not 0 < seconds <= MAX_INTERVAL_S:
+    seconds = _number(value)
+    if seconds is None or not 0 < seconds <= MAX_INTERVAL_S:
         raise _refuse(origin, "interval", value, allowed)
     return seconds
+
+
+def overhead_budget_of(value: object, origin: str) -> float:
+    """Share of one core that measuring may use, from what a user gave. `origin` as for :func:`interval_of`.
+
+    Raises
+    ------
+    SettingError
+        Not a number, or outside of what is allowed.
+    """
+    share = _number(value)
+    if share is None or not MIN_OVERHEAD_BUDGET <= share <= MAX_OVERHEAD_BUDGET:
+        allowed = f"a share of one core from {MIN_OVERHEAD_BUDGET} to {MAX_OVERHEAD_BUDGET}, such as 0.005 for 0.5 %"
+        raise _refuse(origin, "overhead_budget", value, allowed)
+    return share
+
+
+def _number(value: object) -> float | None:
+    """A finite number, also where it is written as text."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _identifier(value: object, origin: str) -> str:

@@ -8,11 +8,14 @@ import time
 from resource_tracker.errors import ParseError
 from resource_tracker.folders import written_folders
 from resource_tracker.measured import measurements_of
+from resource_tracker.options import DEFAULT_OVERHEAD_BUDGET
 from resource_tracker.records import Measurements
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Collector, Failures
 from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.layout import Layout
-from resource_tracker.sampler.psutil_source import PsutilMachineCollector, PsutilProcessCollector
+from resource_tracker.sampler.psutil_machine import PsutilMachineCollector
+from resource_tracker.sampler.psutil_source import PsutilProcessCollector
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
 from resource_tracker.sampler.spool_read import Event, Spool
 from resource_tracker.timeline import Timeline
@@ -60,8 +63,9 @@ class StartEndReadings:
         readings = cls(Timeline(pid), interval_s, reason)
         failures = Failures()
         try:
+            budget = Budget(DEFAULT_OVERHEAD_BUDGET)  # two readings keep to any
             places = written_folders(_directory())
-            collectors = standard_collectors(pid, failures, marker=marker, places=places, proc=proc)
+            collectors = standard_collectors(pid, failures, budget=budget, marker=marker, places=places, proc=proc)
         except (OSError, ParseError):
             collectors = _psutil_collectors(pid)
         if collectors:

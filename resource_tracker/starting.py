@@ -16,12 +16,14 @@ from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ParseError, TrackerError, is_of_a_signal_handler
 from resource_tracker.folders import written_folders
 from resource_tracker.launch import Launch
+from resource_tracker.options import DEFAULT_OVERHEAD_BUDGET
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.attempts import ATTEMPT
 from resource_tracker.sampler.gpu.find import library_found
 from resource_tracker.sampler.gpu.visible import ORDER, VARIABLE
 from resource_tracker.sampler.procfs.files import read_record
-from resource_tracker.spool_dirs import default_parents, make_spool_dir, start_time_of, sweep_dead_spools
+from resource_tracker.spool_dirs import default_parents, make_spool_dir, sweep_dead_spools
+from resource_tracker.systems import System, this_system
 
 ENVIRONMENT_BYTES = 1 << 18
 
@@ -32,7 +34,9 @@ class Starting:
 
     pid: int
     interval_s: float
+    overhead_budget: float
     spool_dir: str
+    system: System
     launch: Launch
 
     def finish(self) -> int:
@@ -64,6 +68,7 @@ class Begun:
 
     pid: int
     interval_s: float
+    overhead_budget: float
     marker: tuple[str, str] | None
     starting: Starting | None
     reason: str = ""
@@ -78,6 +83,7 @@ def begin_measuring(
     *,
     pid: int,
     interval_s: float,
+    overhead_budget: float = DEFAULT_OVERHEAD_BUDGET,
     marker: tuple[str, str] | None = None,
     adopts: bool = False,
     is_attempt: bool = False,
@@ -88,26 +94,35 @@ def begin_measuring(
     abandoned.
     """
     try:
-        starting = begin(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts, is_attempt=is_attempt)
-        return Begun(pid, interval_s, marker, starting)
+        starting = begin(
+            pid=pid,
+            interval_s=interval_s,
+            overhead_budget=overhead_budget,
+            marker=marker,
+            adopts=adopts,
+            is_attempt=is_attempt,
+        )
+        return Begun(pid, interval_s, overhead_budget, marker, starting)
     except TrackerError as error:
         reason = str(error)
     except Exception as error:
         if is_of_a_signal_handler(error):
             raise
         reason = f"{type(error).__name__}: {error}"
-    return Begun(pid, interval_s, marker, None, reason)
+    return Begun(pid, interval_s, overhead_budget, marker, None, reason)
 
 
 def begin(
     *,
     pid: int,
     interval_s: float = 1.0,
+    overhead_budget: float = DEFAULT_OVERHEAD_BUDGET,
     spool_parents: Sequence[str] | None = None,
     marker: tuple[str, str] | None = None,
     start_timeout_s: float = 2.0,
     adopts: bool = False,
     is_attempt: bool = False,
+    system: System | None = None,
 ) -> Starting:
     """Begins a sampler that will watch a process and its descendants.
 
@@ -117,6 +132,8 @@ def begin(
         The process to watch, usually this one.
     interval_s : float
         Length of a row.
+    overhead_budget : float
+        Share of one core that the sampler may use.
     spool_parents : sequence of str, optional
         Folders for the spool, the first that works; default ``$TMPDIR``, ``/var/tmp``, ``/dev/shm``.
     marker : tuple of str, optional
@@ -129,6 +146,8 @@ def begin(
         subreaper it may get the sampler back as one.
     is_attempt : bool
         This is an attempt of a Metaflow task: an attempt that started it does not count it as its own.
+    system : System, optional
+        How processes are known; this machine's way if not given.
 
     Raises
     ------
@@ -140,12 +159,13 @@ def begin(
         raise TrackerError("the task is process 1: orphans come back to it as its children")
     if not sys.executable:
         raise TrackerError("no Python interpreter is known (sys.executable is empty)")
+    system = this_system() if system is None else system
     parents = default_parents() if spool_parents is None else list(spool_parents)
     sweep_dead_spools(parents)
     try:
-        start_time, own_start_time = start_time_of(pid), start_time_of(os.getpid())
+        start_time, own_start_time = system.start_time_of(pid), system.start_time_of(os.getpid())
     except (OSError, ParseError) as error:
-        raise TrackerError(f"process {pid} cannot be read in /proc ({error})") from None
+        raise TrackerError(f"process {pid} cannot be read ({error})") from None
     spool_dir = make_spool_dir(parents, os.getpid(), own_start_time)  # ours: we read it, also after the task's end
     try:
         if is_attempt:
@@ -157,13 +177,15 @@ def begin(
             "starter_start_time": str(own_start_time),
             "adopted": "yes" if adopts else "no",
             "interval_s": repr(interval_s),
+            "overhead_budget": repr(overhead_budget),
             "spool": spool_dir,
-            **dict(written_folders(_directory_of(pid))),
+            **dict(written_folders(system.directory_of(pid))),
         }
         if marker is not None:
             given["marker"] = "=".join(marker)
-        arguments = [word for pair in (given | _gpus(pid)).items() for word in pair]
-        return Starting(pid, interval_s, spool_dir, Launch(arguments, spool_dir, deadline_s))
+        arguments = [word for pair in (given | system.arguments() | _gpus(pid)).items() for word in pair]
+        launch = Launch(system, arguments, spool_dir, deadline_s)
+        return Starting(pid, interval_s, overhead_budget, spool_dir, system, launch)
     except (OSError, ParseError, ValueError, RuntimeError) as error:  # RuntimeError: Python is shutting down
         remove_spool(spool_dir)
         raise TrackerError(f"the sampler cannot be started ({error})") from None
@@ -190,10 +212,3 @@ def _variable_of(pid: int, name: str) -> str | None:
         return None
     prefix = os.fsencode(name) + b"="
     return next((os.fsdecode(entry.removeprefix(prefix)) for entry in entries if entry.startswith(prefix)), None)
-
-
-def _directory_of(pid: int) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/cwd")
-    except OSError:  # another user's
-        return "/"

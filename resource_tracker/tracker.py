@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from resource_tracker.errors import ParseError, SpoolError, TrackerError, is_of_a_signal_handler
 from resource_tracker.launch import wait_for
 from resource_tracker.measured import last_seen_at, measurements_of
+from resource_tracker.options import DEFAULT_OVERHEAD_BUDGET
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.control import MARK, STOP, send
@@ -23,8 +23,9 @@ from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool import unlink
 from resource_tracker.sampler.spool_read import Spool, read_spool
-from resource_tracker.spool_dirs import is_running, start_time_of, sweep_dead_spools
+from resource_tracker.spool_dirs import sweep_dead_spools
 from resource_tracker.starting import Begun, Starting, begin, begin_measuring
+from resource_tracker.systems import System
 from resource_tracker.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -43,11 +44,13 @@ class SamplerProcess:
     sampler_pid : int
     """
 
-    def __init__(self, spool_dir: str, sampler_pid: int, interval_s: float, timeline: Timeline) -> None:
-        self.spool_dir = spool_dir
+    def __init__(self, starting: Starting, sampler_pid: int, timeline: Timeline) -> None:
+        self.spool_dir = starting.spool_dir
         self.sampler_pid = sampler_pid
-        self._start_time = start_time_of(sampler_pid)
-        self._interval_s = interval_s
+        self._start_time = starting.system.start_time_of(sampler_pid)
+        self._system = starting.system
+        self._interval_s = starting.interval_s
+        self._overhead_budget = starting.overhead_budget
         self._timeline = timeline
         self._stopped = False
         self._tokens = 0
@@ -58,11 +61,13 @@ class SamplerProcess:
         *,
         pid: int,
         interval_s: float = 1.0,
+        overhead_budget: float = DEFAULT_OVERHEAD_BUDGET,
         spool_parents: Sequence[str] | None = None,
         marker: tuple[str, str] | None = None,
         start_timeout_s: float = 2.0,
         adopts: bool = False,
         is_attempt: bool = False,
+        system: System | None = None,
     ) -> SamplerProcess:
         """Starts a sampler that watches a process and its descendants; its first reading is taken on return.
 
@@ -77,11 +82,13 @@ class SamplerProcess:
             begin(
                 pid=pid,
                 interval_s=interval_s,
+                overhead_budget=overhead_budget,
                 spool_parents=spool_parents,
                 marker=marker,
                 start_timeout_s=start_timeout_s,
                 adopts=adopts,
                 is_attempt=is_attempt,
+                system=system,
             )
         )
 
@@ -91,7 +98,7 @@ class SamplerProcess:
         sampler_pid = starting.finish()
         try:
             # Only now: what the start cost this process is not the step's.
-            return cls(starting.spool_dir, sampler_pid, starting.interval_s, Timeline(starting.pid))
+            return cls(starting, sampler_pid, Timeline(starting.pid))
         except BaseException as error:
             starting.abandon()
             if isinstance(error, (OSError, ParseError)):
@@ -114,7 +121,7 @@ class SamplerProcess:
         answered = self._ask(STOP, "-", timeout_s)
         self._stopped = True
         if not answered:
-            _kill(self.sampler_pid, self._start_time)
+            self._system.kill(self.sampler_pid, self._start_time)
         return answered
 
     def measurements(self) -> Measurements:
@@ -134,6 +141,7 @@ class SamplerProcess:
             self._timeline,
             mode="sampler",
             interval_s=self._interval_s,
+            overhead_budget=self._overhead_budget,
             ended_early=self._ended_early(spool),
             gpu_spool=self._gpu_spool(),
         )
@@ -155,7 +163,7 @@ class SamplerProcess:
             return None
         if "fault" in kinds:
             return f"a fault of the sampler: {kinds['fault']}"
-        if not self._stopped and is_running(self.sampler_pid, self._start_time):
+        if not self._stopped and self._system.is_running(self.sampler_pid, self._start_time):
             return None
         seen_at = last_seen_at(spool) or self._timeline.start.unix_s
         return f"the sampler ended after {max(0.0, seen_at - self._timeline.start.unix_s):.1f} s"
@@ -188,6 +196,7 @@ def start_measuring(
     *,
     pid: int,
     interval_s: float,
+    overhead_budget: float = DEFAULT_OVERHEAD_BUDGET,
     marker: tuple[str, str] | None = None,
     adopts: bool = False,
     is_attempt: bool = False,
@@ -197,7 +206,14 @@ def start_measuring(
     Parameters are those of :func:`resource_tracker.starting.begin`.
     """
     return finish_start(
-        begin_measuring(pid=pid, interval_s=interval_s, marker=marker, adopts=adopts, is_attempt=is_attempt)
+        begin_measuring(
+            pid=pid,
+            interval_s=interval_s,
+            overhead_budget=overhead_budget,
+            marker=marker,
+            adopts=adopts,
+            is_attempt=is_attempt,
+        )
     )
 
 
@@ -216,18 +232,3 @@ def finish_start(begun: Begun) -> SamplerProcess | StartEndReadings:
     from resource_tracker.start_end import StartEndReadings  # most tasks do without
 
     return StartEndReadings.start(interval_s=begun.interval_s, reason=reason, pid=begun.pid, marker=begun.marker)
-
-
-def _kill(pid: int, start_time: int) -> None:
-    """Kills that very process, if it is there."""
-    try:
-        fd = os.pidfd_open(pid)
-    except OSError:
-        return
-    try:
-        if is_running(pid, start_time):
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-    except OSError:
-        return
-    finally:
-        os.close(fd)

@@ -18,6 +18,7 @@ from scenes.cgroups import real_groups
 from scenes.tasks import ROOT, environment, run_task, wait_until
 
 from resource_tracker.host import limits
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
@@ -155,7 +156,7 @@ def test_a_step_in_cgroups_of_its_own(tmp_path: Path) -> None:
 
 def _rows_of(workload: Workload) -> tuple[dict[str, float], dict[str, float], Failures]:
     failures = Failures()
-    maker = RowMaker(standard_collectors(workload.process.pid, failures), failures)
+    maker = RowMaker(standard_collectors(workload.process.pid, failures, budget=Budget(0.005)), failures)
     maker.first()
     workload.work()
     row = maker.row()

@@ -99,6 +99,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "scene",
                 "scene_words",
                 "spool_dirs",
+                "systems",
                 "start_end",
                 "starting",
                 "task_usage",

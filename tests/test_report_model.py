@@ -506,6 +506,27 @@ def test_lines_name_request_and_limit_once_where_they_are_the_same():
     assert [line["kind"] for line in other["charts"][0]["lines"]] == ["requested", "limit"]
 
 
+def test_what_tracking_cost():
+    """The card says what tracking was allowed, what most of it went into, and that rows got longer for its sake."""
+    record = fake_record("hour")
+    facts = {fact.label: plain(fact.text) for fact in build_card(record).method}
+    assert facts["Allowed for tracking"] == "0.5 % of one core, the start aside"
+    assert facts["Spent on"].startswith("finding and reading processes ")
+    assert facts["Readings"] == "36,000 in 3,600 rows"
+    slow = replace(record, tracking=replace(record.tracking, cost=replace(record.tracking.cost, rows=900)))
+    facts = {fact.label: plain(fact.text) for fact in build_card(slow).method}
+    assert facts["Readings"] == "36,000 in 900 rows, 4 s each: more of them would cost more than is allowed"
+
+
+def test_what_tracking_cost_in_earlier_versions():
+    """A record that does not say what was spent on what, nor what was allowed, has a card without these lines."""
+    record = fake_record("hour")
+    older = replace(record.tracking, cost=replace(record.tracking.cost, by_source=None), overhead_budget=None)
+    labels = {fact.label for fact in build_card(replace(record, tracking=older)).method}
+    assert labels.isdisjoint({"Spent on", "Allowed for tracking"})
+    assert "The tracker's own cost" in labels
+
+
 def test_charts_leave_out_what_was_not_measured():
     """No GPU, no GPU charts; nothing measured, no charts."""
     assert [chart["id"] for chart in card_data(fake_record("hour"))["charts"]] == [

@@ -19,16 +19,18 @@ from scenes.fake_proc import FakeProc
 from scenes.tasks import ROOT
 
 from resource_tracker.host_limits import limits, meminfo_bytes, online_cpus, parse_cpu_list, whole_number
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
 
 SCENE = """
 import json, os, sys
 sys.path.insert(0, {root!r})
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
 failures = Failures()
-maker = RowMaker(standard_collectors(os.getpid(), failures, proc={proc!r}), failures)
+maker = RowMaker(standard_collectors(os.getpid(), failures, budget=Budget(0.005), proc={proc!r}), failures)
 maker.first()
 child = os.popen("sleep 60; true")
 end = os.times().user + 0.1
@@ -41,7 +43,9 @@ os.system("kill %d" % os.getpid())
 
 
 def maker_of(proc: FakeProc, failures: Failures, root_pid: int = 10) -> RowMaker:
-    return RowMaker(standard_collectors(root_pid, failures, proc=proc.path, sys_root=proc.path), failures)
+    return RowMaker(
+        standard_collectors(root_pid, failures, budget=Budget(0.005), proc=proc.path, sys_root=proc.path), failures
+    )
 
 
 @pytest.fixture
@@ -136,7 +140,7 @@ def test_real_processes_of_odd_names(name: bytes) -> None:
     assert named.stdout is not None
     named.stdout.readline()
     failures = Failures()
-    maker = RowMaker(standard_collectors(named.pid, failures), failures)
+    maker = RowMaker(standard_collectors(named.pid, failures, budget=Budget(0.005)), failures)
     maker.first()
     row = maker.row()
     named.communicate()

@@ -14,6 +14,7 @@ import pytest
 from scenes.tasks import DEADLINE_S, Task, environment, run_task, wait_until
 
 from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures, Row
 from resource_tracker.sampler.file_systems import FileSystem
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
@@ -553,7 +554,7 @@ def test_machine_files_as_psutil() -> None:
 
 def test_cpu_of_a_tree_as_rusage() -> None:
     """A tree that forks, waits and burns for a while: all rows together are what getrusage says, within 5 %."""
-    collectors = standard_collectors(os.getpid(), Failures())
+    collectors = standard_collectors(os.getpid(), Failures(), budget=Budget(0.005))
     maker = RowMaker(collectors, Failures())
     start = os.times()
     maker.first()
@@ -570,3 +571,26 @@ def test_cpu_of_a_tree_as_rusage() -> None:
     seen = sum(row.process["utime"] + row.process["stime"] for row in rows) / HZ
     assert seen == pytest.approx(used, rel=0.05)
     assert all(row.process["utime"] >= 0 and row.process["stime"] >= 0 for row in rows)
+
+
+def test_a_smaller_budget_looks_less_often(spools: Path) -> None:
+    """Of two samplers of the same task, the one that may use less takes fewer sub-samples, and uses less."""
+    found = run_task(
+        """
+        both = [start(interval_s=1.0, overhead_budget=share) for share in (0.0005, 0.1)]
+        time.sleep(4)
+        told = []
+        for s in both:
+            s.mark("step_end", 10)
+            s.stop(10)
+            cost = s.measurements().tracking.cost
+            told.append([cost.samples, cost.cpu_s - cost.by_source["start"], s.measurements().tracking.overhead_budget])
+            s.remove()
+        say(little=told[0], much=told[1])
+        """,
+        spools,
+    )
+    (few, cheap_s, little), (many, dear_s, much) = found["little"], found["much"]
+    assert (little, much) == (0.0005, 0.1)
+    assert few < 0.8 * many
+    assert cheap_s < dear_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from scenes.tasks import DEADLINE_S, alive, wait_until
 
 import resource_tracker
 from resource_tracker.sampler.aftermath import remove_spool
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Collector, Failures, Row
 from resource_tracker.sampler.control import CONTROL, Control, Message, is_heard, send
 from resource_tracker.sampler.layout import COLUMNS, Layout
@@ -43,7 +45,7 @@ class Breaking(SpoolWriter):
 def loop_of(spool_dir: str, lifeline: Lifeline, writer: type[SpoolWriter] = SpoolWriter) -> Loop:
     maker = RowMaker([], Failures())
     maker.first()
-    return Loop(maker, writer(spool_dir, Layout({})), Control(spool_dir), lifeline, 0.01)
+    return Loop(maker, writer(spool_dir, Layout({})), Control(spool_dir), lifeline, 0.01, Budget(0.005))
 
 
 # --- messages -----------------------------------------------------------------------------------
@@ -137,6 +139,78 @@ def test_fault_of_the_sampler(spool_dir: str) -> None:
     task.kill()
     task.wait()
     assert os.waitpid(child, 0)[1] == 0
+
+
+# --- what it cost -------------------------------------------------------------------------------
+
+
+class Burning(Collector):
+    """Costs CPU time whenever it is asked, part of it on an account of its own."""
+
+    source = "burning"
+
+    def __init__(self) -> None:
+        self.apart_s = 0.0
+
+    def set_apart_s(self) -> dict[str, float]:
+        return {"apart": self.apart_s}
+
+    def read(self, row: Row, interval_s: float) -> None:
+        began_s = time.process_time()
+        while time.process_time() < began_s + 0.03:
+            continue
+        self.apart_s += 0.01 if interval_s > 0 else 0.0
+
+
+class Idle(Collector):
+    """Costs nothing."""
+
+    source = "idle"
+
+    def read(self, row: Row, interval_s: float) -> None:
+        """Fills nothing."""
+
+
+def test_costs_by_source() -> None:
+    """Each source is charged what it cost, less what has an account of its own; what the start cost is left out."""
+    maker = RowMaker([Idle(), Burning(), Idle()], Failures())
+    maker.first()
+    maker.begun()
+    assert maker.spent_s() == {"idle": 0.0, "burning": 0.0, "apart": 0.0}
+    maker.row()
+    maker.row()
+    spent = maker.spent_s()
+    assert spent["apart"] == pytest.approx(0.02)
+    assert 0.04 <= spent["burning"] < 0.06
+    assert spent["idle"] < 0.01
+
+
+def test_costs_are_told(spool_dir: str) -> None:
+    """At a mark, at the end, and in between, so that something is known of a sampler that is killed."""
+    task, start_time = sleeper()
+    maker = RowMaker([Idle()], Failures())
+    maker.first()
+    spool = SpoolWriter(spool_dir, Layout({}))
+    lifeline = Lifeline("/proc", task.pid, start_time)
+    loop = Loop(maker, spool, Control(spool_dir), lifeline, 0.001, Budget(0.1), before_s=5.0)
+    child = os.fork()
+    if not child:
+        os._exit(0 if loop.run() == TASK_DIED else 1)
+    wait_until(lambda: any(told(spool_dir)), "the costs are told")
+    send(spool_dir, "mark", "step_end", "1")
+    wait_until(lambda: "mark\tstep_end" in told(spool_dir), "the mark is told")
+    task.kill()
+    task.wait()
+    assert os.waitpid(child, 0)[1] == 0
+    events = told(spool_dir)
+    before_mark = events[: events.index("mark\tstep_end")]
+    assert [text.split("\t")[1] for text in before_mark[-2:]] == ["start", "idle"]
+    assert [text.split("\t")[0] for text in events[-3:]] == ["cost", "cost", "end"]
+    assert float(events[-3].split("\t")[2]) >= 5.0
+
+
+def told(spool_dir: str) -> list[str]:
+    return [event.text for event in read_spool(spool_dir).events]
 
 
 # --- rows ---------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import pytest
 from resource_tracker.sampler.collector import MAX_FAILURES, Collector, Failures, Guard, Row
 from resource_tracker.sampler.file_systems import FileSystem
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
-from resource_tracker.sampler.pace import ROW_BUDGET, SUB_SAMPLE_BUDGET, SUB_SAMPLE_S, SWEEP_BUDGET, SWEEP_S, Pace
 from resource_tracker.sampler.procfs import diskstats
 from resource_tracker.sampler.shared_memory import SharedMemoryCollector
 from resource_tracker.sampler.space import SpaceCollector
@@ -325,56 +324,3 @@ def test_source_that_recovers() -> None:
     assert [count for _, count, _ in told] == [1]
     assert [count for _, count, _ in failures.news(final=True)] == [10]
     assert failures.news(final=True) == []
-
-
-# --- pace ---------------------------------------------------------------------------------------
-
-
-def test_pace_of_cheap_samples() -> None:
-    """Ten sub-samples a second, and rows on the grid of intervals."""
-    pace = Pace(1.0, 100.0)
-    assert pace.next_sub_sample_s == pytest.approx(100 + SUB_SAMPLE_S)
-    pace.sub_sampled(100.1, 50e-6)
-    assert pace.next_sub_sample_s == pytest.approx(100.2)
-    pace.row_closed(101.004, 1e-3)
-    assert pace.next_row_s == pytest.approx(102.0)
-
-
-def test_pace_keeps_its_budget() -> None:
-    """Dear sub-samples and dear rows become rarer, until they cost their share of a core."""
-    pace = Pace(1.0, 0.0)
-    for turn in range(100):
-        pace.sub_sampled(float(turn), 1e-3)
-        pace.row_closed(float(turn), 0.1)
-    assert 1e-3 / pace.sub_sample_every_s == pytest.approx(SUB_SAMPLE_BUDGET, rel=0.01)
-    assert 0.1 / pace.row_every_s == pytest.approx(ROW_BUDGET, rel=0.01)
-
-
-def test_pace_of_sweeps() -> None:
-    """In long rows all processes are looked at once a second, or as often as their share of a core allows."""
-    pace = Pace(60.0, 0.0)
-    assert pace.next_sweep_s == pytest.approx(SWEEP_S)
-    pace.swept(1.0, 1e-3)
-    assert pace.next_sweep_s == pytest.approx(1.0 + SWEEP_S)
-    for turn in range(100):
-        pace.swept(float(turn), 0.02)
-    assert 0.02 / pace.sweep_every_s == pytest.approx(SWEEP_BUDGET, rel=0.01)
-
-
-def test_pace_after_one_dear_sample() -> None:
-    """One dear sub-sample does not make a pause in which a spike could hide."""
-    pace = Pace(60.0, 0.0)
-    pace.sub_sampled(0.1, 1e-3)
-    assert pace.next_sub_sample_s == pytest.approx(0.2)
-
-
-def test_pace_after_a_pause() -> None:
-    """After the machine slept the missed rows are not made up for."""
-    pace = Pace(1.0, 0.0)
-    pace.row_closed(500.0, 1e-3)
-    assert pace.next_row_s == pytest.approx(501.0)
-
-
-def test_pace_of_short_rows() -> None:
-    """Rows shorter than a sub-sample's distance have one each."""
-    assert Pace(0.02, 0.0).sub_sample_every_s == pytest.approx(0.02)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
+import pickle
+import random
 import resource
 import shutil
 from collections.abc import Iterator
@@ -13,12 +16,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_record import sample_record
 
+from resource_tracker.artifact import to_artifact
 from resource_tracker.columns import COUNTER, GAUGE, LAST, PEAK, PROCESS_NAMES, SYSTEM_NAMES
+from resource_tracker.dataclass import replace
 from resource_tracker.errors import SpoolError
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.sampler.gpu.spool import MAX_BYTES as OF_GPUS
 from resource_tracker.sampler.layout import COLUMNS, HEADER_STEP, Layout, parse_header
 from resource_tracker.sampler.merge import bucket_length, count_buckets, merge_values
-from resource_tracker.sampler.spool import MAX_EVENTS, SpoolWriter
+from resource_tracker.sampler.spool import MAX_EVENTS, READ_RECORDS, SpoolWriter, sealed_rows_that_fit
 from resource_tracker.sampler.spool_read import Spool, read_spool
 
 LAYOUT = Layout({"pid": "4711", "odd": "a = b  c"})
@@ -242,12 +250,51 @@ def test_killed_while_sealing(data: st.DataObject, tmp_path_factory: pytest.Temp
     assert math.fsum(read_spool(str(folder)).columns["process", "utime"]) == 8
 
 
-def test_ten_days_are_bounded() -> None:
-    """With the limits in use, all files together can never exceed 8 MB, even while they are rewritten."""
-    from resource_tracker.sampler.spool import READ_RECORDS, SEALED_ROWS, TAIL_ROWS
+@pytest.mark.parametrize("columns", [len(COLUMNS), 100])
+def test_any_length_is_bounded(columns: int) -> None:
+    """However many columns: all files together, the GPUs' too, can never exceed 8 MB, even while they are rewritten."""
+    layout = Layout({}, tuple(("system", GAUGE, f"column_{number}") for number in range(columns)))
+    sealed = sealed_rows_that_fit(layout)
+    records = 2 * (sealed + 1 + MAX_EVENTS) + sealed // 2 + READ_RECORDS + MAX_EVENTS
+    assert records * layout.record_bytes + 3 * layout.header_bytes + OF_GPUS <= 8_000_000
+    assert sealed >= 1024
 
-    records = 2 * (SEALED_ROWS + 1 + MAX_EVENTS) + TAIL_ROWS + READ_RECORDS + MAX_EVENTS
-    assert records * LAYOUT.record_bytes + 3 * LAYOUT.header_bytes <= 8_000_000
+
+def made_up_life(folder: Path, seconds: int) -> tuple[Spool, int]:
+    """The spool of a step with a row a second, and the most that its files took together at any time."""
+    chance, most = random.Random(seconds), 0
+    folder.mkdir()
+    writer = SpoolWriter(str(folder), LAYOUT)
+    steady = [chance.random() * 1e6 for _ in COLUMNS]
+    at = {name: [i for i, (_, _, column) in enumerate(COLUMNS) if column == name] for name in ("utime", "interval_s")}
+    peak_at = COLUMNS.index(("process", PEAK, "memory_peak_kib"))
+    for second in range(1, seconds + 1):
+        values = list(steady)
+        for name, cell in (("utime", 3.0), ("interval_s", 1.0)):
+            for position in at[name]:
+                values[position] = cell
+        values[peak_at] = 9e9 if second in (seconds // 3, seconds - 5) else 5e6 + second % 1000
+        writer.row(0, values)
+        if second % 500 == 0:
+            most = max(most, sum(entry.stat().st_size for entry in os.scandir(folder)))
+    return read_spool(str(folder)), most
+
+
+@pytest.mark.parametrize("seconds", [86_400, pytest.param(864_000, marks=pytest.mark.slow)], ids=["a day", "ten days"])
+def test_a_long_life(tmp_path: Path, seconds: int) -> None:
+    """A row a second: the spool stays below 8 MB and what is stored of it below 1 MB; totals and peaks are exact."""
+    spool, most = made_up_life(tmp_path / "s", seconds)
+    assert most <= 8_000_000
+    process = TinyDataFrame({name: list(spool.columns["process", name]) for name in PROCESS_NAMES})
+    system = TinyDataFrame({name: list(spool.columns["system", name]) for name in SYSTEM_NAMES})
+    artifact = to_artifact(replace(sample_record(), process_metrics=process, system_metrics=system))
+    assert len(gzip.compress(pickle.dumps(artifact, protocol=4), compresslevel=3)) <= 1_000_000
+    for frame in (process, artifact["process_metrics"]):
+        assert math.fsum(frame["utime"]) == 3 * seconds
+        assert math.fsum(frame["interval_s"]) == seconds
+        assert max(frame["memory_peak_kib"]) == 9e9
+        assert len([cell for cell in frame["memory_peak_kib"] if cell == 9e9]) == 2
+    assert sum(spool.merged) == seconds
 
 
 # --- a full disk --------------------------------------------------------------------------------

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from scenes.fake_proc import HZ, PAGE_KIB, FakeProc
 
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Failures, Row
-from resource_tracker.sampler.memory import AT_ONCE_S, BUDGET, COST_S_PER_KIB, EARLY_AT_ONCE_S, EARLY_BUDGET, TreeMemory
+from resource_tracker.sampler.memory import COST_S_PER_KIB, TreeMemory
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.tree import WATCHER, Tree
 
+BUDGET = Budget(0.005)
 MARKER = ("TASK", "flow/1/a/7/0")
 OURS, THEIRS = "A=1\0TASK=flow/1/a/7/0\0B=2\0", "TASK=flow/1/a/8/0\0"
 MIB = 1024
@@ -48,7 +50,7 @@ class Watching:
         self.now_s = 0.0
         tree = Tree(proc.path, 10, MARKER)
         totals = CgroupTotals(tree, proc.path, proc.path, HZ)
-        self.collector = ProcessCollector(tree, proc.path, HZ, self.failures, totals)
+        self.collector = ProcessCollector(tree, proc.path, HZ, self.failures, totals, BUDGET)
         self.collector.start()
 
     def row(self) -> Row:
@@ -266,7 +268,7 @@ def test_spike_between_sub_samples(proc: FakeProc) -> None:
     proc.start(11, 10, rss=100 * MIB)
     watching = Watching(proc)
     watching.row()
-    proc.set(10, hwm=550 * MIB)
+    proc.set(10, hwm=550 * MIB, minor=9)
     row = watching.row()
     assert row.process["memory_peak_kib"] == 650 * MIB
     assert row.internal["memory_sampled_kib"] == 150 * MIB
@@ -328,7 +330,7 @@ class Memory(TreeMemory):
         self.cpu_s = 0.0
         self.failures = Failures()
         self.fake = proc
-        super().__init__(proc.path, self.failures, self._clock)
+        super().__init__(proc.path, self.failures, self._clock, BUDGET)
 
     def _clock(self) -> float:
         return self.cpu_s
@@ -413,7 +415,7 @@ def test_early_readings_keep_their_budget(proc: FakeProc) -> None:
             proc.processes[pid]["minor"] = tick * 1_000_000
             memory.take(pid, tick / 10)
         memory.read_early(tick / 10)
-    assert 0 < memory.cpu_s <= EARLY_AT_ONCE_S + 300 * EARLY_BUDGET * 1.1
+    assert 0 < memory.cpu_s <= BUDGET.early_at_once_s + 300 * BUDGET.early_readings * 1.1
 
 
 def test_forked_from_one_that_ended(proc: FakeProc) -> None:
@@ -444,7 +446,7 @@ def test_exec_leaves_the_family(proc: FakeProc) -> None:
 def test_full_readings_keep_their_budget(proc: FakeProc) -> None:
     """However large the processes: full readings cost no more than their share of a core, and all get their turn."""
     memory = Memory(proc)
-    proc.set(10, rss=4096 * MIB)
+    proc.set(10, rss=1024 * MIB)
     for pid in range(11, 31):
         proc.start(pid, 10, rss=pid * 10 * MIB)
     seconds = 600
@@ -453,8 +455,21 @@ def test_full_readings_keep_their_budget(proc: FakeProc) -> None:
             if pid != 1:
                 memory.take(pid, float(second))
         memory.read_in_full(float(second))
-    assert memory.cpu_s <= AT_ONCE_S + seconds * BUDGET * 1.1
+    assert memory.cpu_s <= BUDGET.full_at_once_s + seconds * BUDGET.full_readings * 1.1
     assert all(part.family.read_at is not None for part in memory._parts.values())
+
+
+def test_a_large_process_is_not_walked(proc: FakeProc) -> None:
+    """A walk of its page tables would stall it; beside forks it is read all the same, for what they share."""
+    memory = Memory(proc)
+    proc.set(10, rss=4096 * MIB)
+    memory.take(10)
+    memory.read_in_full(10_000.0)
+    assert memory.cpu_s == 0
+    proc.start(11, 10, image=int(proc.processes[10]["image"]), rss=4096 * MIB)
+    memory.take(11)
+    memory.read_in_full(20_000.0)
+    assert memory.cpu_s > 0
 
 
 def test_no_full_readings(proc: FakeProc) -> None:

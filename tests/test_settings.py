@@ -22,6 +22,7 @@ def test_defaults() -> None:
     """Without any word from the user, the documented defaults hold."""
     assert settings() == Settings(
         interval=1.0,
+        overhead_budget=0.005,
         artifact_name="resource_tracker_data",
         create_card=True,
         history=5,
@@ -37,6 +38,7 @@ def test_the_environment_sets_defaults_and_the_decorator_wins() -> None:
     assert settings(interval="0.5", quiet="yes").interval == 0.5
     assert settings(interval="0.5", quiet="yes").quiet is True
     assert settings({"interval": 2}, interval="0.5").interval == 2.0
+    assert settings(overhead_budget="0.02").overhead_budget == 0.02
 
 
 @pytest.mark.parametrize(("value", "enabled"), [("1", False), ("true", False), ("0", True), ("", True), (None, True)])
@@ -55,6 +57,11 @@ def test_disable_switches_off(value: object, enabled: bool) -> None:
         ("interval", float("nan"), "above 0"),
         ("interval", True, "above 0"),
         ("interval", None, "above 0"),
+        ("overhead_budget", "little", "from 0.0005 to 0.1"),
+        ("overhead_budget", 0, "from 0.0005 to 0.1"),
+        ("overhead_budget", 0.11, "from 0.0005 to 0.1"),
+        ("overhead_budget", float("inf"), "from 0.0005 to 0.1"),
+        ("overhead_budget", True, "from 0.0005 to 0.1"),
         ("artifact_name", "two words", "identifier"),
         ("artifact_name", "class", "identifier"),
         ("artifact_name", "_hidden", "identifier"),

@@ -1,7 +1,7 @@
 """What samplers are measured on: ``workload.py KIND``. Says ``ready`` when it stands, and ends with its input.
 
-``idle`` is a process with one child, ``busy`` a process that computes and starts short children, ``children`` has 200
-of them, ``pages MIB`` holds that much memory in pages of 4 KiB.
+``idle`` is a process with one child, ``busy`` a process that computes and starts short children, ``children COUNT``
+has that many, ``pages MIB`` holds that much memory in pages of 4 KiB.
 """
 
 import ctypes
@@ -52,7 +52,7 @@ def pages(mib):
 kind = sys.argv[1]
 held = pages(int(sys.argv[2])) if kind == "pages" else None
 if kind in ("idle", "children"):
-    children(200 if kind == "children" else 1)
+    children(int(sys.argv[2]) if kind == "children" else 1)
 print("ready", flush=True)
 if kind == "busy":
     busy()

@@ -11,7 +11,7 @@ from resource_tracker.cli.arguments import Parser
 from resource_tracker.cli.catalog_parser import add_catalog
 from resource_tracker.cli.record_parser import add_record
 from resource_tracker.cli.replay_parser import add_replay
-from resource_tracker.options import DEFAULT_ARTIFACT_NAME
+from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULT_OVERHEAD_BUDGET
 
 _EXAMPLES = """\
 examples:
@@ -118,6 +118,12 @@ def _add_run(verbs: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument(
         "--interval", metavar="SECONDS", default="1", help="seconds between stored rows, at most a day (default: 1)"
+    )
+    parser.add_argument(
+        "--overhead-budget",
+        metavar="SHARE",
+        default=str(DEFAULT_OVERHEAD_BUDGET),
+        help="share of one core that measuring may use, from 0.0005 to 0.1 (default: %(default)s)",
     )
     parser.add_argument(
         "--output",

@@ -64,9 +64,10 @@ def main(options: argparse.Namespace, argv: list[str]) -> int:
 
 def _begin(options: argparse.Namespace, argv: list[str], pid: int, marker: tuple[str, str]) -> Watch:
     """Check what can be checked, then begin to measure."""
-    from resource_tracker.settings import interval_of
+    from resource_tracker.settings import interval_of, overhead_budget_of
 
     interval_s = interval_of(options.interval, "run")
+    overhead_budget = overhead_budget_of(options.overhead_budget, "run")
     if options.output:
         from resource_tracker.export import check_destination
 
@@ -75,7 +76,8 @@ def _begin(options: argparse.Namespace, argv: list[str], pid: int, marker: tuple
 
     from resource_tracker.cli.watch import Watch, title_of
 
-    return Watch(pid, interval_s=interval_s, marker=marker, title=options.title or title_of(argv))
+    title = options.title or title_of(argv)
+    return Watch(pid, interval_s=interval_s, overhead_budget=overhead_budget, marker=marker, title=title)
 
 
 def _follow(command: Command, watch: Watch, options: argparse.Namespace) -> Ending:

@@ -29,12 +29,16 @@ class Watch:
         Variable in the command's environment by which its orphans are found.
     """
 
-    def __init__(self, pid: int, *, interval_s: float, marker: tuple[str, str], title: str) -> None:
+    def __init__(
+        self, pid: int, *, interval_s: float, overhead_budget: float, marker: tuple[str, str], title: str
+    ) -> None:
         self._pid = pid
         self._title = title
         self._peak_kib = 0.0
         self._survey: Survey | None = None
-        self._measuring = start_measuring(pid=pid, interval_s=interval_s, marker=marker, adopts=True)
+        self._measuring = start_measuring(
+            pid=pid, interval_s=interval_s, overhead_budget=overhead_budget, marker=marker, adopts=True
+        )
 
     def survey(self) -> None:
         """Find out in the background what surrounds the command."""

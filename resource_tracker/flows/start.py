@@ -19,6 +19,7 @@ def start_session(context: TaskContext, settings: Settings) -> TaskSession:
     begun = begin_measuring(
         pid=os.getpid(),
         interval_s=settings.interval,
+        overhead_budget=settings.overhead_budget,
         marker=(MARKER_VARIABLE, marker) if marker else None,
         is_attempt=True,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from resource_tracker.records import ARTIFACTS, FileSystemUse, TaskRecord, Tracking, UsageSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import vendor_name
+from resource_tracker.sampler.shared_memory import SHARED_MEMORY
 from resource_tracker.units import gb_to_bytes, kib_to_bytes
 
 _DECORATORS = 3
@@ -21,6 +23,17 @@ _ROLES = {
 _KINDS = {"memory": "in memory", "network": "on a server", "host": "of the host", "overlay": "of the container"}
 _WORTH_A_WORD_BYTES = 1e6
 """Logs and lock files of others grow by less."""
+_SPENT_ON = {
+    "start": "the start",
+    "/proc/PID/stat": "finding and reading processes",
+    "/proc/PID/smaps_rollup": "memory read in full",
+    f"statvfs of {SHARED_MEMORY}": SHARED_MEMORY,
+    "statvfs": "disk space",
+}
+"""Sources of the sampler's costs, where their name says little."""
+_SPENT_ON_PARTS = 3
+_LONGER_ROWS = 1.5
+"""Rows so many times as long as was asked for are worth a word."""
 
 
 class Fact(NamedTuple):
@@ -165,7 +178,7 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
     tracking, usage = record.tracking, record.usage
     facts = [Fact(label="Measured by", text=_mode(tracking))]
     if tracking.mode == "sampler":
-        facts.append(Fact(label="Readings", text=_readings(tracking), key="readings"))
+        facts.append(Fact(label="Readings", text=_readings(record), key="readings"))
     if tracking.mode != "untracked":
         bound = ", a lower bound: processes that left the tree may be missing" if usage.cpu_is_lower_bound else ""
         facts.append(Fact(label="CPU from", text=(usage.cpu_source or fmt.UNKNOWN) + bound))
@@ -175,6 +188,12 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
         if _input(usage):
             facts.append(Fact(label="Input size from", text=_input_source(usage)))
         facts.append(Fact(label="The tracker's own cost", text=_cost(record), key="own_cost"))
+        if tracking.cost.by_source and tracking.cost.cpu_s:
+            spent_on = _spent_on(tracking.cost.by_source, tracking.cost.cpu_s)
+            facts.append(Fact(label="Spent on", text=spent_on, key="spent_on"))
+        if tracking.overhead_budget is not None:
+            allowed = f"{fmt.percent(tracking.overhead_budget)} of one core, the start aside"
+            facts.append(Fact(label="Allowed for tracking", text=allowed))
     if record.pathspec:
         facts.append(request_fact(record))
     if record.versions:
@@ -206,9 +225,15 @@ def _mode(tracking: Tracking) -> str:
     return "readings at start and end" if tracking.mode == "start_end" else "nothing"
 
 
-def _readings(tracking: Tracking) -> str:
-    cost = tracking.cost
-    return f"{fmt.count(cost.samples)} in {fmt.plural(cost.rows, 'row')}"
+def _readings(record: TaskRecord) -> str:
+    """How many, and the length of a row where they got longer so that tracking kept to its budget."""
+    tracking, cost = record.tracking, record.tracking.cost
+    text = f"{fmt.count(cost.samples)} in {fmt.plural(cost.rows, 'row')}"
+    measured_s = math.fsum(cell for cell in record.process_metrics["interval_s"] if cell == cell)
+    row_s = measured_s / cost.rows if cost.rows else 0.0
+    if tracking.overhead_budget is None or row_s < _LONGER_ROWS * tracking.interval_s:
+        return text
+    return f"{text}, {fmt.duration(row_s)} each: more of them would cost more than is allowed"
 
 
 def _cost(record: TaskRecord) -> str:
@@ -219,6 +244,14 @@ def _cost(record: TaskRecord) -> str:
     if cost.memory_kib is not None:
         parts.append(fmt.memory_kib(cost.memory_kib))
     return f"{', '.join(parts)}; not counted above" if parts else fmt.UNKNOWN
+
+
+def _spent_on(by_source: dict[str, float], cpu_s: float) -> str:
+    """What most of the CPU time went into."""
+    parts = {_SPENT_ON.get(source, source): spent_s for source, spent_s in by_source.items()}
+    parts["waking up and writing"] = max(0.0, cpu_s - sum(parts.values()))
+    largest = sorted(parts.items(), key=lambda part: -part[1])[:_SPENT_ON_PARTS]
+    return ", ".join(f"{name} {fmt.percent(spent_s / cpu_s)}" for name, spent_s in largest if spent_s > 0)
 
 
 def _with_reason(text: str, reason: str) -> str:

@@ -7,7 +7,42 @@ having waited for it (children that are reaped automatically, orphans) stays cou
 are a lower bound, never more than the truth, and never shrink.
 """
 
-from resource_tracker.sampler.member import Member
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    class Stat(Protocol):
+        """What is read of a process."""
+
+        @property
+        def ppid(self) -> int: ...
+        @property
+        def start_time(self) -> int: ...
+        @property
+        def utime(self) -> float: ...
+        @property
+        def stime(self) -> float: ...
+        @property
+        def major_faults(self) -> float: ...
+        @property
+        def child_utime(self) -> float: ...
+        @property
+        def child_stime(self) -> float: ...
+        @property
+        def child_major_faults(self) -> float: ...
+
+    class Process(Protocol):
+        """A member of a tree, whoever reads it."""
+
+        @property
+        def pid(self) -> int: ...
+        @property
+        def counted(self) -> bool: ...
+        @property
+        def stat(self) -> Stat: ...
+        def __hash__(self) -> int: ...
+
 
 Amounts = tuple[float, float, float, float, float]
 """utime and stime in ticks, major faults, bytes read, bytes written."""
@@ -16,7 +51,7 @@ ZERO: Amounts = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 Io = tuple[float, float]
-Reading = tuple[Member, Io]
+Reading = tuple["Process", Io]
 
 
 class _Record:
@@ -38,13 +73,13 @@ class Account:
     """Adds up what the members of a tree used, row by row."""
 
     def __init__(self) -> None:
-        self._records: dict[Member, _Record] = {}  # by identity: a pid may come again
+        self._records: dict[Process, _Record] = {}  # by identity: a pid may come again
 
-    def open(self, member: Member, io: Io, *, from_birth: bool) -> None:
+    def open(self, member: "Process", io: Io, *, from_birth: bool) -> None:
         """Begins to count a member: all that it ever used, or only what it uses from now on."""
         self._records[member] = _Record(ZERO, ZERO) if from_birth else _Record(*_amounts(member, io))
 
-    def settle(self, live: list[Reading], gone: list[Reading]) -> Amounts:
+    def settle(self, live: "Sequence[Reading]", gone: "Sequence[Reading]") -> Amounts:
         """What was used since the last call; each member comes with its last reading and storage bytes."""
         used = ZERO
         ended: dict[int, Amounts] = {}  # by parent: what children that ended were seen to use
@@ -80,7 +115,7 @@ def _grow(record: _Record, own: Amounts, children: Amounts, owed: Amounts) -> tu
     return own_growth, _beyond(child_growth, owed), _beyond(owed, child_growth)
 
 
-def _amounts(member: Member, io: Io) -> tuple[Amounts, Amounts]:
+def _amounts(member: "Process", io: Io) -> tuple[Amounts, Amounts]:
     stat = member.stat
     return (
         (stat.utime, stat.stime, stat.major_faults, 0.0, 0.0),

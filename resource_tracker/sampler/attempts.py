@@ -8,6 +8,34 @@ ATTEMPT = "attempt"
 FIELDS = 6
 PRIVATE_FOLDER = 0o040700
 TYPE_AND_PERMISSIONS = 0o170777
+SETTLED_AFTER_S = 2.0
+"""A spool is an attempt's only some moments after its folder was made."""
+
+
+class AttemptsBeside:
+    """The attempts whose spools lie beside one, looked for only where something came or went there.
+
+    A temporary folder can hold thousands of files, and the question is asked up to ten times a second.
+    """
+
+    def __init__(self, spool: str) -> None:
+        self._spool = spool
+        self._changed_ns = 0
+        self._look_until_s = 0.0
+        self._found: set[tuple[int, int]] = set()
+
+    def now(self, now_s: float) -> set[tuple[int, int]]:
+        """As :func:`attempts_beside`. `now_s` is monotonic."""
+        try:
+            changed_ns = os.stat(os.path.dirname(self._spool)).st_mtime_ns
+        except OSError:
+            changed_ns = 0
+        if changed_ns != self._changed_ns:
+            self._changed_ns = changed_ns
+            self._look_until_s = now_s + SETTLED_AFTER_S
+        if now_s <= self._look_until_s:
+            self._found = attempts_beside(self._spool)
+        return self._found
 
 
 def attempts_beside(spool: str) -> set[tuple[int, int]]:

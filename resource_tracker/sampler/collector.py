@@ -56,6 +56,10 @@ class Collector:
         """Where figures come from now that have several sources, by the figure's name."""
         return {}
 
+    def set_apart_s(self) -> dict[str, float]:
+        """CPU time spent so far on what keeps to a budget of its own, by source: it is not this source's."""
+        return {}
+
     def sub_sample(self, now_s: float) -> None:
         """Reads what may peak within a row. `now_s` is monotonic."""
 
@@ -94,14 +98,27 @@ class Failures:
 
 
 class Guard:
-    """Runs a collector; after some failures one after the other it leaves it alone."""
+    """Runs a collector; after some failures one after the other it leaves it alone. `spent_s` is what it cost."""
 
-    __slots__ = ("_collector", "_failures", "_in_a_row")
+    __slots__ = ("_collector", "_failures", "_in_a_row", "spent_s")
 
     def __init__(self, collector: Collector, failures: Failures) -> None:
         self._collector = collector
         self._failures = failures
         self._in_a_row = 0
+        self.spent_s = 0.0
+
+    @property
+    def source(self) -> str:
+        return self._collector.source
+
+    @property
+    def is_sub_sampled(self) -> bool:
+        return type(self._collector).sub_sample is not Collector.sub_sample
+
+    @property
+    def is_swept(self) -> bool:
+        return type(self._collector).sweep is not Collector.sweep
 
     @property
     def enabled(self) -> bool:
@@ -122,6 +139,9 @@ class Guard:
 
     def figures(self) -> dict[str, str]:
         return self._collector.figures()
+
+    def set_apart_s(self) -> dict[str, float]:
+        return self._collector.set_apart_s()
 
     def sub_sample(self, now_s: float) -> None:
         if self.enabled:

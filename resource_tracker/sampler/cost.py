@@ -28,4 +28,8 @@ class CostCollector(Collector):
         self._last_s = cpu_s
         if interval_s > 0 and now_s - self._memory_at_s >= MEMORY_EVERY_S:
             self._memory_at_s = now_s
-            row.internal["sampler_memory_kib"] = smaps_rollup.parse(read_record(f"{self._proc}/self/smaps_rollup")).pss
+            row.internal["sampler_memory_kib"] = self.own_memory_kib()
+
+    def own_memory_kib(self) -> float:
+        """Of this process. Raises OSError, ParseError."""
+        return smaps_rollup.parse(read_record(f"{self._proc}/self/smaps_rollup")).pss

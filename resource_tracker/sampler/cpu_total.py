@@ -1,5 +1,7 @@
 """The CPU time of the step: what the tree in ``/proc`` shows or, where there is one, what an exact clock counts."""
 
+import os
+
 from resource_tracker.units import seconds_to_ticks
 
 TYPE_CHECKING = False
@@ -8,6 +10,8 @@ if TYPE_CHECKING:
 
 TREE = "process tree in /proc"
 """A lower bound: nobody waits for some processes, and their last moments are in no record."""
+PSUTIL_TREE = "process tree by psutil"
+"""The same where there is no ``/proc``."""
 MISSED_SHARE = 0.02
 MISSED_TICKS = 10
 """A clock that counts less than the tree by more than both of these has lost processes; below that, it is rounding."""
@@ -22,14 +26,19 @@ class CpuTotal:
     def __init__(self, ticks_per_s: int) -> None:
         self._ticks_per_s = ticks_per_s
         self._seconds: Callable[[], float | None] | None = None
+        self._missed_ticks: float = MISSED_TICKS
         self._zero_s = 0.0
         self._before_ticks = 0.0
         self._tree_ticks = 0.0
         self._told_ticks = 0.0
         self.source = TREE
 
-    def count_with(self, source: str, seconds: "Callable[[], float | None]") -> None:
-        """From now on a clock counts, too: `seconds` of CPU time since some time, ``None`` once it stopped for good."""
+    def count_with(self, source: str, seconds: "Callable[[], float | None]", unseen_s: float = 0.0) -> None:
+        """From now on a clock counts, too: `seconds` of CPU time since some time, ``None`` once it stopped for good.
+
+        What the tree showed may be `unseen_s` of wall time older than the clock's beginning, on all CPUs.
+        """
+        self._missed_ticks = MISSED_TICKS + seconds_to_ticks(unseen_s, self._ticks_per_s) * (os.cpu_count() or 1)
         self._seconds = seconds
         self._zero_s = seconds() or 0.0
         self._before_ticks = self._told_ticks = self._tree_ticks
@@ -46,7 +55,7 @@ class CpuTotal:
         exact = self._exact_ticks()
         if exact is None:
             return tree_ticks
-        if self._tree_ticks - exact > max(MISSED_TICKS, MISSED_SHARE * self._tree_ticks):
+        if self._tree_ticks - exact > max(self._missed_ticks, MISSED_SHARE * self._tree_ticks):
             self.source = TREE
         now = max(exact, self._tree_ticks, self._told_ticks)
         grown, self._told_ticks = now - self._told_ticks, now

@@ -12,14 +12,14 @@ class CpuWindow:
     def __init__(self, ticks_per_s: int) -> None:
         self._ticks_per_s = ticks_per_s
         self._from_s = 0.0
-        self._ticks = 0
+        self._ticks = 0.0
         self._peak_cores = 0.0
 
     def begin(self, now_s: float) -> None:
         """The first window begins."""
         self._from_s = now_s
 
-    def add(self, ticks: int) -> None:
+    def add(self, ticks: float) -> None:
         """Ticks that were used since the last look."""
         self._ticks += ticks
 
@@ -29,7 +29,7 @@ class CpuWindow:
         if length_s >= CPU_WINDOW_S:
             cores = ticks_to_seconds(self._ticks, self._ticks_per_s) / length_s
             self._peak_cores = max(self._peak_cores, cores)
-            self._ticks = 0
+            self._ticks = 0.0
             self._from_s = now_s
 
     def take_peak(self) -> float:

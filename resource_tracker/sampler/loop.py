@@ -3,6 +3,7 @@
 import select
 import time
 
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import reason_of
 from resource_tracker.sampler.control import MARK, STEP_END, STOP, Control, Message
 from resource_tracker.sampler.gpu.spool import GpuSpool
@@ -17,12 +18,19 @@ LATE_S = 1.0
 """A reading that comes later than planned by more than this leaves time in which nothing was looked at."""
 IDLE_CHECK_S = 0.25
 """How often to look whether the spool is still there, when nothing is sampled any more."""
+COSTS_FIRST_TOLD_AT_ROW, COSTS_TOLD_AGAIN_TIMES = 16, 4
+"""Rows after which costs are told, for the case that nothing can be told at the end: 16, 64, 256, ..."""
+START = "start"
+"""What was spent before the loop: the interpreter, imports, the first reading."""
+OTHER_THREADS = "GPUs, in threads of their own"
+WORTH_TELLING_S = 0.001
 
 
 class Loop:
     """Runs until told to stop, until the task dies, or until nobody can read the spool any more.
 
     `reader` is the process that started us, where that is not the task: it reads the spool, also after the task's end.
+    `before_s` is the CPU time of what started this process.
     """
 
     def __init__(
@@ -32,8 +40,10 @@ class Loop:
         control: Control,
         lifeline: Lifeline,
         interval_s: float,
+        budget: Budget,
         reader: Lifeline | None = None,
         gpu_spool: GpuSpool | None = None,
+        before_s: float = 0.0,
     ) -> None:
         self._maker = maker
         self._spool = spool
@@ -41,44 +51,58 @@ class Loop:
         self._control = control
         self._lifeline = lifeline
         self._reader = reader
-        self._pace = Pace(interval_s, time.monotonic())
+        self._before_s = before_s
+        self._pace = Pace(interval_s, time.monotonic(), budget)
         self._phase = 0
         self._unwatched_s = 0.0
+        self._rows = 0
+        self._tell_costs_at_row = COSTS_FIRST_TOLD_AT_ROW
+        self._start_s = self._counted_s = self._apart_s = 0.0
         self._poll = select.poll()
         self._poll.register(control.fd, select.POLLIN)
         self._lifelines = [lifeline] if reader is None else [lifeline, reader]
         for line in self._lifelines:
             if line.fd >= 0:
                 self._poll.register(line.fd, select.POLLIN)
+        self._must_look = any(line.check_every_s is not None for line in self._lifelines)
 
     def run(self) -> str:
         """Why it ended. After a fault of its own it says so, and stays only to clean up."""
         try:
             self._maker.begun()
+            self._counted_s = time.thread_time()
+            self._start_s = self._before_s + self._counted_s
             why = self._watch()
         except Exception as error:  # noqa: BLE001 (whatever it is, it must be told)
-            self._spool.event(self._phase, time.time(), f"fault\t{reason_of(error)}")
+            self._tell(f"fault\t{reason_of(error)}")
             self._control.close()
             return self._await_end()
         return self._await_reader(self._reader) if why == TASK_DIED and self._reader is not None else why
 
     def _watch(self) -> str:
         while True:
-            ready = {fd for fd, _ in self._poll.poll(self._wait_ms())}
+            ready = self._poll.poll(self._wait_ms())
             self._note_lateness()
-            if self._control.fd in ready:
-                for message in self._control.messages():
-                    if self._act(message):
-                        return STOPPED
-            # The task's last words come first: a mark, then its end.
-            if _has_ended(self._lifeline, ready):
-                self._end(TASK_DIED)
-                return TASK_DIED
-            if self._reader is not None and _has_ended(self._reader, ready):
-                return READER_DIED
-            if not self._spool.reachable:
+            if ready or self._must_look:
+                why = self._answer({fd for fd, _ in ready})
+                if why is not None:
+                    return why
+            if not self._sample():
                 return SPOOL_GONE
-            self._sample()
+
+    def _answer(self, ready: set[int]) -> str | None:
+        """Acts on messages and on what ended; why that was the end, if it was."""
+        if self._control.fd in ready:
+            for message in self._control.messages():
+                if self._act(message):
+                    return STOPPED
+        # The task's last words come first: a mark, then its end.
+        if _has_ended(self._lifeline, ready):
+            self._end(TASK_DIED)
+            return TASK_DIED
+        if self._reader is not None and _has_ended(self._reader, ready):
+            return READER_DIED
+        return None
 
     def _await_reader(self, reader: Lifeline) -> str:
         """Keeps the spool, and its place in the list of the living, until it is read."""
@@ -115,40 +139,64 @@ class Loop:
         if late_s > LATE_S:
             self._unwatched_s += late_s
 
-    def _sample(self) -> None:
+    def _sample(self) -> bool:
+        """Does what is due; False where nobody can read the spool any more."""
         now_s = time.monotonic()
         if now_s >= self._pace.next_row_s:
-            began_s = time.thread_time()
             self._close_row()
-            self._pace.row_closed(now_s, time.thread_time() - began_s)
-        elif now_s >= self._pace.next_sweep_s:
-            began_s = time.thread_time()
+            self._pace.row_closed(now_s, self._take_cost_s())
+            return self._spool.reachable
+        if now_s >= self._pace.next_sweep_s:
             self._maker.sweep()
-            self._pace.swept(now_s, time.thread_time() - began_s)
-        elif now_s >= self._pace.next_sub_sample_s:
-            began_s = time.thread_time()
+            self._pace.swept(now_s, self._take_cost_s())
+            return self._spool.reachable
+        if now_s >= self._pace.next_sub_sample_s:
             self._maker.sub_sample()
-            self._pace.sub_sampled(now_s, time.thread_time() - began_s)
+            self._pace.sub_sampled(now_s, self._take_cost_s())
+        return True
+
+    def _take_cost_s(self) -> float:
+        """All CPU time since the last call, waking up included, but for what keeps to a budget of its own."""
+        spent_s, apart_s = time.thread_time(), self._maker.set_apart_s
+        cost_s = spent_s - self._counted_s - (apart_s - self._apart_s)
+        self._counted_s, self._apart_s = spent_s, apart_s
+        return max(0.0, cost_s)
 
     def _close_row(self) -> None:
         row = self._maker.row()
         row.system["unwatched_s"], self._unwatched_s = self._unwatched_s, 0.0
         self._spool.row(self._phase, row.values())
+        self._rows += 1
         for figure, source in self._maker.changed_figures().items():
-            self._spool.event(self._phase, time.time(), f"source\t{figure}\t{source}")
+            self._tell(f"source\t{figure}\t{source}")
         if self._gpu_spool is not None:
             self._gpu_spool.row(self._phase, row.gpus, row.system["timestamp"], row.system["interval_s"])
         self._tell_failures(final=False)
+        if self._rows >= self._tell_costs_at_row:
+            self._tell_costs_at_row *= COSTS_TOLD_AGAIN_TIMES
+            self._tell_costs()
+
+    def _tell(self, text: str) -> None:
+        self._spool.event(self._phase, time.time(), text)
+
+    def _tell_costs(self) -> None:
+        told = {START: self._start_s, **self._maker.spent_s()}
+        others_s = time.process_time() - time.thread_time()
+        if others_s >= WORTH_TELLING_S:
+            told[OTHER_THREADS] = others_s
+        for source, cost_s in told.items():
+            self._tell(f"cost\t{source}\t{cost_s:.6f}")
 
     def _tell_failures(self, *, final: bool) -> None:
         for source, count, reason in self._maker.failures.news(final=final):
-            self._spool.event(self._phase, time.time(), f"failed\t{source}\t{count}\t{reason}")
+            self._tell(f"failed\t{source}\t{count}\t{reason}")
 
     def _act(self, message: Message) -> bool:
         """Whether that was the end."""
         if message.word == MARK:
             self._close_row()
-            self._spool.event(self._phase, time.time(), f"mark\t{message.name}")
+            self._tell_costs()
+            self._tell(f"mark\t{message.name}")
             if message.name == STEP_END and self._phase == 0:
                 self._phase = 1
             self._pace.row_cut(time.monotonic())
@@ -162,7 +210,8 @@ class Loop:
     def _end(self, why: str) -> None:
         self._close_row()
         self._tell_failures(final=True)
-        self._spool.event(self._phase, time.time(), f"end\t{why}")
+        self._tell_costs()
+        self._tell(f"end\t{why}")
 
 
 def _has_ended(lifeline: Lifeline, ready: set[int]) -> bool:

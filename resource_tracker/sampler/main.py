@@ -13,6 +13,7 @@ import time
 
 from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.sampler.aftermath import after_death, remove_spool
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures, reason_of
 from resource_tracker.sampler.control import Control
 from resource_tracker.sampler.cost import CostCollector
@@ -24,6 +25,12 @@ from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.rows import PROC, RowMaker, standard_collectors
 from resource_tracker.sampler.spool import SpoolWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resource_tracker.sampler.collector import Collector
 
 PLACES = ("directory", "temporary", "metaflow_temporary", "datastore", "home")
 """Roles of directories that the step writes to."""
@@ -43,8 +50,10 @@ class Arguments:
         "cuda_visible_devices",
         "interval_s",
         "marker",
+        "overhead_budget",
         "pid",
         "places",
+        "psutil_dir",
         "pynvml_dir",
         "spool",
         "start_time",
@@ -60,8 +69,10 @@ class Arguments:
         self.starter_start_time = int(given["starter_start_time"])
         self.adopted = given.get("adopted") == "yes"
         self.interval_s = float(given["interval_s"])
+        self.overhead_budget = float(given["overhead_budget"])
         self.spool = given["spool"]
         self.places = [(role, given[role]) for role in PLACES if role in given]
+        self.psutil_dir = given.get("psutil_dir")
         self.pynvml_dir = given.get("pynvml_dir")
         self.cuda_visible_devices = given.get("cuda_visible_devices")
         self.cuda_device_order = given.get("cuda_device_order")
@@ -70,7 +81,12 @@ class Arguments:
 
 
 def main() -> None:
-    """Starts the sampler as a process of its own, and ends this one."""
+    """The sampler of Linux."""
+    become(_begin)
+
+
+def become(begin: "Callable[[Arguments, float], Loop]") -> None:
+    """Starts a sampler as a process of its own, and ends this one. `begin` takes the first reading."""
     os.setsid()
     launcher_pid, launcher_cpu_s = os.getpid(), time.process_time()
     pid = os.fork()
@@ -80,7 +96,7 @@ def main() -> None:
     try:
         _detach()
         _wait_for_the_start(launcher_pid)
-        _live(Arguments(sys.argv[2:]), launcher_cpu_s)
+        _live(begin, Arguments(sys.argv[2:]), launcher_cpu_s)
     finally:
         os._exit(0)
 
@@ -94,11 +110,11 @@ def _detach() -> None:
     os.chdir("/")
     os.umask(0o077)
     try:
+        os.nice(NICE)
         fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
         score = int(os.read(fd, 16))
         os.pwrite(fd, b"%d" % min(1000, score + OOM_SCORE), 0)
         os.close(fd)
-        os.nice(NICE)
     except (OSError, ValueError):
         return  # better for the step if it goes before us, but no must
 
@@ -111,14 +127,25 @@ def _wait_for_the_start(launcher_pid: int) -> None:
     """
     poll = select.poll()
     poll.register(0, select.POLLIN)
-    while not poll.poll(1) and os.path.exists(f"{PROC}/{launcher_pid}"):
+    while not poll.poll(1) and _is_there(launcher_pid):
         continue
 
 
-def _live(arguments: Arguments, launcher_cpu_s: float) -> None:
+def _is_there(pid: int) -> bool:
+    """Also where it only waits to be waited for."""
     try:
-        loop = _begin(arguments, launcher_cpu_s)
-    except (OSError, ResourceTrackerError, ValueError) as error:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _live(begin: "Callable[[Arguments, float], Loop]", arguments: Arguments, launcher_cpu_s: float) -> None:
+    try:
+        loop = begin(arguments, launcher_cpu_s)
+    except (OSError, ImportError, ResourceTrackerError, ValueError) as error:
         os.write(1, f"error {reason_of(error)}\n".encode("utf-8", "replace"))
         return
     os.write(1, b"ok\n")
@@ -135,29 +162,45 @@ def _live(arguments: Arguments, launcher_cpu_s: float) -> None:
 
 def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
     """Takes the first reading into the spool."""
-    if os.getppid() in (arguments.starter, arguments.pid) and not arguments.adopted:
-        raise ResourceTrackerError("the task is where orphans go (process 1, or a subreaper)")
+    refuse_adoption(arguments)
     lifeline = Lifeline(PROC, arguments.pid, arguments.start_time)
     reader = None
     if arguments.starter != arguments.pid:
         reader = Lifeline(PROC, arguments.starter, arguments.starter_start_time)
     control = Control(arguments.spool)
-    failures = Failures()
+    failures, budget = Failures(), Budget(arguments.overhead_budget)
     collectors = standard_collectors(
         arguments.pid,
         failures,
+        budget=budget,
         marker=arguments.marker,
         places=arguments.places,
         pynvml_dir=arguments.pynvml_dir,
         spool=arguments.spool,
         visible_gpus=(arguments.cuda_visible_devices, arguments.cuda_device_order),
     )
-    maker = RowMaker([*collectors, CostCollector(PROC, launcher_cpu_s)], failures)
+    collectors.append(CostCollector(PROC, launcher_cpu_s))
+    maker = RowMaker(collectors, failures)
+    spool = first_reading(arguments, maker, collectors, PidStat(read_record(f"{PROC}/self/stat")).start_time)
+    gpu_spool = GpuSpool(arguments.spool, failures)
+    return Loop(maker, spool, control, lifeline, arguments.interval_s, budget, reader, gpu_spool, launcher_cpu_s)
+
+
+def refuse_adoption(arguments: Arguments) -> None:
+    """Raises ResourceTrackerError where the task would get this process as its child."""
+    if os.getppid() in (arguments.starter, arguments.pid) and not arguments.adopted:
+        raise ResourceTrackerError("the task is where orphans go (process 1, or a subreaper)")
+
+
+def first_reading(
+    arguments: Arguments, maker: RowMaker, collectors: "list[Collector]", own_start_time: int
+) -> SpoolWriter:
+    """The spool, which has the first reading. Raises SpoolError."""
     first = maker.first()
     meta = {
         "pid": str(arguments.pid),
         "sampler_pid": str(os.getpid()),
-        "sampler_start_time": str(PidStat(read_record(f"{PROC}/self/stat")).start_time),
+        "sampler_start_time": str(own_start_time),
         "interval_s": repr(arguments.interval_s),
         "started_at": repr(first.process["timestamp"]),
     }
@@ -165,5 +208,4 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
         meta.update(collector.described)
     spool = SpoolWriter(arguments.spool, Layout(meta))
     spool.first(first.values())
-    gpu_spool = GpuSpool(arguments.spool, failures)
-    return Loop(maker, spool, control, lifeline, arguments.interval_s, reader, gpu_spool)
+    return spool

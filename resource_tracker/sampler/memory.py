@@ -11,6 +11,7 @@ not tell how much (memory that is given back and taken again faults, too), so th
 import os
 
 from resource_tracker.errors import ParseError
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.procfs import pid_statm, pid_status, smaps_rollup
 from resource_tracker.sampler.procfs.files import read_record
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
 FIXED_COST_S = 50e-6
 COST_S_PER_KIB = 11e-9
 """Expected of a full reading until there is a measured one: 4 KiB pages (45 ms for 4 GiB)."""
-BUDGET = 0.001
-"""Share of one core for full readings."""
-AT_ONCE_S = 0.004
-"""What may be spent before anything was saved up: enough for the first reading of an ordinary step."""
-EARLY_BUDGET = 0.005
-"""Share of one core for full readings of forks that wrote to what they inherited."""
-EARLY_AT_ONCE_S = 0.1
-"""What may be saved up for them: 9 GiB of 4 KiB pages, over all forks."""
 EARLY_SHARE = 0.04
 """They are read early when this share of all memory may have become copies unseen."""
+LONGEST_WALK_S = 0.02
+"""While the kernel walks a process's page tables, mmap and munmap wait in it. So a process that is larger (1.8 GiB of
+4 KiB pages) is read in full only beside forks, with which it may share its memory: alone, its resident memory tells."""
+UNCHANGED_FOR_S = 30.0
+"""Where no process of the tree came, went or had a page fault, only strangers can have changed what is shared."""
 CALM_S = 0.5
 """A reading amid the writing would miss the rest of it: so long it is put off, at most."""
 
@@ -40,21 +38,35 @@ CALM_S = 0.5
 class _Part:
     """One process: `private` and `rss` as last read in full, `faults` at that time; KiB.
 
-    `counts` is what it adds to its family now, `unseen` what it may have copied beyond that.
+    `counts` is what it adds to its family now, `unseen` what it may have copied beyond that. `told` is resident memory
+    as ``/proc/PID/stat`` last told it: not exact, where a full reading is.
     """
 
-    __slots__ = ("counts", "family", "faults", "faults_now", "high_water", "now", "private", "rss", "unseen")
+    __slots__ = (
+        "counts",
+        "family",
+        "faults",
+        "faults_at_mark",
+        "faults_now",
+        "high_water",
+        "now",
+        "private",
+        "rss",
+        "told",
+        "unseen",
+    )
 
     def __init__(self, family: "_Family", rss: int, private: int, faults: int) -> None:
         self.family = family
         self.rss = rss
-        self.now = rss
+        self.now = self.told = rss
         self.faults = faults
         self.faults_now = faults
         self.unseen = 0
         self.private = private
         self.counts = private
         self.high_water = rss
+        self.faults_at_mark = -1
 
 
 class _Family:
@@ -68,6 +80,7 @@ class _Family:
         "key",
         "pids",
         "read_at",
+        "read_at_change",
         "readable",
         "seen_at",
         "shared",
@@ -82,6 +95,7 @@ class _Family:
         self.shared = 0
         self.seen_at = now_s
         self.read_at: float | None = None
+        self.read_at_change = 0
         self.readable = True
         self.unseen = self.unseen_before = 0
         self.unseen_since: float | None = None
@@ -91,21 +105,26 @@ class _Family:
 class TreeMemory:
     """The memory of all members together, in KiB.
 
-    `cpu_clock` is the sampler's own CPU time: full readings are spaced so that they cost `BUDGET` of a core. Where
-    there are none (an old kernel, no permission), resident memory stands alone.
+    `cpu_clock` is the sampler's own CPU time: full readings are spaced so that they keep to their share of the budget;
+    `full_readings_s` is what they cost so far. Where there are none (an old kernel, no permission), resident memory
+    stands alone.
     """
 
-    def __init__(self, proc: str, failures: Failures, cpu_clock: "Callable[[], float]") -> None:
+    def __init__(self, proc: str, failures: Failures, cpu_clock: "Callable[[], float]", budget: Budget) -> None:
         self._proc = proc
         self._failures = failures
         self._cpu_clock = cpu_clock
         self._page_kib = int(bytes_to_kib(os.sysconf("SC_PAGE_SIZE")))
         self._parts: dict[int, _Part] = {}
         self._families: dict[int, _Family] = {}
-        self._allowance_s = AT_ONCE_S
+        self._forked: set[_Family] = set()
+        self._budget = budget
+        self._changes = 0
+        self._allowance_s = budget.full_at_once_s
         self._paid_at: float | None = None
-        self._early_allowance_s = EARLY_AT_ONCE_S
+        self._early_allowance_s = budget.early_at_once_s
         self._early_paid_at: float | None = None
+        self.full_readings_s = 0.0
         self.total = 0
 
     def update(self, pid: int, image: int, rss: int, faults: int, now_s: float) -> None:
@@ -120,6 +139,10 @@ class TreeMemory:
                 self.remove(pid)
             self._add(pid, key, rss, faults, now_s)
             return
+        if rss == part.told and faults == part.faults_now:
+            return
+        self._changes += 1
+        part.told = rss
         counts = max(0, part.private + rss - part.rss)
         self.total += counts - part.counts
         part.counts, part.now, part.faults_now = counts, rss, faults
@@ -137,6 +160,7 @@ class TreeMemory:
         part.unseen = unseen
 
     def _add(self, pid: int, key: int, rss: int, faults: int, now_s: float) -> None:
+        self._changes += 1
         family = self._families.get(key)
         private = 0  # a fork shares all of its memory at first, and has had no fault then
         faults_before = 0
@@ -149,6 +173,7 @@ class TreeMemory:
         part.faults_now = faults
         self.total += private
         if len(family.pids) > 1:
+            self._forked.add(family)
             self._note_unseen(part)
 
     def _with_file(self, pid: int) -> int:
@@ -163,10 +188,14 @@ class TreeMemory:
         part = self._parts.pop(pid, None)
         if part is None:
             return
+        self._changes += 1
         family = part.family
         family.pids.discard(pid)
         family.unseen -= part.unseen
         self.total -= part.counts
+        if len(family.pids) < 2:
+            self._forked.discard(family)
+            family.unseen_since = None
         if not family.pids:
             self.total -= family.shared
             del self._families[family.key]
@@ -177,7 +206,8 @@ class TreeMemory:
     def read_in_full(self, now_s: float) -> None:
         """Reads what is due and affordable, the longest unread first."""
         if self._paid_at is not None:
-            self._allowance_s = min(self._allowance_s + (now_s - self._paid_at) * BUDGET, AT_ONCE_S)
+            saved_s = (now_s - self._paid_at) * self._budget.full_readings
+            self._allowance_s = min(self._allowance_s + saved_s, self._budget.full_at_once_s)
         self._paid_at = now_s
         for family in sorted(self._families.values(), key=_last_read):
             if self._allowance_s <= 0:
@@ -188,11 +218,11 @@ class TreeMemory:
     def read_early(self, now_s: float) -> None:
         """Reads forks that may have copied much of what they shared, once they are through with it."""
         if self._early_paid_at is not None:
-            saved_s = (now_s - self._early_paid_at) * EARLY_BUDGET
-            self._early_allowance_s = min(self._early_allowance_s + saved_s, EARLY_AT_ONCE_S)
+            saved_s = (now_s - self._early_paid_at) * self._budget.early_readings
+            self._early_allowance_s = min(self._early_allowance_s + saved_s, self._budget.early_at_once_s)
         self._early_paid_at = now_s
-        for family in self._families.values():
-            if family.unseen <= EARLY_SHARE * self.total or not family.readable or len(family.pids) < 2:
+        for family in self._forked:
+            if family.unseen <= EARLY_SHARE * self.total or not family.readable:
                 family.unseen_since = None
             elif self._has_calmed(family, now_s) and self._may_read_early(family, now_s):
                 self._early_allowance_s -= self._read_family(family, now_s)
@@ -207,25 +237,28 @@ class TreeMemory:
     def _may_read_early(self, family: _Family, now_s: float) -> bool:
         cost_s = self._cost_s_of(family)
         last_s = family.seen_at if family.read_at is None else family.read_at
-        return cost_s <= self._early_allowance_s or (now_s - last_s) * EARLY_BUDGET >= cost_s
+        return cost_s <= self._early_allowance_s or (now_s - last_s) * self._budget.early_readings >= cost_s
 
     def _cost_s_of(self, family: _Family) -> float:
         return sum(FIXED_COST_S + self._parts[pid].now * family.cost_s_per_kib for pid in family.pids)
 
     def _is_due(self, family: _Family, now_s: float) -> bool:
-        if not family.readable:
-            return False
         cost_s = self._cost_s_of(family)
+        if not family.readable or (len(family.pids) < 2 and cost_s > LONGEST_WALK_S):
+            return False
         if family.read_at is None:
-            return cost_s <= self._allowance_s or (now_s - family.seen_at) * BUDGET >= cost_s
-        return (now_s - family.read_at) * BUDGET >= cost_s
+            return cost_s <= self._allowance_s or (now_s - family.seen_at) * self._budget.full_readings >= cost_s
+        if family.read_at_change == self._changes and now_s - family.read_at < UNCHANGED_FOR_S:
+            return False
+        return (now_s - family.read_at) * self._budget.full_readings >= cost_s
 
     def _read_family(self, family: _Family, now_s: float) -> float:
         """The CPU time that it cost."""
         began_s = self._cpu_clock()
         readings = {pid: self._rollup(pid, family) for pid in family.pids}
         spent_s = self._cpu_clock() - began_s
-        family.read_at = now_s
+        self.full_readings_s += spent_s
+        family.read_at, family.read_at_change = now_s, self._changes
         family.unseen = 0
         family.unseen_since = None
         shared = rss = 0
@@ -264,8 +297,9 @@ class TreeMemory:
         highest = 0
         for pid in pids:
             part = self._parts.get(pid)
-            if part is None:
-                continue
+            if part is None or part.faults_at_mark == part.faults_now:
+                continue  # without a fault there is no more memory
+            part.faults_at_mark = part.faults_now
             try:
                 mark = pid_status.parse(read_record(f"{self._proc}/{pid}/status"))
             except (OSError, ParseError):

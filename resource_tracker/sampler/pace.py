@@ -1,33 +1,39 @@
 """When to sample: as often as is useful, and no more often than the budget allows."""
 
+from resource_tracker.sampler.budget import Budget, Purse
+
 SUB_SAMPLE_S = 0.1
-SUB_SAMPLE_BUDGET = 0.002
-"""Share of one core for sub-samples: where they cost more (many processes), they become rarer."""
 SWEEP_S = 1.0
-SWEEP_BUDGET = 0.005
-"""Share of one core for looking at all processes within long rows."""
-ROW_BUDGET = 0.015
-"""Share of one core for rows: a tree of thousands gets longer rows, and each row says how long it is."""
+NEVER_S = float("inf")
+LONGEST_ROW_S = 10.0
+"""Rows of a tree of thousands get longer for the budget's sake, up to this: then they cost more, but there are some."""
 SMOOTHING = 0.2
 
 
 class Pace:
     """Times of the next sub-sample, the next sweep and the next row, all monotonic.
 
+    As long as enough is saved up, all are as often as is useful; the less there is, the closer each keeps to its share.
+
     Parameters
     ----------
     interval_s : float
         Length of a row as asked for.
     now_s : float
+    budget : Budget
     """
 
-    def __init__(self, interval_s: float, now_s: float) -> None:
+    def __init__(self, interval_s: float, now_s: float, budget: Budget) -> None:
         self._interval_s = interval_s
+        self._has_sweeps = interval_s > SWEEP_S  # else rows look at all processes often enough, or cannot be afforded
+        self._budget = budget
+        self._rows_share = budget.rows if self._has_sweeps else budget.rows + budget.sweeps
+        self._purse = Purse(budget, now_s)
         self._sub_cost_s = 0.0
         self._sweep_cost_s = 0.0
         self._row_cost_s = 0.0
         self.next_sub_sample_s = now_s + min(SUB_SAMPLE_S, interval_s)
-        self.next_sweep_s = now_s + SWEEP_S
+        self.next_sweep_s = now_s + self.sweep_every_s
         self.next_row_s = now_s + interval_s
 
     @property
@@ -37,28 +43,38 @@ class Pace:
 
     @property
     def sub_sample_every_s(self) -> float:
-        return min(max(SUB_SAMPLE_S, self._sub_cost_s / SUB_SAMPLE_BUDGET), self._interval_s)
+        affordable_s = self._affordable_s(self._sub_cost_s, self._budget.sub_samples)
+        return min(max(SUB_SAMPLE_S, affordable_s), self.row_every_s)
 
     @property
     def sweep_every_s(self) -> float:
-        return max(SWEEP_S, self._sweep_cost_s / SWEEP_BUDGET)
+        if not self._has_sweeps:
+            return NEVER_S
+        return max(SWEEP_S, self._affordable_s(self._sweep_cost_s, self._budget.sweeps))
 
     @property
     def row_every_s(self) -> float:
-        return max(self._interval_s, self._row_cost_s / ROW_BUDGET)
+        affordable_s = self._affordable_s(self._row_cost_s, self._rows_share)
+        return max(self._interval_s, min(affordable_s, LONGEST_ROW_S))
+
+    def _affordable_s(self, cost_s: float, share: float) -> float:
+        return cost_s / share * (1.0 - self._purse.ease)
 
     def sub_sampled(self, now_s: float, cost_s: float) -> None:
         """A sub-sample was taken, for `cost_s` of CPU time."""
+        self._purse.spend(now_s, cost_s)
         self._sub_cost_s = _smoothed(self._sub_cost_s, cost_s)
         self.next_sub_sample_s = now_s + self.sub_sample_every_s
 
     def swept(self, now_s: float, cost_s: float) -> None:
         """All processes were looked at: that is a sub-sample, too."""
+        self._purse.spend(now_s, cost_s)
         self._sweep_cost_s = _smoothed(self._sweep_cost_s, cost_s)
         self._look_later(now_s)
 
     def row_closed(self, now_s: float, cost_s: float) -> None:
         """A row was closed in time: the next follows on the grid of intervals, not `cost_s` later."""
+        self._purse.spend(now_s, cost_s)
         self._row_cost_s = _smoothed(self._row_cost_s, cost_s)
         every_s = self.row_every_s
         self.next_row_s += every_s

@@ -5,13 +5,14 @@ import time
 
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.account import ZERO, Account, Amounts, Reading
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Collector, Failures, Row
 from resource_tracker.sampler.cpu_total import TREE, CpuTotal
 from resource_tracker.sampler.cpu_window import CpuWindow
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.memory import TreeMemory
-from resource_tracker.sampler.procfs import children, loadavg, pid_stat
+from resource_tracker.sampler.procfs import children, loadavg, pid_stat, smaps_rollup
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.sampler.tree_io import TreeIo
@@ -27,7 +28,9 @@ class ProcessCollector(Collector):
 
     source = pid_stat.SOURCE
 
-    def __init__(self, tree: Tree, proc: str, ticks_per_s: int, failures: Failures, totals: CgroupTotals) -> None:
+    def __init__(
+        self, tree: Tree, proc: str, ticks_per_s: int, failures: Failures, totals: CgroupTotals, budget: Budget
+    ) -> None:
         self._tree = tree
         self._totals = totals
         self._proc = proc
@@ -37,13 +40,14 @@ class ProcessCollector(Collector):
         self._account = Account()
         self._cpu_total = CpuTotal(ticks_per_s)
         self._cpu_window = CpuWindow(ticks_per_s)
-        self._memory = TreeMemory(proc, failures, time.process_time)
+        self._memory = TreeMemory(proc, failures, time.process_time, budget)
         self._io = TreeIo(proc, failures)
         self._used_before = ZERO
         self._children_show = self._newest_shows = True
         self._newest_sampled: int | None = None
         self._newest_listed: int | None = None
         self._watched: list[Member] = []
+        self._someone_acted = True
         self._ticks_before: dict[Member, int] = {}
         self._samples = self._children_peak = 0
         self._memory_sum = self._memory_peak = self._marked_peak = 0
@@ -71,14 +75,19 @@ class ProcessCollector(Collector):
             from resource_tracker.sampler import task_clock  # brings ctypes: 4 ms
 
             clock = task_clock.TaskClock(self._proc, self._pids_now)
+            read_at_s = time.monotonic()
+            self._read_all(read_at_s)
             self._used_before = self._used()
-            self._cpu_total.count_with(task_clock.SOURCE, clock.seconds)
+            self._cpu_total.count_with(task_clock.SOURCE, clock.seconds, time.monotonic() - read_at_s)
         except (ImportError, OSError):
             pass  # not permitted, or no such thing here: the tree is what there is
         self._choose_watched()
 
     def figures(self) -> dict[str, str]:
         return {"cpu": self._cpu_total.source, "memory": self._totals.memory_source or TREE}
+
+    def set_apart_s(self) -> dict[str, float]:
+        return {smaps_rollup.SOURCE: self._memory.full_readings_s}
 
     def _pids_now(self) -> list[int]:
         self._read_all(time.monotonic())
@@ -99,6 +108,7 @@ class ProcessCollector(Collector):
     def sub_sample(self, now_s: float) -> None:
         # In this order: whatever begins later is news at the next look, and how many threads may have forked is known.
         before, self._newest_sampled = self._newest_sampled, self._newest_pid()
+        self._someone_acted = len(self._watched) < len(self._tree.members)  # who is not watched may have done anything
         self._watched = [member for member in self._watched if self._sample(member, now_s)]
         new = self._new_children() if before is None or before != self._newest_sampled else []
         for member in new:
@@ -118,7 +128,8 @@ class ProcessCollector(Collector):
         """Of the watched members."""
         if not self._children_show:
             return []
-        self._leave_out_attempts()
+        if self._someone_acted:
+            self._leave_out_attempts()
         try:
             return self._tree.refresh_children(self._watched)
         except (OSError, ParseError) as error:
@@ -150,8 +161,10 @@ class ProcessCollector(Collector):
         if not self._tree.read(member):
             self._memory.remove(member.pid)
             return False
-        self._take_memory(member, now_s)
-        self._add_ticks(member, before)
+        if member.stat is not before:  # else it did nothing
+            self._someone_acted = self._someone_acted or member is not self._tree.root
+            self._take_memory(member, now_s)
+            self._add_ticks(member, before)
         return True
 
     def _add_ticks(self, member: Member, before: PidStat) -> None:
@@ -159,12 +172,16 @@ class ProcessCollector(Collector):
             self._cpu_window.add(member.stat.utime - before.utime + member.stat.stime - before.stime)
 
     def _note_memory(self) -> None:
-        if not any(member.counted and not member.stat.ended for member in self._watched):
+        for member in self._watched:
+            if member.counted and not member.stat.ended:
+                break
+        else:
             return  # after the end of the step: not a moment in which it used nothing
         now_kib = self._memory_now()
         self._samples += 1
         self._memory_sum += now_kib
-        self._memory_peak = max(self._memory_peak, now_kib)
+        if now_kib > self._memory_peak:
+            self._memory_peak = now_kib
 
     def _memory_now(self) -> int:
         """The cgroup has each page once, and no file that the kernel could drop."""

@@ -1,7 +1,9 @@
 """Rows from collectors: the one place that knows which collectors there are, in the sampler and in the task."""
 
 import os
+import time
 
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup import CgroupCollector
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.clock import Clock, Sleep
@@ -28,6 +30,7 @@ def standard_collectors(
     pid: int,
     failures: Failures,
     *,
+    budget: Budget,
     marker: tuple[str, str] | None = None,
     places: "Sequence[tuple[str, str]]" = (("directory", "/"),),
     pynvml_dir: str | None = None,
@@ -43,6 +46,7 @@ def standard_collectors(
     pid : int
     failures : Failures
         Where collectors of several sources note what failed.
+    budget : Budget
     marker : tuple of str, optional
         Variable of the environment by which orphans are known.
     places : sequence of (str, str)
@@ -61,7 +65,7 @@ def standard_collectors(
     root = os.path.dirname(sys_root).rstrip("/")
     totals = CgroupTotals(tree, proc, root, ticks_per_s)
     return [
-        ProcessCollector(tree, proc, ticks_per_s, failures, totals),
+        ProcessCollector(tree, proc, ticks_per_s, failures, totals, budget),
         CgroupCollector(totals, pid, proc, root, failures),
         RunWaitCollector(tree, proc),
         WaitingCollector(proc, failures),
@@ -81,8 +85,11 @@ class RowMaker:
     def __init__(self, collectors: list[Collector], failures: Failures, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
         self._guards = [Guard(collector, failures) for collector in collectors]
+        self._sub_sampled = [guard for guard in self._guards if guard.is_sub_sampled]
+        self._swept = [guard for guard in self._guards if guard.is_swept]
         self.failures = failures
         self._figures: dict[str, str] = {}
+        self._spent_before_s: dict[str, float] = {}
         self._sleep = Sleep(self._clock)
         self._row_began_s = self._clock.monotonic()
         self._read_at_s = dict.fromkeys(self._guards, self._row_began_s)
@@ -99,9 +106,10 @@ class RowMaker:
         return row
 
     def begun(self) -> None:
-        """The task goes on: now what would have kept it waiting."""
+        """The task goes on: now what would have kept it waiting. What was spent until then is the start's."""
         for guard in self._guards:
             guard.begun()
+        self._spent_before_s = self._all_spent_s()
 
     def changed_figures(self) -> dict[str, str]:
         """Figures whose source is another than at the last call, and that source."""
@@ -112,15 +120,17 @@ class RowMaker:
 
     def sub_sample(self) -> None:
         """What may peak within a row."""
-        now_s = self._clock.monotonic()
-        for guard in self._guards:
+        now_s, before_s = self._clock.monotonic(), time.thread_time()
+        for guard in self._sub_sampled:
             guard.sub_sample(now_s)
+            before_s = _charge(guard, before_s)
 
     def sweep(self) -> None:
         """What may peak within a long row, looked for in all processes."""
-        now_s = self._clock.monotonic()
-        for guard in self._guards:
+        now_s, before_s = self._clock.monotonic(), time.thread_time()
+        for guard in self._swept:
             guard.sweep(now_s)
+            before_s = _charge(guard, before_s)
 
     def row(self) -> Row:
         """All columns since the last row.
@@ -131,10 +141,12 @@ class RowMaker:
         now_s = self._clock.monotonic()
         interval_s, self._row_began_s = now_s - self._row_began_s, now_s
         row = self._stamped(interval_s)
+        before_s = time.thread_time()
         for guard in self._guards:
             now_s = self._clock.monotonic()
             guard.read(row, now_s - self._read_at_s[guard])
             self._read_at_s[guard] = now_s
+            before_s = _charge(guard, before_s)
         return row
 
     def _stamped(self, interval_s: float) -> Row:
@@ -144,3 +156,28 @@ class RowMaker:
             frame["interval_s"] = interval_s
         row.system["suspended_s"] = self._sleep.since_last()
         return row
+
+    @property
+    def set_apart_s(self) -> float:
+        """CPU time spent so far on what keeps to a budget of its own."""
+        return sum(sum(guard.set_apart_s().values()) for guard in self._guards)
+
+    def spent_s(self) -> dict[str, float]:
+        """CPU time spent since :meth:`begun`, by source."""
+        before = self._spent_before_s
+        return {source: max(0.0, spent_s - before.get(source, 0.0)) for source, spent_s in self._all_spent_s().items()}
+
+    def _all_spent_s(self) -> dict[str, float]:
+        spent: dict[str, float] = {}
+        for guard in self._guards:
+            apart = guard.set_apart_s()
+            for source, cost_s in [(guard.source, guard.spent_s - sum(apart.values())), *apart.items()]:
+                spent[source] = spent.get(source, 0.0) + cost_s
+        return spent
+
+
+def _charge(guard: Guard, before_s: float) -> float:
+    """Notes what was spent on it since `before_s`; the CPU time now, so that each call asks the kernel once."""
+    now_s = time.thread_time()
+    guard.spent_s += now_s - before_s
+    return now_s

@@ -12,9 +12,11 @@ from resource_tracker.errors import SpoolError
 from resource_tracker.sampler.layout import FIRST, ROW, Layout, pack_event, parse_header
 from resource_tracker.sampler.merge import Values, bucket_length, merge_values
 
-TAIL_ROWS = 2048
+MOST_BYTES = 4_400_000
+"""Of all files of a spool together, while they are rewritten too, whatever the length of the step: with the GPUs' own
+spool 8 MB."""
 SEALED_ROWS = 4096
-"""With 512 bytes a record and a sealed file that is rewritten: at most 5.3 MB, whatever the length of the step."""
+"""At most, and half as many in the file that grows: with many columns fewer, so that they fit."""
 MAX_EVENTS = 512
 READ_RECORDS = 128
 
@@ -39,14 +41,14 @@ class SpoolWriter:
         directory: str,
         layout: Layout,
         *,
-        tail_rows: int = TAIL_ROWS,
-        sealed_rows: int = SEALED_ROWS,
+        tail_rows: int | None = None,
+        sealed_rows: int | None = None,
         prefix: str = "",
     ) -> None:
         self._directory = directory
         self._layout = layout
-        self._tail_rows = tail_rows
-        self._sealed_rows = sealed_rows
+        self._sealed_rows = sealed_rows or sealed_rows_that_fit(layout)
+        self._tail_rows = tail_rows or self._sealed_rows // 2
         self._kinds = tuple(kind for _, kind, _ in layout.columns)
         self._interval_at = layout.interval_at
         self._prefix = prefix
@@ -141,6 +143,12 @@ class SpoolWriter:
         self._records = 0
         unlink(tail)
         unlink(sealed)
+
+
+def sealed_rows_that_fit(layout: Layout) -> int:
+    """Rows of a sealed file, of which there may be two, beside a tail of half as many, and events in each."""
+    records = (MOST_BYTES - 3 * layout.header_bytes) // layout.record_bytes - 3 * MAX_EVENTS - READ_RECORDS - 2
+    return min(SEALED_ROWS, records * 2 // 5)
 
 
 def seal(sources: list[str], target: str, layout: Layout, limit: int) -> None:

@@ -5,9 +5,10 @@ known by the marker, a variable in the environment that it began with.
 """
 
 import os
+import time
 
 from resource_tracker.errors import ParseError
-from resource_tracker.sampler.attempts import attempts_beside
+from resource_tracker.sampler.attempts import AttemptsBeside
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.procfs import children, loadavg
 from resource_tracker.sampler.procfs.files import KernelFile, read_record
@@ -51,7 +52,7 @@ class Tree:
         self._proc = proc
         self._name = None if marker is None else os.fsencode(marker[0])
         self._value = None if marker is None else os.fsencode(marker[1])
-        self._spool = spool
+        self._attempts = None if spool is None else AttemptsBeside(spool)
         self.attempts_left_out = 0
         self._own_pid = os.getpid()
         self._loadavg = KernelFile(f"{proc}/loadavg")
@@ -69,7 +70,7 @@ class Tree:
 
     def newest_pid(self) -> int:
         """The process or thread id given out last: as long as it stays, nothing began. Raises OSError, ParseError."""
-        return loadavg.parse(self._loadavg.read())
+        return loadavg.parse(self._loadavg.read_record())
 
     def refresh(self) -> list[Member]:
         """Finds and returns new members. Raises OSError where processes cannot be listed."""
@@ -100,7 +101,9 @@ class Tree:
         tasks = f"{self._proc}/{parent.pid}/task"
         pids: list[int] = []
         try:
-            for thread in os.listdir(tasks) if parent.stat.threads > 1 else [str(parent.pid)]:
+            if parent.stat.threads == 1:
+                return children.parse(parent.read_children())
+            for thread in os.listdir(tasks):
                 try:
                     pids += children.parse(read_record(f"{tasks}/{thread}/children"))
                 except (OSError, ParseError):
@@ -142,9 +145,11 @@ class Tree:
         A worker of @parallel begins as any child; once it measures itself, it and its own children are not ours.
         """
         left_out: list[Member] = []
-        if self._spool is None or len(self.members) < 2:
+        if self._attempts is None or len(self.members) < 2:
             return left_out
-        attempts = attempts_beside(self._spool)
+        attempts = self._attempts.now(time.monotonic())
+        if not attempts and not self.attempts_left_out:
+            return left_out
         for member in self.members.values():  # parents before children
             parent = self.members.get(member.stat.ppid)
             is_attempt = member is not self.root and (member.pid, member.stat.start_time) in attempts

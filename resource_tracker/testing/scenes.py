@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from resource_tracker.errors import TraceError
+from resource_tracker.options import DEFAULT_OVERHEAD_BUDGET
+from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.clock import Clock
 from resource_tracker.sampler.collector import Failures, Row
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
@@ -59,8 +61,8 @@ class Scene:
         failures = failures or Failures()
         clock = _SceneClock()
         self._lay_out(folder, 0)
-        proc, sys_root = str(folder / "proc"), str(folder / "sys")
-        collectors = standard_collectors(self.facts["pid"], failures, proc=proc, sys_root=sys_root)
+        proc, sys_root, budget = str(folder / "proc"), str(folder / "sys"), Budget(DEFAULT_OVERHEAD_BUDGET)
+        collectors = standard_collectors(self.facts["pid"], failures, budget=budget, proc=proc, sys_root=sys_root)
         maker = RowMaker(collectors, failures, clock)
         yield maker.first()
         for index in range(1, len(self.instants)):

@@ -42,7 +42,18 @@ def fake_measured(
     process, system = fake_frames(duration_s, rows, gpus=gpus - idle_gpus, memory_kib=memory_kib)
     each = fake_gpu_frames(process, gpus, gpus - idle_gpus)
     usage = fake_usage(process, system, duration_s, gpus, saving, each)
-    cost = SamplerCost(cpu_s=0.0021 * duration_s, memory_kib=9_800, samples=int(max(duration_s * 10, 2)), rows=rows)
+    cost = SamplerCost(
+        cpu_s=0.05 + 0.0021 * duration_s,
+        memory_kib=9_800,
+        samples=int(max(duration_s * 10, 2)),
+        rows=max(rows, round(duration_s)),
+        by_source={
+            "start": 0.05,
+            "/proc/PID/stat": 0.0009 * duration_s,
+            "/proc/PID/smaps_rollup": 0.0003 * duration_s,
+            "/proc/stat": 0.0001 * duration_s,
+        },
+    )
     record = TaskRecord(
         pathspec="TrainFlow/1741732803/train/4",
         attempt=0,
@@ -50,7 +61,7 @@ def fake_measured(
         started_at=STARTED_AT,
         ended_at=STARTED_AT + duration_s,
         outcome=Outcome(status="ok"),
-        tracking=Tracking(mode="sampler", interval_s=1.0, cost=cost),
+        tracking=Tracking(mode="sampler", interval_s=1.0, cost=cost, overhead_budget=0.005),
         process_metrics=process,
         system_metrics=system,
         gpu_metrics=each,

@@ -40,6 +40,7 @@ FLOW = """
         ("@track_resources(interval='soon')", ["interval='soon'", "above 0"]),
         ("@track_resources(interval=0)", ["interval=0", "above 0"]),
         ("@track_resources(interval=90000)", ["interval=90000", "86400"]),
+        ("@track_resources(overhead_budget=0.2)", ["overhead_budget=0.2", "from 0.0005 to 0.1"]),
         ("@track_resources(vendor='asw')", ["no prices for vendor 'asw'", "did you mean 'aws'", "aws, azure, gcp"]),
         ("@track_resources(vendor='aws', region='moon')", ["region 'moon' of vendor 'aws'", "me-south-1"]),
         ("@track_resources(colour='red')", ["colour", "interval"]),

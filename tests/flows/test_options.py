@@ -108,6 +108,16 @@ def test_quiet_removes_the_closing_line(tmp_path: Path) -> None:
     assert len(run.cards()) == 1
 
 
+def test_overhead_budget_reaches_the_sampler(tmp_path: Path) -> None:
+    """The record says what measuring might use, and what it used it for."""
+    run = tracked(tmp_path, METAFLOW_RESOURCE_TRACKER_OVERHEAD_BUDGET="0.02")
+    tracking = run.record("start")["tracking"]
+    assert tracking["overhead_budget"] == 0.02
+    spent = tracking["cost"]["by_source"]
+    assert {"start", "/proc/PID/stat", "/proc/stat", "/proc/net/dev"} <= set(spent)
+    assert 0 < sum(spent.values()) <= tracking["cost"]["cpu_s"] * 1.001 + 1e-5
+
+
 def test_interval_sets_the_rows(tmp_path: Path) -> None:
     """interval=0.2 gives about five rows a second."""
     run = tracked(tmp_path, "interval=0.2", seconds=2)

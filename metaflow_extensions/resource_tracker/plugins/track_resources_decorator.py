@@ -25,6 +25,8 @@ class TrackResourcesDecorator(StepDecorator):
     ----------
     interval : float, default 1.0
         Seconds between rows of the measurements.
+    overhead_budget : float, default 0.005
+        Share of one core that measuring may use, from 0.0005 to 0.1.
     artifact_name : str, default 'resource_tracker_data'
         Name of the artifact.
     create_card : bool, default True

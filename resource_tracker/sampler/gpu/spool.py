@@ -9,7 +9,7 @@ from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.gpu.rows import GpuRows
 from resource_tracker.sampler.layout import Layout
-from resource_tracker.sampler.spool import TAIL_ROWS, SpoolWriter
+from resource_tracker.sampler.spool import SEALED_ROWS, SpoolWriter
 
 MAX_BYTES = 3_600_000
 """Of all its files: the tail, the sealed one, and its successor while that is written."""
@@ -44,5 +44,5 @@ class GpuSpool:
 
     def _opened(self, gpus: GpuRows) -> SpoolWriter:
         layout = Layout(gpus.meta, gpus.columns())
-        rows = min(TAIL_ROWS, MAX_BYTES // FILES // layout.record_bytes)
+        rows = min(SEALED_ROWS // 2, MAX_BYTES // FILES // layout.record_bytes)
         return SpoolWriter(self._directory, layout, tail_rows=rows, sealed_rows=rows, prefix=GPU_PREFIX)

@@ -77,6 +77,26 @@ def number(field: bytes, source: str) -> int:
     raise ParseError(source, f"{field[:40]!r} is not a number")
 
 
+def numbers(fields: list[bytes], source: str) -> list[int]:
+    """As :func:`number`, of many at once: half the time of a reading would else go into the checks."""
+    digits = b"".join(fields)
+    # An empty field, or one that is too long, does not show in the joined digits.
+    if digits.isdigit() and all(fields) and max(map(len, fields)) <= MAX_DIGITS:
+        return list(map(int, fields))
+    return [number(field, source) for field in fields]
+
+
+def kib_line(data: bytes, name: bytes) -> int | None:
+    """The number of a line such as ``VmHWM:   123 kB``, not the first; ``None`` where there is none of that form."""
+    at = data.find(b"\n" + name + b":")
+    if at < 0:
+        return None
+    end = data.find(b"\n", at + 1)
+    fields = data[at + len(name) + 2 : end if end >= 0 else len(data)].split()
+    is_kib = len(fields) == 2 and fields[1] == b"kB" and fields[0].isdigit() and len(fields[0]) <= MAX_DIGITS
+    return int(fields[0]) if is_kib else None
+
+
 def kib_lines(data: bytes) -> dict[bytes, int]:
     """Lines such as ``MemFree:   123 kB`` by name; lines of another form are left out."""
     found = {}

@@ -4,9 +4,11 @@ Source: proc(5), and kernel ``fs/proc/array.c`` (do_task_stat).
 """
 
 from resource_tracker.errors import ParseError
-from resource_tracker.sampler.procfs.files import number
+from resource_tracker.sampler.procfs.files import numbers
 
 SOURCE = "/proc/PID/stat"
+FIELDS = (1, 7, 9, 10, 11, 12, 13, 14, 17, 19, 21, 25)
+"""Those that are read, counted from the one after the name."""
 
 
 class PidStat:
@@ -42,18 +44,20 @@ class PidStat:
             raise ParseError(SOURCE, f"{len(fields)} fields after the name, expected 26 or more")
         self.name = data[opened + 1 : closed]
         self.state = fields[0]
-        self.ppid = number(fields[1], SOURCE)
-        self.minor_faults = number(fields[7], SOURCE)
-        self.major_faults = number(fields[9], SOURCE)
-        self.child_major_faults = number(fields[10], SOURCE)
-        self.utime = number(fields[11], SOURCE)
-        self.stime = number(fields[12], SOURCE)
-        self.child_utime = number(fields[13], SOURCE)
-        self.child_stime = number(fields[14], SOURCE)
-        self.threads = number(fields[17], SOURCE)
-        self.start_time = number(fields[19], SOURCE)
-        self.rss_pages = number(fields[21], SOURCE)
-        self.start_stack = number(fields[25], SOURCE)
+        (
+            self.ppid,
+            self.minor_faults,
+            self.major_faults,
+            self.child_major_faults,
+            self.utime,
+            self.stime,
+            self.child_utime,
+            self.child_stime,
+            self.threads,
+            self.start_time,
+            self.rss_pages,
+            self.start_stack,
+        ) = numbers([fields[at] for at in FIELDS], SOURCE)
 
     @property
     def ended(self) -> bool:
