@@ -78,8 +78,8 @@ def _workloads(quick: bool) -> list[Workload]:
         Workload("idle process and child", ["idle"], 0.3),
         *([] if quick else [Workload("busy, short children", ["busy"], 1.0)]),
         Workload("200 idle children", ["children", "200"], 1.0),
-        *([] if quick else [Workload("5000 idle children", ["children", "5000"], 3.0, usual=False)]),
         Workload(f"{pages_mib / GIB_MIB:.1f} GiB in pages of 4 KiB", ["pages", str(pages_mib)], 0.4),
+        *([] if quick else [Workload("5000 idle children", ["children", "5000"], 3.0, usual=False)]),
     ]
 
 

@@ -53,10 +53,12 @@ def _life(folder: Path, seconds: int) -> tuple[int, int, bool, float]:
     folder.mkdir()
     layout, chance = Layout({}), random.Random(seconds)
     writer, most, spent_s = SpoolWriter(str(folder), layout), 0, 0.0
-    interval_at, peak_at = layout.interval_at, COLUMNS.index(("process", PEAK, "memory_peak_kib"))
+    lengths_at = [at for at, (_, _, name) in enumerate(COLUMNS) if name == "interval_s"]
+    peak_at = COLUMNS.index(("process", PEAK, "memory_peak_kib"))
     for second in range(1, seconds + 1):
         values = [chance.random() for _ in COLUMNS]
-        values[interval_at] = 1.0
+        for at in lengths_at:
+            values[at] = 1.0
         if second == seconds // 3:
             values[peak_at] = PEAK_KIB
         begun_s = time.process_time()
