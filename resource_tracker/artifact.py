@@ -20,14 +20,18 @@ from resource_tracker.history import published_history
 from resource_tracker.plain import from_plain, to_plain
 from resource_tracker.records import (
     CloudInfo,
+    EarlierAttempt,
+    Ending,
     History,
     Limits,
     NoRecommendation,
     Outcome,
     Pricing,
+    Projection,
     Recommendation,
     ResourceRequest,
     ServerInfo,
+    Span,
     TaskRecord,
     TaskSummary,
     Tracking,
@@ -70,6 +74,10 @@ class _Stored:
     tracking: Tracking
     versions: dict[str, str]
     gpu_metrics: dict[str, TinyDataFrame] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
+    ending: Ending | None = None
+    attempt_before: EarlierAttempt | None = None
+    projections: tuple[Projection, ...] = ()
 
 
 def to_artifact(record: TaskRecord) -> Artifact:
@@ -102,6 +110,10 @@ def to_artifact(record: TaskRecord) -> Artifact:
         "tracking": to_plain(record.tracking),
         "versions": to_plain(record.versions),
         "gpu_metrics": _stored_gpus(record.gpu_metrics),
+        "spans": to_plain(record.spans),
+        "ending": to_plain(record.ending),
+        "attempt_before": to_plain(record.attempt_before),
+        "projections": to_plain(record.projections),
     }
 
 
@@ -145,6 +157,10 @@ def from_artifact(obj: object, *, expected_pathspec: str | None = None) -> TaskR
         pricing=stored.pricing,
         versions=stored.versions,
         gpu_metrics={name: conform(frame, GPU_COLUMNS) for name, frame in stored.gpu_metrics.items()},
+        spans=stored.spans,
+        ending=stored.ending,
+        attempt_before=stored.attempt_before,
+        projections=stored.projections,
     )
 
 

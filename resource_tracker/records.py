@@ -561,12 +561,60 @@ class Measurements:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch that the step's own code marked, with what was used in it; one that ends where it begins is a moment.
+
+    ``start_s`` and ``end_s`` count from the attempt's start; an ``end_s`` of ``None`` is still open. ``depth`` is how
+    many other stretches it stands in.
+    """
+
+    label: str
+    start_s: float
+    end_s: float | None = None
+    depth: int = 0
+    cpu_seconds: float | None = None
+    memory_peak_kib: float | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What ended a task that could not say so itself.
+
+    ``cause`` is a few words (``out of memory``, ``killed by SIGTERM``, ``exit code 3``, ``interrupted``, ``unknown``);
+    ``evidence`` a sentence with the figures behind it, ``source`` where that was read, ``remedy`` what to do about it.
+    """
+
+    cause: str
+    evidence: str = ""
+    source: str = ""
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierAttempt:
+    """What became of the attempt before this one, where ``@retry`` repeated the task: in a sentence, and what to do."""
+
+    attempt: int
+    text: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """Where a running step is heading, in a sentence; ``kind`` is ``memory``, ``cpu``, ``gpu`` or ``disk``."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
     """All of one attempt: what the artifact stores and what the card shows.
 
     ``pathspec`` is ``"Flow/run/step/task"``, or ``None`` for a standalone run, whose ``title`` is shown instead.
     ``process_metrics`` and ``system_metrics`` have the columns of :mod:`resource_tracker.columns`, and so have the
-    frames of ``gpu_metrics``, by the names ``gpu0``, ``gpu1``, ...
+    frames of ``gpu_metrics``, by the names ``gpu0``, ``gpu1``, ... ``projections`` are there only while it runs.
     """
 
     pathspec: str | None
@@ -588,3 +636,7 @@ class TaskRecord:
     pricing: Pricing = Pricing()
     versions: dict[str, str] = field(default_factory=dict)
     gpu_metrics: dict[str, TinyDataFrame] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
+    ending: Ending | None = None
+    attempt_before: EarlierAttempt | None = None
+    projections: tuple[Projection, ...] = ()
