@@ -4,11 +4,15 @@ DEFAULT_ARTIFACT_NAME = "resource_tracker_data"
 
 DEFAULT_OVERHEAD_BUDGET = 0.005
 
+DEFAULT_REFRESH_INTERVAL = 5.0
+
 DEFAULTS: dict[str, object] = {
     "interval": 1.0,
     "overhead_budget": DEFAULT_OVERHEAD_BUDGET,
     "artifact_name": DEFAULT_ARTIFACT_NAME,
     "create_card": True,
+    "live": True,
+    "refresh_interval": DEFAULT_REFRESH_INTERVAL,
     "history": 5,
     "prices": "bundled",
     "vendor": None,

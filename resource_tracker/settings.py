@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_INTERVAL_S = 86_400.0
 MIN_OVERHEAD_BUDGET, MAX_OVERHEAD_BUDGET = 0.0005, 0.1
+MIN_REFRESH_INTERVAL_S, MAX_REFRESH_INTERVAL_S = 1.0, 3600.0
 MAX_HISTORY_RUNS = 100
 PRICE_SOURCES = ("bundled", "live")
 POLICIES = ("safe", "lean")
@@ -38,6 +39,10 @@ class Settings:
         Name of the artifact.
     create_card : bool
         Write the card.
+    live : bool
+        False: the card is written at the end only.
+    refresh_interval : float
+        Seconds between updates of the live card, from one second to an hour.
     history : int
         Earlier runs to compare with; 0 for none.
     prices : {"bundled", "live"}
@@ -58,6 +63,8 @@ class Settings:
     overhead_budget: float
     artifact_name: str
     create_card: bool
+    live: bool
+    refresh_interval: float
     history: int
     prices: str
     policy: str
@@ -100,6 +107,8 @@ def resolve(attributes: Mapping[str, object], chosen: Collection[str], configure
         overhead_budget=overhead_budget_of(values["overhead_budget"], origin["overhead_budget"]),
         artifact_name=_identifier(values["artifact_name"], origin["artifact_name"]),
         create_card=_bool("create_card", values["create_card"], origin["create_card"]),
+        live=_bool("live", values["live"], origin["live"]),
+        refresh_interval=_refresh_interval(values["refresh_interval"], origin["refresh_interval"]),
         history=_history(values["history"], origin["history"]),
         prices=_choice("prices", values["prices"], PRICE_SOURCES, origin["prices"]),
         policy=_choice("policy", values["policy"], POLICIES, origin["policy"]),
@@ -148,6 +157,17 @@ def overhead_budget_of(value: object, origin: str) -> float:
         allowed = f"a share of one core from {MIN_OVERHEAD_BUDGET} to {MAX_OVERHEAD_BUDGET}, such as 0.005 for 0.5 %"
         raise _refuse(origin, "overhead_budget", value, allowed)
     return share
+
+
+def _refresh_interval(value: object, origin: str) -> float:
+    seconds = _number(value)
+    if seconds is None or not MIN_REFRESH_INTERVAL_S <= seconds <= MAX_REFRESH_INTERVAL_S:
+        allowed = (
+            f"a number of seconds from {MIN_REFRESH_INTERVAL_S:.0f} to {MAX_REFRESH_INTERVAL_S:.0f} (an hour), "
+            "such as 5.0; live=False turns updates off"
+        )
+        raise _refuse(origin, "refresh_interval", value, allowed)
+    return seconds
 
 
 def _number(value: object) -> float | None:

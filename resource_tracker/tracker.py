@@ -42,6 +42,8 @@ class SamplerProcess:
     spool_dir : str
         Private folder of the measurements; :meth:`remove` deletes it.
     sampler_pid : int
+    timeline : Timeline
+        When it began; and ended, where it did.
     """
 
     def __init__(self, starting: Starting, sampler_pid: int, timeline: Timeline) -> None:
@@ -51,7 +53,7 @@ class SamplerProcess:
         self._system = starting.system
         self._interval_s = starting.interval_s
         self._overhead_budget = starting.overhead_budget
-        self._timeline = timeline
+        self.timeline = timeline
         self._stopped = False
         self._tokens = 0
 
@@ -110,14 +112,14 @@ class SamplerProcess:
 
         ``mark("step_end")`` divides the step from the saving of its artifacts.
         """
-        self._timeline.mark(name)
+        self.timeline.mark(name)
         return not self._stopped and self._ask(MARK, name, timeout_s)
 
     def stop(self, timeout_s: float = 0.5) -> bool:
         """Takes the last reading and ends the sampler, by force where it does not answer in time: then it is False."""
         if self._stopped:
             return True
-        self._timeline.stop()
+        self.timeline.stop()
         answered = self._ask(STOP, "-", timeout_s)
         self._stopped = True
         if not answered:
@@ -131,14 +133,14 @@ class SamplerProcess:
         except SpoolError as error:
             return measurements_of(
                 Spool(Layout({})),
-                self._timeline,
+                self.timeline,
                 mode="start_end",
                 interval_s=self._interval_s,
                 reason=f"the measurements are gone ({error})",
             )
         return measurements_of(
             spool,
-            self._timeline,
+            self.timeline,
             mode="sampler",
             interval_s=self._interval_s,
             overhead_budget=self._overhead_budget,
@@ -165,8 +167,8 @@ class SamplerProcess:
             return f"a fault of the sampler: {kinds['fault']}"
         if not self._stopped and self._system.is_running(self.sampler_pid, self._start_time):
             return None
-        seen_at = last_seen_at(spool) or self._timeline.start.unix_s
-        return f"the sampler ended after {max(0.0, seen_at - self._timeline.start.unix_s):.1f} s"
+        seen_at = last_seen_at(spool) or self.timeline.start.unix_s
+        return f"the sampler ended after {max(0.0, seen_at - self.timeline.start.unix_s):.1f} s"
 
     def _ask(self, word: str, name: str, timeout_s: float) -> bool:
         """Sends a message and waits for the answer. At STOP, waits for the end of the sampler, too."""

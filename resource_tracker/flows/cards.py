@@ -14,6 +14,17 @@ CARD_ID = "resources"
 REVIEW_TYPE = REVIEW_ID = "cost_review"
 
 
+def card_root(flow_datastore: Any) -> str:
+    """The root of the cards that go with a datastore.
+
+    Ask before the user's code runs: a local one is found by walking up from the current directory, which the step may
+    change or delete.
+    """
+    from metaflow.plugins.cards.card_datastore import CardDatastore
+
+    return str(CardDatastore.get_storage_root(flow_datastore.TYPE))
+
+
 def card_id(attempt: int, name: str = CARD_ID) -> str:
     """Card paths carry no attempt, so a retry gets an id of its own."""
     return name if attempt == 0 else f"{name}_attempt_{attempt}"
@@ -24,30 +35,21 @@ class CardStore:
 
     Parameters
     ----------
-    flow_datastore : metaflow.datastore.FlowDataStore
-        As given to ``step_init``.
+    storage : type
+        Metaflow's class of the storage, such as ``LocalStorage``.
+    root : str
+        Of the cards, see :func:`card_root`.
     pathspec : str
         ``"Flow/run/step/task"``.
     attempt : int
         Retry count of the attempt.
-
-    Notes
-    -----
-    Make it before the user's code runs: the root of a local card store is found by walking up from the
-    current directory, which the step may change or delete.
     """
 
-    def __init__(self, flow_datastore: Any, pathspec: str, attempt: int) -> None:
+    def __init__(self, storage: Any, root: str, pathspec: str, attempt: int) -> None:
         from metaflow.datastore import FlowDataStore
         from metaflow.plugins.cards.card_datastore import CardDatastore
 
-        storage = flow_datastore._storage_impl
-        store = FlowDataStore(
-            flow_datastore.flow_name,
-            environment=flow_datastore.environment,
-            storage_impl=type(storage),
-            ds_root=CardDatastore.get_storage_root(flow_datastore.TYPE),
-        )
+        store = FlowDataStore(pathspec.split("/")[0], storage_impl=storage, ds_root=root)
         self._datastore = CardDatastore(store, pathspec=pathspec)
         self.card_id = card_id(attempt)
         self.review_id = card_id(attempt, REVIEW_ID)
@@ -57,6 +59,11 @@ class CardStore:
     def save(self, html: str) -> None:
         """Write the page, over an earlier one of the same attempt."""
         self._datastore.save_card(self.uuid, CARD_TYPE, html, card_id=self.card_id, overwrite=True)
+
+    def save_data(self, data: dict[str, Any], reload_token: str, created_on: float) -> None:
+        """Write what a page of that token draws from now on, over what it drew before."""
+        content = {"reload_token": reload_token, "data": data, "created_on": created_on}
+        self._datastore.save_data(self.uuid, CARD_TYPE, content, card_id=self.card_id)
 
     def save_review(self, html: str) -> None:
         """Write the cost review of the run, over an earlier one of the same attempt."""

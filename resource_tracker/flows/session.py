@@ -10,29 +10,34 @@ import atexit
 import os
 import platform
 import sys
-from functools import cached_property
+import time
 from typing import Any
 
 import resource_tracker
 from resource_tracker.artifact import to_artifact
-from resource_tracker.build import build_record, history_of
 from resource_tracker.bundled import use_bundled
-from resource_tracker.catalog import load_bundled
 from resource_tracker.dataclass import replace
-from resource_tracker.errors import CatalogError
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
-from resource_tracker.flows.cards import CardStore
+from resource_tracker.flows.attempt_record import bundled_catalog, record_of
+from resource_tracker.flows.cards import REVIEW_ID, CardStore, card_id, card_root
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.guard import guarded, say
-from resource_tracker.flows.handover import Handed, drop_handover, read_handover
+from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.input_size import ArtifactSizes
+from resource_tracker.flows.order import (
+    ORDER_VERSION,
+    Order,
+    absolute_environment,
+    absolute_python_path,
+    datastore_of,
+    metadata_of,
+    write_order,
+)
 from resource_tracker.flows.request import requested_resources
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import limits, server_info, with_gpus
-from resource_tracker.pricing import Catalog
-from resource_tracker.records import CloudInfo, InputSize, Limits, Outcome, ServerInfo, TaskRecord
+from resource_tracker.records import InputSize, Limits, Outcome, ServerInfo, TaskRecord
 from resource_tracker.settings import Settings
-from resource_tracker.sizing import Policy
 from resource_tracker.starting import Begun
 from resource_tracker.summary import summary_of
 from resource_tracker.tracker import SamplerProcess, finish_start
@@ -59,31 +64,86 @@ class TaskSession:
         self._context = context
         self._settings = settings
         self._pid = os.getpid()
-        self._runtime_pid = os.getppid()
-        self._request = requested_resources(context.decorators)
-        self._handover_folder = os.environ.get(HANDOVER_VARIABLE)
-        self._cards = (
-            CardStore(context.flow_datastore, context.pathspec, context.attempt) if settings.create_card else None
-        )
-        # Now, not at the end: what is in use before the step begins is others' use.
-        self._server = guarded("read the machine", server_info, ask_gpus=False) or ServerInfo()
-        self._gpus_asked = False
-        self._limits = guarded("read the limits", limits) or Limits()
         self._artifact_sizes = None
         if context.own_input_size is None:
             self._artifact_sizes = guarded("read the sizes of the input artifacts", self._sizes_of_artifacts)
+        self._order = self._begin_order()
+        self._cards = guarded("open the place of the card", self._card_store)
+        self._gpus_asked = False
+        self._server = self._order.server
         self._outcome = Outcome(status="running")
         self._stored: dict[str, Any] | None = None
         self._finished = False
-        self._versions = {
-            "resource_tracker": str(resource_tracker.__version__),
-            "metaflow": _metaflow_version(),
-            "python": platform.python_version(),
-        }
         self._measuring = finish_start(begun)
-        if self._handover_folder is None and isinstance(self._measuring, SamplerProcess):
-            guarded("ask for the cloud", _ask_for_cloud)
+        if isinstance(self._measuring, SamplerProcess):
+            guarded("leave word for the live card", self._leave_order, self._measuring)
+            if self._order.handover_folder is None:
+                guarded("ask for the cloud", _ask_for_cloud)
         atexit.register(self._task_is_exiting)
+
+    def _begin_order(self) -> Order:
+        """All that is known of the attempt before the user's code runs."""
+        context, settings = self._context, self._settings
+        datastore, root = guarded("look at the datastore", datastore_of, context.flow_datastore) or ("", None)
+        provider, info = guarded("look at the metadata", metadata_of, context.metadata) or ("", None)
+        return Order(
+            version=ORDER_VERSION,
+            pathspec=context.pathspec,
+            attempt=context.attempt,
+            pid=self._pid,
+            runtime_pid=os.getppid(),
+            started_at=time.time(),
+            started_monotonic_s=time.monotonic(),
+            interval_s=settings.interval,
+            overhead_budget=settings.overhead_budget,
+            artifact_name=settings.artifact_name,
+            history_runs=settings.history,
+            prices=settings.prices,
+            policy=settings.policy,
+            vendor=settings.vendor,
+            region=settings.region,
+            create_card=settings.create_card,
+            live=settings.live,
+            refresh_interval_s=settings.refresh_interval,
+            quiet=settings.quiet,
+            datastore=datastore,
+            datastore_root=root,
+            card_root=guarded("look for the cards", card_root, context.flow_datastore)
+            if settings.create_card
+            else None,
+            metadata=provider,
+            metadata_info=info,
+            handover_folder=os.environ.get(HANDOVER_VARIABLE),
+            how_to_open=self._how_to_open() if settings.create_card else None,
+            ends_the_run=context.ends_the_run,
+            request=requested_resources(context.decorators),
+            limits=guarded("read the limits", limits) or Limits(),
+            # Now, not at the end: what is in use before the step begins is others' use.
+            server=guarded("read the machine", server_info, ask_gpus=False) or ServerInfo(),
+            input_size=self._input_size(),
+            versions={
+                "resource_tracker": str(resource_tracker.__version__),
+                "metaflow": _metaflow_version(),
+                "python": platform.python_version(),
+            },
+            python_path=absolute_python_path(),
+            environment=absolute_environment(),
+        )
+
+    def _card_root(self) -> str | None:
+        if not self._settings.create_card:
+            return None
+        return guarded("find the place of the card", card_root, self._context.flow_datastore)
+
+    def _card_store(self) -> CardStore | None:
+        order, storage = self._order, type(self._context.flow_datastore._storage_impl)
+        return None if order.card_root is None else CardStore(storage, order.card_root, order.pathspec, order.attempt)
+
+    def _leave_order(self, measuring: SamplerProcess) -> None:
+        """For who tells of the attempt from outside; it counts from where the measurements do."""
+        start = measuring.timeline.start
+        self._order = replace(self._order, started_at=start.unix_s, started_monotonic_s=start.monotonic_s)
+        write_order(measuring.spool_dir, self._order)
 
     def step_ended(self, exception: BaseException | None) -> None:
         """The user's code is over: take a reading and store the artifact.
@@ -125,8 +185,9 @@ class TaskSession:
             record = self._record()
         finally:
             self._measuring.remove()
-            if self._handover_folder is not None and os.getppid() != self._runtime_pid:
-                drop_handover(self._handover_folder)  # the runtime was killed and cannot
+            handover_folder = self._order.handover_folder
+            if handover_folder is not None and os.getppid() != self._order.runtime_pid:
+                drop_handover(handover_folder)  # the runtime was killed and cannot
         if self._settings.prices == "live":
             record = guarded("ask for live prices", self._with_live_prices, record) or record
         guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
@@ -135,7 +196,7 @@ class TaskSession:
             if self._context.ends_the_run:
                 guarded("write the cost review", self._write_review)
         if not self._settings.quiet:
-            say(closing_line(record, self._how_to_open()))
+            say(closing_line(record, self._order.how_to_open))
 
     def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
         """Asked only now: the step and its artifacts do not wait for the network."""
@@ -144,7 +205,7 @@ class TaskSession:
         from resource_tracker.private_dir import default_places
 
         keeper = Keeper(cache=tuple(default_places()))
-        bundled, _ = self._catalog
+        bundled = bundled_catalog()
         if bundled is None:
             return record
         pricing = price_live(
@@ -173,14 +234,12 @@ class TaskSession:
         from resource_tracker.flows.review_card import page_of_run  # only the last step of a run needs it
 
         assert self._cards is not None
-        self._cards.save_review(page_of_run(self._context, self._settings, self._handover_folder))
+        self._cards.save_review(page_of_run(self._context, self._settings, self._order.handover_folder))
 
-    def _how_to_open(self) -> str | None:
-        if self._cards is None:
-            return None
-        task = "/".join(self._context.pathspec.split("/")[1:])
-        opened = f"card: python {sys.argv[0]} card view {task} --id {self._cards.card_id}"
-        return f"{opened} | whole run: --id {self._cards.review_id}" if self._context.ends_the_run else opened
+    def _how_to_open(self) -> str:
+        attempt, task = self._context.attempt, "/".join(self._context.pathspec.split("/")[1:])
+        opened = f"card: python {sys.argv[0]} card view {task} --id {card_id(attempt)}"
+        return f"{opened} | whole run: --id {card_id(attempt, REVIEW_ID)}" if self._context.ends_the_run else opened
 
     def _task_is_exiting(self) -> None:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""
@@ -189,32 +248,12 @@ class TaskSession:
         guarded("finish the card", self.finished)
 
     def _record(self) -> TaskRecord:
-        context, handed = self._context, self._handed()
-        catalog, catalog_note = self._catalog
         measurements = self._measuring.measurements()
         if not measurements.gpu_facts and not self._gpus_asked:  # only now: the driver may take long
             self._gpus_asked = True
             self._server = guarded("ask for the GPUs", with_gpus, self._server) or self._server
-        return build_record(
-            measurements,
-            title=f"{context.flow.name} / {context.step}",
-            pathspec=context.pathspec,
-            attempt=context.attempt,
-            outcome=self._outcome,
-            server=self._server,
-            cloud=handed.cloud or self._cloud(),
-            request=self._request,
-            limits=self._limits,
-            history=history_of(handed.summaries, max_runs=self._settings.history, reason=handed.reason),
-            catalog=catalog,
-            catalog_note=catalog_note,
-            vendor=self._settings.vendor,
-            region=self._settings.region,
-            ticks_per_s=float(os.sysconf("SC_CLK_TCK")),
-            versions=self._versions,
-            input_size=self._input_size(),
-            policy=Policy(self._settings.policy),
-        )
+        size = self._input_size()
+        return record_of(self._order, measurements, self._outcome, server=self._server, input_size=size)
 
     def _sizes_of_artifacts(self) -> ArtifactSizes:
         from metaflow import flowspec
@@ -228,24 +267,6 @@ class TaskSession:
         if self._artifact_sizes is not None:
             return self._artifact_sizes.size()
         return self._context.own_input_size
-
-    def _handed(self) -> Handed:
-        """Asked again by the final card: more may have arrived since the step ended."""
-        return read_handover(self._handover_folder, self._context.step)
-
-    def _cloud(self) -> CloudInfo:
-        """Where no runtime handed it over: what a probe found out since the machine booted."""
-        from resource_tracker.cloud import cached
-
-        found = cached() if self._handover_folder is None else None
-        return found or CloudInfo(reason="the metadata services had not answered yet when the step ended")
-
-    @cached_property
-    def _catalog(self) -> tuple[Catalog | None, str | None]:
-        try:
-            return load_bundled(), None
-        except CatalogError as error:
-            return None, str(error)
 
 
 def _ask_for_cloud() -> None:

@@ -31,6 +31,10 @@ class TrackResourcesDecorator(StepDecorator):
         Name of the artifact.
     create_card : bool, default True
         Write a card.
+    live : bool, default True
+        Update the card while the step runs, from about ten seconds on.
+    refresh_interval : float, default 5.0
+        Seconds between updates of the live card, from 1 to 3600.
     history : int, default 5
         Number of earlier runs to compare with; 0 for none.
     prices : str, default 'bundled'

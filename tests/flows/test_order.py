@@ -1,0 +1,89 @@
+"""The order: what the task leaves for whoever tells of it from outside."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from resource_tracker.errors import ArtifactError
+from resource_tracker.flows.order import (
+    Order,
+    absolute_environment,
+    absolute_python_path,
+    read_order,
+    write_order,
+)
+from resource_tracker.records import InputSize, Limits, ResourceRequest, ServerInfo
+
+
+def an_order(**changes: object) -> Order:
+    """One with something in each field."""
+    fields: dict[str, object] = dict(
+        version=1,
+        pathspec="AFlow/17/train/3",
+        attempt=1,
+        pid=4711,
+        runtime_pid=4700,
+        started_at=1.7e9,
+        started_monotonic_s=12.5,
+        interval_s=1.0,
+        overhead_budget=0.005,
+        artifact_name="resource_tracker_data",
+        history_runs=5,
+        prices="bundled",
+        policy="safe",
+        vendor=None,
+        region="eu-west-1",
+        create_card=True,
+        live=True,
+        refresh_interval_s=5.0,
+        quiet=False,
+        datastore="s3",
+        datastore_root="s3://bucket/metaflow",
+        card_root="s3://bucket/metaflow/mf.cards",
+        metadata="service",
+        metadata_info="https://metadata.example",
+        handover_folder=None,
+        how_to_open="card: python flow.py card view 17/train/3 --id resources_attempt_1",
+        ends_the_run=False,
+        request=ResourceRequest(cpu=2.0, memory_mb=4096.0, chosen=("cpu", "memory"), decorators=("resources",)),
+        limits=Limits(cpus=2.0, memory_mib=4096.0, source="cgroup"),
+        server=ServerInfo(vcpus=8, gpu_names=("A", "B")),
+        input_size=InputSize(bytes=17.0, source="artifacts"),
+        versions={"python": "3.12.1"},
+        python_path=("/a b/\udc80", "/c"),
+        environment={"PYTHONPATH": "/code"},
+    )
+    return Order(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_order_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    """Every field survives the file, folders with names that are no text too, and nobody else can read it."""
+    write_order(str(tmp_path), an_order())
+    assert read_order(str(tmp_path)) == an_order()
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("order", 0o600)]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("{", "no JSON"), ("[]", "another version"), ('{"version": 2}', "another version"), ('{"version": 1}', "missing")],
+)
+def test_order_that_cannot_be_used_says_why(tmp_path: Path, text: str, why: str) -> None:
+    """A damaged order is refused with a reason, not half used."""
+    (tmp_path / "order").write_text(text)
+    with pytest.raises(ArtifactError, match=why):
+        read_order(str(tmp_path))
+
+
+def test_paths_are_absolute_and_the_flows_folder_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From another directory the same libraries are found, and a `json.py` beside the flow hides none of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", "lib", "/usr/lib/python"])
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "flow.py"), raising=False)
+    assert absolute_python_path() == (str(tmp_path / "lib"), "/usr/lib/python", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["lib", "/opt"]))
+    monkeypatch.delenv("METAFLOW_EXTRACTED_ROOT", raising=False)
+    assert absolute_environment() == {"PYTHONPATH": os.pathsep.join([str(tmp_path / "lib"), "/opt"])}
