@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from resource_tracker.bounds import bound_of
 from resource_tracker.catalog_model import Catalog
 from resource_tracker.dataclass import replace
+from resource_tracker.endings import Death, Measured, ending_of, remedy_of
 from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.history import build_history
 from resource_tracker.lost_attempts import lost_attempts
@@ -15,6 +16,7 @@ from resource_tracker.pricing import price
 from resource_tracker.recommend import recommend
 from resource_tracker.records import (
     CloudInfo,
+    EarlierAttempt,
     FailedSource,
     History,
     InputSize,
@@ -54,6 +56,8 @@ def build_record(
     versions: dict[str, str] | None = None,
     input_size: InputSize | None = None,
     policy: Policy = Policy.SAFE,
+    death: Death | None = None,
+    attempt_before: EarlierAttempt | None = None,
 ) -> TaskRecord:
     """The record of one attempt, advice and costs included.
 
@@ -67,6 +71,8 @@ def build_record(
         ``sysconf(_SC_CLK_TCK)`` of the machine that measured.
     policy : Policy
         What the advice is for.
+    death : Death, optional
+        Of a task that could not say itself how it ended; the record's outcome and ending are then made of it.
     """
     server = with_measured_gpus(server, measurements)
     usage = summarize(
@@ -82,6 +88,10 @@ def build_record(
         if input_size.note:
             failed = FailedSource(source="input_size", reason=input_size.note)
             tracking = replace(tracking, failed_sources=(*tracking.failed_sources, failed))
+    ending = None
+    if death is not None:
+        ending = ending_of(death, Measured(usage, measurements.process, measurements.system, limits))
+        outcome = replace(outcome, status="failed", ended_by=ending.cause)
     bound = bound_of(usage, measurements.process, measurements.system, limits, server, outcome)
     if bound is not None:
         usage = replace(usage, bound=bound.word, bound_evidence=bound.evidence)
@@ -100,6 +110,8 @@ def build_record(
             policy=policy,
             instances=gpu_machines(catalog, server, cloud),
         )
+    if ending is not None:
+        ending = replace(ending, remedy=remedy_of(ending, recommendation, request))
     pricing = Pricing(note=catalog_note or "No price catalog could be read.")
     if catalog is not None:
         try:
@@ -136,6 +148,8 @@ def build_record(
         pricing=pricing,
         versions=versions or {},
         gpu_metrics={f"gpu{place}": frame for place, frame in enumerate(measurements.gpu_frames)},
+        ending=ending,
+        attempt_before=attempt_before,
     )
 
 

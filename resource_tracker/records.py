@@ -29,11 +29,17 @@ class Outcome:
         Class name only: a message may hold secrets.
     caught : bool
         The exception was handled by a decorator, so the flow went on.
+    error_name : str or None
+        The kernel's name of the error behind the exception, such as ``ENOSPC``.
+    ended_by : str or None
+        What ended a task that could not say so itself: the ``cause`` of its :class:`Ending`.
     """
 
     status: Status
     exception_type: str | None = None
     caught: bool = False
+    error_name: str | None = None
+    ended_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +282,10 @@ class TaskSummary:
 
     What held it back stands there only where it was the step alone: ``throttled_share``, ``cpu_wanted_cores`` and
     ``oom_kills`` are ``None`` where others ran in its cgroup, too.
+
+    ``exception_type`` and ``error_name`` are of the exception that ended it, if one did. Of a task that died without a
+    word ``ended_by`` says of what, ``ended_evidence`` how that shows, ``ended_source`` where it was read. ``full_disk``
+    names a file system that was full, with its size.
     """
 
     run_id: str
@@ -335,6 +345,12 @@ class TaskSummary:
     gpu_vram_each_mib: float | None = None
     gpu_hours: float | None = None
     gpu_energy_j: float | None = None
+    exception_type: str | None = None
+    error_name: str | None = None
+    ended_by: str | None = None
+    ended_evidence: str | None = None
+    ended_source: str | None = None
+    full_disk: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,10 @@ AT_LIMIT = 0.95
 """A peak of at least this share of the limit counts as having reached it."""
 OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "ArrowMemoryError")
 """Python's, NumPy's and Arrow's words for no more memory. That of a GPU is another, and more of this would not help."""
+KILLED_FOR_MEMORY = "out of memory"
+"""The cause of an ending for lack of memory."""
+DISK_FULL = 0.99
+"""A file system of which so much was in use was full: some of it is often kept for root."""
 MAX_SUMMARY_BYTES = 8000
 """Largest encoded summary: task metadata is append-only and kept for ever."""
 
@@ -51,6 +55,8 @@ def summary_of(record: TaskRecord) -> TaskSummary:
         instance_type=_unless_unknown(cloud.instance_type),
         run_cost_usd=record.pricing.run_cost_usd,
         policy=record.recommendation.policy if isinstance(record.recommendation, Recommendation) else None,
+        ended_evidence=record.ending.evidence if record.ending else None,
+        ended_source=record.ending.source if record.ending else None,
     )
 
 
@@ -112,6 +118,10 @@ def summary_of_attempt(
         throttled_share=usage.throttled_share if throttled_alone else None,
         cpu_wanted_cores=usage.cpu_wanted_cores if throttled_alone else None,
         oom_kills=usage.oom_kills if usage.memory_cgroup_shared is False else None,
+        exception_type=outcome.exception_type,
+        error_name=outcome.error_name,
+        ended_by=outcome.ended_by,
+        full_disk=full_disk(usage),
     )
 
 
@@ -140,10 +150,18 @@ def ran_out_of_memory(usage: UsageSummary, outcome: Outcome, limits: Limits) -> 
     """
     if outcome.status == "ok":
         return False
-    if outcome.exception_type in OUT_OF_MEMORY or usage.own_oom_kills:
+    if outcome.exception_type in OUT_OF_MEMORY or outcome.ended_by == KILLED_FOR_MEMORY or usage.own_oom_kills:
         return True
     peak_kib, limit = usage.overall_memory_peak_kib, limits.memory_mib
     return peak_kib is not None and limit is not None and limit > 0 and peak_kib >= AT_LIMIT * mib_to_kib(limit)
+
+
+def full_disk(usage: UsageSummary) -> str | None:
+    """The first file system of the step's that was full, such as ``temporary (tmpfs, 2.0 GB)``; None without any."""
+    for system in usage.file_systems:
+        if system.size_gb and system.used_peak_gb is not None and system.used_peak_gb >= DISK_FULL * system.size_gb:
+            return f"{' and '.join(system.roles)} ({system.type}, {system.size_gb:.1f} GB)"
+    return None
 
 
 def persist_growth_kib(step_peak_kib: float | None, persist_peak_kib: float | None) -> float | None:

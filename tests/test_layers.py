@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "costs",
                 "damping",
                 "decorator_edits",
+                "endings",
                 "flow_source",
                 "held_back",
                 "history",
@@ -120,7 +121,8 @@ BANNED_IN_PURE = frozenset(
     | {"threading", "time", "urllib"}
 )
 SAMPLER_STANDARD = frozenset(
-    {"sys", "os", "time", "array", "struct", "select", "errno", "ctypes", "math"} | {"signal", "_signal", "_thread"}
+    {"sys", "os", "time", "array", "struct", "select", "errno", "ctypes", "fcntl", "math"}
+    | {"signal", "_signal", "_thread"}
 )
 SAMPLER_OPTIONAL = {"psutil": "psutil", "pynvml": "gpu"}
 """Third-party libraries of the sampler, and a word that the only modules which may import them have in their name."""

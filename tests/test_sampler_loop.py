@@ -89,7 +89,7 @@ def test_nobody_listens(spool_dir: str) -> None:
 
 @pytest.mark.parametrize("pidfd", [True, False], ids=["pidfd", "polling"])
 def test_end_of_the_task(spool_dir: str, monkeypatch: pytest.MonkeyPatch, pidfd: bool) -> None:
-    """The end of the task ends the loop, with a pidfd and where there is none."""
+    """The end of the task ends the loop, with a pidfd and where there is none; what ended it is told."""
     if not pidfd:
         monkeypatch.delattr(os, "pidfd_open")
     task, start_time = sleeper()
@@ -100,7 +100,9 @@ def test_end_of_the_task(spool_dir: str, monkeypatch: pytest.MonkeyPatch, pidfd:
     assert loop_of(spool_dir, lifeline).run() == TASK_DIED
     assert lifeline.ended()
     task.wait()
-    assert read_spool(spool_dir).events[-1].text == "end\ttask died"
+    told = [event.text for event in read_spool(spool_dir).events]
+    assert told[-1] == "end\ttask died"
+    assert any(text.startswith("death\t9\t/proc/PID/stat\t") for text in told)
 
 
 def test_another_process_of_the_same_pid() -> None:

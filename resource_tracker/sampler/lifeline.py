@@ -15,6 +15,8 @@ class Lifeline:
     """The life of one process, by pid and start time."""
 
     def __init__(self, proc: str, pid: int, start_time: int) -> None:
+        self._proc = proc
+        self._pid = pid
         self._path = f"{proc}/{pid}/stat"
         self._start_time = start_time
         try:
@@ -37,6 +39,12 @@ class Lifeline:
                 poll.register(self.fd, select.POLLIN)
             self._ended = bool(poll.poll(wait_s * 1000)) or (self.fd < 0 and not self._still_there())
         return self._ended
+
+    def exit_status(self) -> "tuple[int, str] | None":
+        """How it ended, once it has: its wait status, and where that was read; ``None`` where nobody tells."""
+        from resource_tracker.sampler.death import exit_status  # hardly ever needed
+
+        return exit_status(self.fd, self._proc, self._pid, self._start_time)
 
     def _still_there(self) -> bool:
         try:

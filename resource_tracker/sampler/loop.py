@@ -6,6 +6,7 @@ import time
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import reason_of
 from resource_tracker.sampler.control import MARK, STEP_END, STOP, Control, Message
+from resource_tracker.sampler.death import MachineKills
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.pace import Pace
@@ -24,6 +25,8 @@ START = "start"
 """What was spent before the loop: the interpreter, imports, the first reading."""
 OTHER_THREADS = "GPUs, in threads of their own"
 WORTH_TELLING_S = 0.001
+DEATH, UNKNOWN = "death", "unknown"
+"""Event of the task's death: wait status (or unknown), its source, and recent kills for memory on the machine."""
 
 
 class Loop:
@@ -56,6 +59,7 @@ class Loop:
         self._phase = 0
         self._unwatched_s = 0.0
         self._rows = 0
+        self._machine_kills = MachineKills("/proc")
         self._tell_costs_at_row = COSTS_FIRST_TOLD_AT_ROW
         self._start_s = self._counted_s = self._apart_s = 0.0
         self._poll = select.poll()
@@ -98,7 +102,8 @@ class Loop:
                     return STOPPED
         # The task's last words come first: a mark, then its end.
         if _has_ended(self._lifeline, ready):
-            self._end(TASK_DIED)
+            found = self._lifeline.exit_status()  # first: soon its parent may have waited for it
+            self._end(TASK_DIED, found or (UNKNOWN, ""))
             return TASK_DIED
         if self._reader is not None and _has_ended(self._reader, ready):
             return READER_DIED
@@ -166,6 +171,7 @@ class Loop:
         row = self._maker.row()
         row.system["unwatched_s"], self._unwatched_s = self._unwatched_s, 0.0
         self._spool.row(self._phase, row.values())
+        self._machine_kills.look()
         self._rows += 1
         for figure, source in self._maker.changed_figures().items():
             self._tell(f"source\t{figure}\t{source}")
@@ -207,8 +213,10 @@ class Loop:
             return True
         return False
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: str, death: "tuple[int | str, str] | None" = None) -> None:
         self._close_row()
+        if death is not None:
+            self._tell(f"{DEATH}\t{death[0]}\t{death[1]}\t{self._machine_kills.recent}")
         self._tell_failures(final=True)
         self._tell_costs()
         self._tell(f"end\t{why}")

@@ -1,0 +1,262 @@
+"""What ended a task that could not say so itself, from its wait status and what was measured until then.
+
+Pure. Causes, sources and thresholds are explained in ``docs/post-mortem.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from resource_tracker.dataclass import dataclass
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.records import (
+    Ending,
+    Limits,
+    NoRecommendation,
+    Recommendation,
+    ResourceRequest,
+    UsageSummary,
+)
+from resource_tracker.summary import AT_LIMIT, KILLED_FOR_MEMORY
+from resource_tracker.units import kib_to_whole_mb, mib_to_kib
+
+INTERRUPTED = "interrupted"
+"""Nobody saw the end: the container, or the machine, went at once."""
+STOPPED = "stopped with the run"
+UNKNOWN = "unknown"
+RUNTIME_RECORD = "Metaflow's record of the task"
+RECENT_ROWS = 2
+"""Rows before the end in which a kill by the kernel counts as this task's."""
+SHM_FULL = 0.95
+SIGNALS = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    7: "SIGBUS",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    10: "SIGUSR1",
+    11: "SIGSEGV",
+    12: "SIGUSR2",
+    13: "SIGPIPE",
+    14: "SIGALRM",
+    15: "SIGTERM",
+    24: "SIGXCPU",
+    25: "SIGXFSZ",
+    31: "SIGSYS",
+}
+"""Linux's, by number; on machines of MIPS some are others."""
+_KILL, _BUS, _INTERRUPT = 9, 7, 2
+_CRASHES = {4: "an illegal instruction", 6: "abort()", 7: "a bus error", 8: "an arithmetic error", 11: "a bad address"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """What is known of a task's end.
+
+    Parameters
+    ----------
+    status : int or None
+        Its wait status, as ``os.wait`` gives it.
+    source : str
+        Where that was read.
+    machine_kills : int
+        Processes that the kernel killed for lack of memory just then, anywhere on the machine.
+    stopped : bool
+        Metaflow ended it, with the rest of the run.
+    seen : bool
+        False where what watched the task went with it.
+    """
+
+    status: int | None = None
+    source: str = ""
+    machine_kills: int = 0
+    stopped: bool = False
+    seen: bool = True
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that killed it."""
+        return None if self.status is None else (self.status & 0x7F) or None
+
+    @property
+    def exit_code(self) -> int | None:
+        return None if self.status is None or self.signal else self.status >> 8 & 0xFF
+
+
+class Measured(NamedTuple):
+    """What was measured of the attempt until it died."""
+
+    usage: UsageSummary
+    process: TinyDataFrame
+    system: TinyDataFrame
+    limits: Limits
+
+
+def status_of(return_code: int) -> int:
+    """A wait status from what Python's ``subprocess`` returns: ``-9`` is a signal, ``3`` an exit code."""
+    return -return_code if return_code < 0 else (return_code & 0xFF) << 8
+
+
+def ending_of(death: Death, measured: Measured) -> Ending:
+    """What ended the task, with the evidence and its source; without a remedy, for which there must be an advice."""
+    killed = death.signal == _KILL or death.status is None
+    if death.stopped:
+        evidence = "Metaflow ended it with the rest of the run: another task had failed, or the run was interrupted."
+        return Ending(cause=STOPPED, evidence=evidence, source=RUNTIME_RECORD)
+    if killed and (found := next(_lack_of_memory(death, measured), None)):
+        return found
+    if death.signal is not None:
+        return _of_signal(death.signal, death.source, measured)
+    if death.exit_code is not None:
+        return _of_exit(death.exit_code, death.source)
+    if not death.seen:
+        evidence = (
+            f"Nobody saw its end: the container or the machine went at once, "
+            f"at most some seconds after this was measured.{_memory_then(measured)}"
+        )
+        return Ending(cause=INTERRUPTED, evidence=evidence, source="the last record of the running attempt")
+    evidence = f"It ended without a word, and nothing tells how.{_memory_then(measured)}"
+    return Ending(cause=UNKNOWN, evidence=evidence, source="")
+
+
+def remedy_of(
+    ending: Ending,
+    recommendation: Recommendation | NoRecommendation,
+    request: ResourceRequest,
+) -> str | None:
+    """What to do about it, in a sentence."""
+    if ending.cause == KILLED_FOR_MEMORY:
+        if not isinstance(recommendation, Recommendation):
+            return "Ask for more memory."
+        asked = request.memory_mb if request.decorators else None
+        beside = f" instead of {asked:,.0f}" if asked else ""
+        text = f"Ask for at least memory={recommendation.memory_mb}{beside}: it may need more than it got to."
+        return text if asked else f"{text} Where it runs locally, it needs a machine with so much free."
+    if "shared memory" in ending.evidence and isinstance(recommendation, Recommendation):
+        return f"Ask for at least shared_memory={recommendation.shared_memory_mb or '...'}."
+    return _REMEDIES.get(ending.cause)
+
+
+_REMEDIES = {
+    "killed by SIGTERM": "See what the scheduler says of it (time limit, eviction, a spot machine that was taken "
+    "back); @retry repeats such a task.",
+    "killed by SIGKILL": "If nobody killed it on purpose, see what the scheduler or the machine's log says of it.",
+    "killed by SIGXCPU": "Its limit of CPU time was used up: raise it (ulimit -t).",
+    "killed by SIGXFSZ": "A file grew beyond the limit of file sizes: raise it (ulimit -f).",
+    STOPPED: "Nothing is wrong with this task: look at the one that failed.",
+    INTERRUPTED: "See what the scheduler says of it; @retry repeats such a task.",
+    **{
+        f"killed by {SIGNALS[number]}": "It crashed in native code: other resources would hardly help; "
+        "PYTHONFAULTHANDLER=1 prints where."
+        for number in _CRASHES
+    },
+}
+
+
+def _lack_of_memory(death: Death, measured: Measured) -> Iterator[Ending]:
+    """The kernel's own word first, then what makes it likely."""
+    reached, room = _reached(measured), f"{_limit(measured)}{_left(measured)}"
+    usage, status_source = measured.usage, f", {death.source}" if death.source else ""
+    kills = recent_kills(measured.process)
+    if kills and usage.memory_cgroup_shared is not True:
+        yield Ending(
+            cause=KILLED_FOR_MEMORY,
+            evidence=f"The kernel killed it for lack of memory{reached}{room}.",
+            source=f"cgroup oom_kill{status_source}",
+        )
+    if kills:
+        yield Ending(
+            cause=KILLED_FOR_MEMORY,
+            evidence=f"It was killed as the kernel killed for lack of memory in its cgroup, where others run, too"
+            f"{reached}{room}.",
+            source=f"cgroup oom_kill{status_source}",
+        )
+    share = _share_of_limit(measured)
+    if share is not None and share >= AT_LIMIT:
+        yield Ending(
+            cause=KILLED_FOR_MEMORY,
+            evidence=f"It ended{reached}, which is {share:.0%} of its limit{_limit(measured, ' of ')}.",
+            source=f"memory at its limit{status_source}",
+        )
+    # The kernel counts a kill in the cgroup of what it kills, too: where that counter stands still, it was another.
+    if death.machine_kills > 0 and usage.oom_kills is None:
+        yield Ending(
+            cause=KILLED_FOR_MEMORY,
+            evidence=f"It was killed as the kernel killed for lack of memory on its machine{reached}{room}.",
+            source=f"/proc/vmstat oom_kill{status_source}",
+        )
+
+
+def recent_kills(process: TinyDataFrame) -> int:
+    """Processes of the step's cgroup that the kernel killed for lack of memory in the last rows."""
+    if "oom_kills" not in process.columns:
+        return 0
+    column = process["oom_kills"]
+    return round(sum(value for value in list(column)[-RECENT_ROWS:] if value == value))
+
+
+def _of_signal(number: int, source: str, measured: Measured) -> Ending:
+    name = SIGNALS.get(number, f"signal {number}")
+    what = f"A signal ended it: {name}."
+    if number == _BUS and (full := _shared_memory_was_full(measured)):
+        what = f"{full} A bus error is what writing to a full one ends with."
+    elif number in _CRASHES:
+        what = f"It crashed: {name} is {_CRASHES[number]}."
+    elif number == _KILL:
+        what = "It was killed (SIGKILL), and neither its cgroup nor its machine was short of memory as far as is known."
+    elif number == _INTERRUPT:
+        what = "It was interrupted (SIGINT), as by Ctrl-C."
+    return Ending(cause=f"killed by {name}", evidence=what, source=source)
+
+
+def _of_exit(code: int, source: str) -> Ending:
+    how = "It left by itself, past Metaflow's own ending, as os._exit does"
+    evidence = f"{how}, with exit code {code}."
+    if code > 128 and (name := SIGNALS.get(code - 128)):
+        evidence = f"{how}, with exit code {code}: so shells tell of {name}."
+    return Ending(cause=f"exit code {code}", evidence=evidence, source=source)
+
+
+def _shared_memory_was_full(measured: Measured) -> str:
+    peak_kib, size_mib = measured.usage.shared_memory_peak_kib, measured.limits.shared_memory_mib
+    if not peak_kib or not size_mib or peak_kib < SHM_FULL * mib_to_kib(size_mib):
+        return ""
+    return f"Its shared memory was full ({size_mib:,.0f} MiB)."
+
+
+def _share_of_limit(measured: Measured) -> float | None:
+    peak, limit = measured.usage.overall_memory_peak_kib, measured.limits.memory_mib
+    return None if peak is None or not limit or limit <= 0 else peak / mib_to_kib(limit)
+
+
+def _reached(measured: Measured) -> str:
+    peak = measured.usage.overall_memory_peak_kib
+    return "" if peak is None else f", having reached {kib_to_whole_mb(peak):,} MB"
+
+
+def _limit(measured: Measured, before: str = "; its limit is ") -> str:
+    limit = measured.limits.memory_mib
+    return f"{before}{kib_to_whole_mb(mib_to_kib(limit)):,} MB" if limit else ""
+
+
+def _left(measured: Measured) -> str:
+    """What the machine had left in the last reading, where that is next to nothing."""
+    if measured.limits.memory_mib:
+        return ""
+    system, name = measured.system, "memory_available_kib"
+    free = list(system[name])[-RECENT_ROWS:] if name in system.columns else []
+    known = [value for value in free if value == value]
+    return f"; its machine had {kib_to_whole_mb(min(known)):,} MB left" if known else ""
+
+
+def _memory_then(measured: Measured) -> str:
+    share, peak = _share_of_limit(measured), measured.usage.overall_memory_peak_kib
+    if peak is None:
+        return ""
+    of_limit = f", {share:.0%} of its limit" if share is not None else ""
+    return f" Its memory had reached {kib_to_whole_mb(peak):,} MB{of_limit}."
