@@ -67,7 +67,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "sizing",
             }
             | {"source_diff", "source_text", "step_advice", "suggestions", "summary", "summary_bounds"}
-            | {"usage", "waste"}
+            | {"usage", "waste", "why"}
         ),
     ),
     (

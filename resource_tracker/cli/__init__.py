@@ -72,6 +72,10 @@ def _dispatch(arguments: list[str]) -> int:
         from resource_tracker.cli.recommend import main as recommend
 
         return recommend(options)
+    if options.verb == "why":
+        from resource_tracker.cli.why import main as why
+
+        return why(options)
     if options.verb == "catalog":
         from resource_tracker.cli.catalog import main as catalog
 

@@ -19,6 +19,7 @@ examples:
   resource-tracker show TrainFlow
   resource-tracker review TrainFlow
   resource-tracker recommend TrainFlow --diff flow.py
+  resource-tracker why TrainFlow/1234/train/7
   resource-tracker catalog search --vcpus 4 --memory 16GB
   resource-tracker replay trace.csv
 """
@@ -45,6 +46,12 @@ examples:
   resource-tracker review TrainFlow                   the latest tracked run
   resource-tracker review TrainFlow/1234 --tasks      with the tasks that cost most
   resource-tracker review TrainFlow/1234 --html review.html
+"""
+_WHY_EXAMPLES = """\
+examples:
+  resource-tracker why TrainFlow                      what failed in the latest run
+  resource-tracker why TrainFlow/1234
+  resource-tracker why TrainFlow/1234/train/7         every attempt of a task, also one that went well
 """
 _RECOMMEND_EXAMPLES = """\
 examples:
@@ -99,6 +106,7 @@ def build_parser() -> Parser:
     _add_show(verbs)
     _add_review(verbs)
     _add_recommend(verbs)
+    _add_why(verbs)
     add_catalog(verbs)
     add_replay(verbs)
     add_record(verbs)
@@ -184,6 +192,22 @@ def _add_review(verbs: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument("--policy", choices=("safe", "lean"), help="of the advice (default: each step's own)")
     parser.add_argument("--vendor", help="look for machines of this vendor, rather than where the steps ran")
     parser.add_argument("--region", help="look for machines in this region, rather than where the steps ran")
+
+
+def _add_why(verbs: argparse._SubParsersAction[Parser]) -> None:
+    parser = verbs.add_parser(
+        "why",
+        help="why a task failed: memory, a full disk, throttling, waiting, or nothing to do with resources",
+        description=(
+            "Say why attempts of Metaflow tasks ended as they did, what shows it, and what to do. Read from task "
+            "metadata: no artifact is loaded."
+        ),
+        epilog=_WHY_EXAMPLES,
+    )
+    parser.add_argument(
+        "pathspec", metavar="PATHSPEC", help="FLOW/RUN/STEP/TASK; or FLOW (its latest run), FLOW/RUN or FLOW/RUN/STEP"
+    )
+    parser.add_argument("--json", action="store_true", help="print everything, as JSON")
 
 
 def _add_recommend(verbs: argparse._SubParsersAction[Parser]) -> None:

@@ -1,0 +1,241 @@
+"""Why an attempt ended as it did, from its summary: for lack of something, or for nothing to do with resources.
+
+Pure. What decides, in which order, is explained in ``docs/post-mortem.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from resource_tracker.endings import INTERRUPTED, STOPPED, UNKNOWN, remedy_of
+from resource_tracker.history import overall_peak_kib
+from resource_tracker.recommend import estimate, policy_called
+from resource_tracker.records import Ending, NoRecommendation, Recommendation, TaskSummary
+from resource_tracker.run_attempts import Attempt
+from resource_tracker.summary import KILLED_FOR_MEMORY, request_of
+from resource_tracker.units import gb_to_mb, kib_to_mib, kib_to_whole_mb, mib_to_kib
+
+NO_SPACE = ("ENOSPC", "EDQUOT")
+"""Names of the kernel's errors for no space, and for no more of one's quota."""
+GPU_OUT_OF_MEMORY = ("OutOfMemoryError", "CudaError", "ResourceExhaustedError")
+"""PyTorch's, CuPy's and TensorFlow's words, of attempts that had a GPU."""
+HELD_BACK = 0.2
+"""Share of its time in which a quota held an attempt back, from which on that may be why it was late."""
+SHARED_MEMORY_FULL = 0.95
+
+
+class Explanation(NamedTuple):
+    """Why an attempt ended so.
+
+    ``kind`` is one word for programs: ``ok``, ``running``, ``memory``, ``gpu_memory``, ``disk``, ``shared_memory``,
+    ``throttled``, ``waiting``, ``timeout``, ``killed``, ``stopped``, ``interrupted``, ``crash``, ``exit``,
+    ``exception``, ``unknown``. ``headline`` says the same in a few words, ``sentences`` what shows it, ``source``
+    where that was read; ``remedy`` is what to do, where something can be done.
+    """
+
+    kind: str
+    headline: str
+    sentences: tuple[str, ...] = ()
+    remedy: str | None = None
+    source: str | None = None
+
+
+def explain(attempt: Attempt, others: Sequence[TaskSummary] = ()) -> Explanation:
+    """Why the attempt ended so; `others` are of its step, and make the advice better."""
+    summary = attempt.summary
+    if attempt.status == "running":
+        return Explanation("running", "It is still running, as far as is known")
+    if summary is None or not attempt.measured:
+        return _without_measurements(attempt)
+    if summary.status == "ok":
+        kills = (
+            f"For lack of memory the kernel killed {summary.oom_kills} of its processes." if summary.oom_kills else ""
+        )
+        return Explanation("ok", "It succeeded", tuple(text for text in (kills, *_used(summary)) if text))
+    advice = _advice(summary, others)
+    for found in _in_turn(summary, advice):
+        sentences = (*found.sentences, *_used(summary))
+        return found._replace(sentences=tuple(text for text in sentences if text))
+    raise AssertionError("the last explanation always holds")
+
+
+def _without_measurements(attempt: Attempt) -> Explanation:
+    if attempt.status == "ok":
+        return Explanation("ok", "It succeeded", ("It was not tracked.",))
+    if attempt.died:
+        said = "Neither the attempt nor what watched it could leave a word: the container or the machine went at once, "
+        return Explanation(
+            "unknown",
+            "It was killed from outside, and nothing was measured",
+            (f"{said}or its step is not tracked.",),
+            "See what the scheduler or the machine's log says of it; if that was for lack of memory, ask for more.",
+        )
+    return Explanation("unknown", "It failed, and was not tracked", ("What it used is not known.",))
+
+
+def _in_turn(summary: TaskSummary, advice: Recommendation | None) -> Iterator[Explanation]:
+    """What it was short of first, then how it was ended, then what it said itself."""
+    for find in _FINDERS:
+        found = find(summary, advice)
+        if found is not None:
+            yield found
+
+
+def _memory(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
+    if not summary.ran_out_of_memory:
+        return None
+    said = summary.ended_evidence if summary.ended_by == KILLED_FOR_MEMORY else None
+    if said is None and summary.exception_type:
+        said = f"It ended with {summary.exception_type}."
+    if said is None and summary.oom_kills:
+        said = f"For lack of memory the kernel killed {summary.oom_kills} of its processes."
+    remedy = _remedy(Ending(cause=KILLED_FOR_MEMORY), summary, advice)
+    return Explanation("memory", "It ran out of memory", (said or "",), remedy, summary.ended_source)
+
+
+def _gpu_memory(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
+    if not summary.gpu_count or summary.exception_type not in GPU_OUT_OF_MEMORY:
+        return None
+    held = summary.gpu_vram_each_mib or summary.gpu_vram_max_mib
+    of = f" of {summary.gpu_memory_mib:,.0f} MiB" if summary.gpu_memory_mib else ""
+    said = f"It ended with {summary.exception_type}" + (f", having held {held:,.0f}{of}." if held else ".")
+    return Explanation(
+        "gpu_memory", "A GPU ran out of memory", (said,), "Take a GPU with more memory, or smaller batches."
+    )
+
+
+def _disk(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
+    no_space = summary.error_name in NO_SPACE
+    if not no_space and not summary.full_disk:
+        return None
+    where = f"Full was the file system of: {summary.full_disk}." if summary.full_disk else ""
+    said = f"It ended with {summary.exception_type} ({summary.error_name})." if no_space else ""
+    grown = f"It had written {gb_to_mb(summary.disk_growth_gb):,.0f} MB." if summary.disk_growth_gb else ""
+    remedy = "Ask for a larger disk, or write less."
+    if advice and advice.disk_mb:
+        remedy = f"Ask for at least disk={advice.disk_mb}: it may need more than it got to."
+    if summary.full_disk and "tmpfs" in summary.full_disk:
+        remedy = "It is in memory: write to a folder on a disk (TMPDIR says which), or give it more room."
+    return Explanation("disk", "The disk was full", (said, where, grown), remedy)
+
+
+def _shared_memory(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
+    peak, size = summary.shared_memory_peak_kib, summary.shared_memory_limit_mib
+    if not peak or not size or peak < SHARED_MEMORY_FULL * mib_to_kib(size):
+        return None
+    said = f"It used {kib_to_mib(peak):,.0f} of {size:,.0f} MiB of /dev/shm."
+    amount = advice.shared_memory_mb if advice else None
+    remedy = f"Ask for at least shared_memory={amount or round(2 * size)} (in MiB)."
+    return Explanation("shared_memory", "Its shared memory was full", (said, summary.ended_evidence or ""), remedy)
+
+
+def _timed_out(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
+    """By Metaflow's ``@timeout``, by another, or by a scheduler that asks a task to end when its time is up."""
+    exception = summary.exception_type or ""
+    if "timeout" not in exception.lower() and "timedout" not in exception.lower():
+        return None
+    said = f"It ended with {exception} after {_time(summary.duration_s)}."
+    evidence = summary.bound_evidence or ""
+    if summary.bound in ("quota", "cpu") or (summary.throttled_share or 0.0) >= HELD_BACK:
+        share = summary.throttled_share
+        held = f"Its CPU quota held it back in {share:.0%} of its time." if share and summary.bound != "quota" else ""
+        throttled = summary.bound == "quota" or bool(held)
+        return Explanation(
+            "throttled" if throttled else "timeout",
+            "It was throttled into its time-out" if throttled else "Its time was up while all its CPUs were busy",
+            (said, evidence, held),
+            f"Ask for more CPUs{_cpus(advice, summary)}, or give it more time.",
+        )
+    if summary.bound == "waiting":
+        return Explanation(
+            "waiting",
+            "It waited until its time was up",
+            (said, evidence),
+            "Look at what it waited for (a lock, a service, a download): other resources would not have helped.",
+        )
+    return Explanation("timeout", "Its time was up", (said, evidence), "Give it more time, or less to do.")
+
+
+def _ended(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
+    cause = summary.ended_by
+    if cause is None:
+        return None
+    ending = Ending(cause=cause, evidence=summary.ended_evidence or "")
+    kind, headline = next(
+        ((kind, text) for begins, kind, text in _ENDINGS if cause.startswith(begins)),
+        ("unknown", "It ended without a word"),
+    )
+    remedy = _remedy(ending, summary, advice) or (
+        "Look into its log: resources are not why." if kind == "exit" else None
+    )
+    held = summary.bound_evidence if summary.bound in ("waiting", "quota") and kind != "crash" else None
+    return Explanation(kind, headline.format(cause=cause), (ending.evidence, held or ""), remedy, summary.ended_source)
+
+
+_ENDINGS = (
+    (STOPPED, "stopped", "It was stopped with the run"),
+    (INTERRUPTED, "interrupted", "It was interrupted: its container or machine went at once"),
+    (UNKNOWN, "unknown", "It ended without a word"),
+    ("exit code", "exit", "It left by itself ({cause})"),
+    *((f"killed by {name}", "crash", "It crashed ({cause})") for name in ("SIGSEGV", "SIGABRT", "SIGBUS")),
+    *((f"killed by {name}", "crash", "It crashed ({cause})") for name in ("SIGILL", "SIGFPE", "SIGSYS")),
+    ("killed by", "killed", "It was {cause}"),
+)
+
+
+def _exception(summary: TaskSummary, advice: Recommendation | None) -> Explanation:
+    """The last one: nothing that was measured explains it."""
+    what = summary.exception_type or "an error before its end"
+    waited = summary.bound_evidence if summary.bound == "waiting" else None
+    return Explanation(
+        "exception",
+        f"It failed with {what}: nothing to do with resources, as far as was measured",
+        (waited or "",),
+        "Look into its log: other resources would not have helped.",
+    )
+
+
+_Finder = Callable[[TaskSummary, "Recommendation | None"], "Explanation | None"]
+_FINDERS: tuple[_Finder, ...] = (_memory, _gpu_memory, _disk, _shared_memory, _timed_out, _ended, _exception)
+
+
+def _advice(summary: TaskSummary, others: Sequence[TaskSummary]) -> Recommendation | None:
+    tasks = [summary, *(other for other in others if other is not summary)]
+    found = estimate(tasks, request_of(summary), policy=policy_called(summary.policy))
+    return found if isinstance(found, Recommendation) else None
+
+
+def _remedy(ending: Ending, summary: TaskSummary, advice: Recommendation | None) -> str | None:
+    return remedy_of(ending, advice or NoRecommendation(reason="nothing was measured"), request_of(summary))
+
+
+def _used(summary: TaskSummary) -> Iterator[str]:
+    """What it used beside what it might: also where that explains nothing, it shows that it does not."""
+    yield f"It ran for {_time(summary.duration_s)}."
+    peak = overall_peak_kib(summary)
+    if peak is not None:
+        allowed = summary.memory_limit_mib
+        of = (
+            f" of {kib_to_whole_mb(mib_to_kib(allowed)):,} MB allowed ({peak / mib_to_kib(allowed):.0%})"
+            if allowed
+            else ""
+        )
+        if not allowed and summary.request_memory_mb:
+            of = f" ({summary.request_memory_mb:,.0f} MB asked for)"
+        yield f"Its memory peaked at {kib_to_whole_mb(peak):,} MB{of}."
+    if summary.cpu_mean_cores is not None:
+        given = summary.cpu_limit or summary.vcpus
+        of = f" of {given:g}" if given else ""
+        yield f"It kept {summary.cpu_mean_cores:.2g}{of} CPUs busy on average."
+
+
+def _cpus(advice: Recommendation | None, summary: TaskSummary) -> str:
+    asked = summary.request_cpu or summary.cpu_limit
+    return f" (at least cpu={advice.cpu})" if advice and asked and advice.cpu > asked else ""
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
