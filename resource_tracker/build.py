@@ -33,6 +33,7 @@ from resource_tracker.records import (
     TaskSummary,
 )
 from resource_tracker.sizing import Policy
+from resource_tracker.spans import priced
 from resource_tracker.usage import summarize
 
 
@@ -150,6 +151,7 @@ def build_record(
         gpu_metrics={f"gpu{place}": frame for place, frame in enumerate(measurements.gpu_frames)},
         ending=ending,
         attempt_before=attempt_before,
+        spans=priced(measurements.spans, pricing.run_cost_usd, usage.duration_s),
     )
 
 

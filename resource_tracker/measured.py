@@ -14,6 +14,7 @@ from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.cpu_total import PSUTIL_TREE, TREE
 from resource_tracker.sampler.file_systems import MAX_FILE_SYSTEMS
 from resource_tracker.sampler.spool_read import Spool
+from resource_tracker.spans import spans_of
 from resource_tracker.timeline import Moment, Timeline
 from resource_tracker.units import ticks_to_seconds
 
@@ -81,6 +82,7 @@ def measurements_of(
         gpu_facts=() if gpus is None else gpus.facts,
         gpu_source="" if gpus is None else gpus.source,
         gpu_driver=None if gpus is None else gpus.driver,
+        spans=spans_of(spool.span_lines, timeline.start.monotonic_s),
         tracking=Tracking(
             mode=mode,
             interval_s=interval_s,

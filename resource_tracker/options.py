@@ -5,6 +5,7 @@ DEFAULT_ARTIFACT_NAME = "resource_tracker_data"
 DEFAULT_OVERHEAD_BUDGET = 0.005
 
 DEFAULT_REFRESH_INTERVAL = 5.0
+DEFAULT_WARN_MEMORY_FRACTION = 0.9
 
 DEFAULTS: dict[str, object] = {
     "interval": 1.0,
@@ -20,5 +21,6 @@ DEFAULTS: dict[str, object] = {
     "policy": "safe",
     "enabled": True,
     "quiet": False,
+    "warn_memory_fraction": DEFAULT_WARN_MEMORY_FRACTION,
     "input_size": None,
 }

@@ -573,6 +573,7 @@ class Measurements:
     gpu_facts: tuple[GpuFacts, ...] = ()
     gpu_source: str = ""
     gpu_driver: str | None = None
+    spans: tuple[Span, ...] = ()
     tracking: Tracking
 
 
@@ -580,8 +581,10 @@ class Measurements:
 class Span:
     """A stretch that the step's own code marked, with what was used in it; one that ends where it begins is a moment.
 
-    ``start_s`` and ``end_s`` count from the attempt's start; an ``end_s`` of ``None`` is still open. ``depth`` is how
-    many other stretches it stands in.
+    ``start_s`` and ``end_s`` count from the attempt's start; an ``end_s`` of ``None`` is still open, or was when the
+    task died. ``depth`` is how many other stretches it stands in. One with a ``count`` stands for so many stretches of
+    its label, beyond those that are kept one by one: ``total_s`` is what they took together, between ``start_s`` of the
+    first and ``end_s`` of the last.
     """
 
     label: str
@@ -591,6 +594,15 @@ class Span:
     cpu_seconds: float | None = None
     memory_peak_kib: float | None = None
     cost_usd: float | None = None
+    count: int = 1
+    total_s: float | None = None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds, of all it stands for; ``None`` while it is open."""
+        if self.total_s is not None or self.end_s is None:
+            return self.total_s
+        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

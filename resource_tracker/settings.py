@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import SettingError
-from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULTS
+from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULT_WARN_MEMORY_FRACTION, DEFAULTS
 
 if TYPE_CHECKING:
     from resource_tracker.size_expression import InputSizeOption
@@ -55,6 +55,8 @@ class Settings:
         False: the decorator does nothing at all.
     quiet : bool
         True: no closing line in the step's log.
+    warn_memory_fraction : float or None
+        Part of the memory limit from which on the step's log has a warning; ``None``: no warning.
     input_size : str, float, callable or None
         How the user tells the size of the input; ``None``: the bytes of the input artifacts.
     """
@@ -70,6 +72,7 @@ class Settings:
     policy: str
     enabled: bool
     quiet: bool
+    warn_memory_fraction: float | None = DEFAULT_WARN_MEMORY_FRACTION
     input_size: InputSizeOption = None
     vendor: str | None = None
     region: str | None = None
@@ -114,6 +117,7 @@ def resolve(attributes: Mapping[str, object], chosen: Collection[str], configure
         policy=_choice("policy", values["policy"], POLICIES, origin["policy"]),
         enabled=enabled,
         quiet=_bool("quiet", values["quiet"], origin["quiet"]),
+        warn_memory_fraction=warn_memory_fraction_of(values["warn_memory_fraction"], origin["warn_memory_fraction"]),
         input_size=_input_size(values["input_size"], origin["input_size"]),
         vendor=_name("vendor", values["vendor"], origin["vendor"], "aws"),
         region=_name("region", values["region"], origin["region"], "eu-west-1"),
@@ -168,6 +172,23 @@ def _refresh_interval(value: object, origin: str) -> float:
         )
         raise _refuse(origin, "refresh_interval", value, allowed)
     return seconds
+
+
+def warn_memory_fraction_of(value: object, origin: str) -> float | None:
+    """Part of the memory limit from which on to warn, from what a user gave; ``None`` for never.
+
+    Raises
+    ------
+    SettingError
+        Not a number, or not from 0 to 1.
+    """
+    if value is None or value == "":
+        return None
+    fraction = _number(value)
+    if fraction is None or not 0 <= fraction <= 1:
+        allowed = "a part of the memory limit up to 1, such as 0.9 for 90 %, or 0 for no warning"
+        raise _refuse(origin, "warn_memory_fraction", value, allowed)
+    return fraction or None
 
 
 def _number(value: object) -> float | None:

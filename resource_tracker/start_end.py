@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 from resource_tracker.errors import ParseError
 from resource_tracker.folders import written_folders
+from resource_tracker.latest import Latest, latest_of_task
+from resource_tracker.marks import Marks
 from resource_tracker.measured import measurements_of
 from resource_tracker.options import DEFAULT_OVERHEAD_BUDGET
 from resource_tracker.records import Measurements
@@ -17,8 +20,13 @@ from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.psutil_machine import PsutilMachineCollector
 from resource_tracker.sampler.psutil_source import PsutilProcessCollector
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
+from resource_tracker.sampler.spans import SPAN_WORDS, Spans
 from resource_tracker.sampler.spool_read import Event, Spool
 from resource_tracker.timeline import Timeline
+
+MAX_ROWS = 1000
+"""They are kept in the task's memory, and it is in its time that they are read: beyond this, marks end no row."""
+SHORTEST_ROW_S = 0.5
 
 
 class StartEndReadings:
@@ -35,6 +43,10 @@ class StartEndReadings:
         self._reason = reason
         self._spool = Spool(Layout({}))
         self._maker: RowMaker | None = None
+        self._spans = Spans(timeline.start.monotonic_s, os.sysconf("SC_CLK_TCK"))
+        self._row_began_s = timeline.start.monotonic_s
+        self._lock = threading.RLock()  # marks may come from any thread, and from a signal handler within another one
+        self.marks = Marks(self.tell)
 
     @classmethod
     def start(
@@ -81,13 +93,30 @@ class StartEndReadings:
         self._close_row()
         if name == STEP_END and self._timeline.step_end is None:
             self._spool.events.append(Event(0, time.time(), f"mark\t{name}"))
+        if name == STEP_END:
+            self._spans.close(time.monotonic())
         self._timeline.mark(name)
         return True
+
+    def tell(self, word: str, name: str) -> bool:
+        """Notes a mark of the step's code; nothing else. Not of forks: nobody listens to them."""
+        if word not in SPAN_WORDS or os.getpid() != self._owner:
+            return False
+        with self._lock:
+            if time.monotonic() - self._row_began_s >= SHORTEST_ROW_S and len(self._spool.phases) < MAX_ROWS:
+                self._close_row()
+            self._spans.act(word, name)
+        return True
+
+    def latest(self) -> Latest:
+        """What the kernel tells of this process now."""
+        return latest_of_task(self._timeline)
 
     def stop(self, timeout_s: float = 0.5) -> bool:
         """Takes the last reading; only the first call does."""
         if self._timeline.end is None:
             self._close_row()
+            self._spans.close(time.monotonic())
             self._timeline.stop()
         return True
 
@@ -96,9 +125,11 @@ class StartEndReadings:
         if self._maker is not None:
             for source, count, reason in self._maker.failures.news(final=True):
                 self._spool.events.append(Event(0, time.time(), f"failed\t{source}\t{count}\t{reason}"))
-        return measurements_of(
+        self._spool.span_lines = self._spans.lines()
+        found = measurements_of(
             self._spool, self._timeline, mode="start_end", interval_s=self._interval_s, reason=self._reason
         )
+        return self.marks.with_left_out(found)
 
     def remove(self) -> None:
         """Nothing to delete: there is no spool."""
@@ -107,7 +138,12 @@ class StartEndReadings:
         if self._maker is None or self._timeline.end is not None or os.getpid() != self._owner:
             return
         phase = 0 if self._timeline.step_end is None else 1
-        self._spool.add_row(phase, self._maker.row().values())
+        row = self._maker.row()
+        self._spool.add_row(phase, row.values())
+        self._row_began_s = time.monotonic()
+        self._spans.row_closed(
+            self._row_began_s, row.process["utime"] + row.process["stime"], row.process["memory_peak_kib"]
+        )
 
 
 def _directory() -> str:

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from resource_tracker.errors import ParseError, SpoolError, TrackerError, is_of_a_signal_handler
+from resource_tracker.latest import Latest, LatestRows, with_kernel_peak
 from resource_tracker.launch import wait_for
+from resource_tracker.marks import Marks
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.options import DEFAULT_OVERHEAD_BUDGET
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.aftermath import remove_spool
-from resource_tracker.sampler.control import MARK, STOP, send
+from resource_tracker.sampler.control import MARK, NO_ANSWER, STOP, send
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool import unlink
@@ -56,6 +58,8 @@ class SamplerProcess:
         self.timeline = timeline
         self._stopped = False
         self._tokens = 0
+        self._latest = LatestRows(starting.spool_dir, os.sysconf("SC_CLK_TCK"))
+        self.marks = Marks(self.tell)
 
     @classmethod
     def start(
@@ -115,6 +119,22 @@ class SamplerProcess:
         self.timeline.mark(name)
         return not self._stopped and self._ask(MARK, name, timeout_s)
 
+    def tell(self, word: str, name: str) -> bool:
+        """Says something that has no answer, such as a mark of the step's code; from any thread, and from forks.
+
+        Does not wait: where nobody listens, or too much was said that is not read yet, it is False.
+        """
+        try:
+            send(self.spool_dir, word, name, NO_ANSWER)
+        except OSError:
+            return False
+        return True
+
+    def latest(self) -> Latest:
+        """Figures of the last row, and up to it. Never raises, and does not wait."""
+        found = self._latest.read()
+        return with_kernel_peak(found, self.timeline)
+
     def stop(self, timeout_s: float = 0.5) -> bool:
         """Takes the last reading and ends the sampler, by force where it does not answer in time: then it is False."""
         if self._stopped:
@@ -138,7 +158,7 @@ class SamplerProcess:
                 interval_s=self._interval_s,
                 reason=f"the measurements are gone ({error})",
             )
-        return measurements_of(
+        found = measurements_of(
             spool,
             self.timeline,
             mode="sampler",
@@ -147,6 +167,7 @@ class SamplerProcess:
             ended_early=self._ended_early(spool),
             gpu_spool=self._gpu_spool(),
         )
+        return self.marks.with_left_out(found)
 
     def _gpu_spool(self) -> Spool | None:
         """``None`` without GPUs, or before the first row about them."""

@@ -43,6 +43,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
             | {
                 "lost_attempts",
                 "memory_need",
+                "memory_warning",
                 "needs",
                 "gpu_notes",
                 "gpu_use",
@@ -66,7 +67,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "outlook",
                 "sizing",
             }
-            | {"source_diff", "source_text", "step_advice", "suggestions", "summary", "summary_bounds"}
+            | {"source_diff", "source_text", "spans", "step_advice", "suggestions", "summary", "summary_bounds"}
             | {"usage", "waste", "why"}
         ),
     ),
@@ -88,7 +89,9 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "host_limits",
                 "keeper",
                 "keeper_cache",
+                "latest",
                 "launch",
+                "marks",
                 "keeper_http",
                 "keeper_reply",
                 "live_pricing",
@@ -103,6 +106,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "systems",
                 "start_end",
                 "starting",
+                "step_resources",
                 "task_usage",
                 "timeline",
                 "trace_file",

@@ -31,9 +31,14 @@ def guarded(what: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 
 def say(line: str) -> None:
     """Write a line to the task's log; nowhere, where the step has put a file of its own in the log's place."""
-    if sys.__stderr__ is not None and _file_at(2) == _LOG:
+    if sys.__stderr__ is not None and log_file() is not None:
         with contextlib.suppress(Exception):
             print(line, file=sys.__stderr__, flush=True)
+
+
+def log_file() -> tuple[int, int] | None:
+    """Device and inode of the task's log; ``None`` where the step has put a file of its own in its place."""
+    return _LOG if _file_at(2) == _LOG else None
 
 
 @contextlib.contextmanager

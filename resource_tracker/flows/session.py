@@ -23,6 +23,7 @@ from resource_tracker.flows.cards import REVIEW_ID, CardStore, card_id, card_roo
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
+from resource_tracker.flows.in_step import ask_for_warning, offer
 from resource_tracker.flows.input_size import ArtifactSizes
 from resource_tracker.flows.order import (
     ORDER_VERSION,
@@ -36,8 +37,10 @@ from resource_tracker.flows.order import (
 from resource_tracker.flows.request import requested_resources
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import limits, server_info, with_gpus
+from resource_tracker.memory_warning import memory_warning
 from resource_tracker.records import InputSize, Limits, Outcome, ServerInfo, TaskRecord
 from resource_tracker.settings import Settings
+from resource_tracker.spans import priced
 from resource_tracker.starting import Begun
 from resource_tracker.summary import summary_of
 from resource_tracker.tracker import SamplerProcess, finish_start
@@ -74,7 +77,12 @@ class TaskSession:
         self._outcome = Outcome(status="running")
         self._stored: dict[str, Any] | None = None
         self._finished = False
+        warning = memory_warning(
+            settings.warn_memory_fraction, self._order.limits, self._server, speaker="track_resources"
+        )
         self._measuring = finish_start(begun)
+        guarded("offer current.track_resources", offer, self._measuring, self._order)
+        guarded("prepare the warning", ask_for_warning, self._measuring, warning)
         if isinstance(self._measuring, SamplerProcess):
             guarded("leave word for the live card", self._leave_order, self._measuring)
             if self._order.handover_folder is None:
@@ -220,7 +228,8 @@ class TaskSession:
             vendor=self._settings.vendor,
             region=self._settings.region,
         )
-        return replace(record, pricing=pricing)
+        spans = priced(record.spans, pricing.run_cost_usd, record.usage.duration_s)
+        return replace(record, pricing=pricing, spans=spans)
 
     def _write_card(self, record: TaskRecord) -> None:
         use_bundled()  # jinja2 is loaded only where there is a card

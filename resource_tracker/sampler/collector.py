@@ -40,6 +40,8 @@ class Collector:
     """
 
     source = ""
+    memory_kib = NAN
+    """What the step uses, as last seen; nan where this is no source of it."""
 
     @property
     def described(self) -> dict[str, str]:
@@ -111,6 +113,10 @@ class Guard:
     @property
     def source(self) -> str:
         return self._collector.source
+
+    @property
+    def memory_kib(self) -> float:
+        return self._collector.memory_kib
 
     @property
     def is_sub_sampled(self) -> bool:

@@ -1,6 +1,7 @@
 """How the task speaks to the sampler: a named pipe, opened for each message, so that the task holds nothing open.
 
-A message is a line ``WORD NAME TOKEN``. The sampler answers into the named pipe ``reply.TOKEN``, which the task made.
+A message is a line ``WORD NAME TOKEN``. The sampler answers into the named pipe ``reply.TOKEN``, which the task made;
+what the step's own code says (:data:`BEGIN`, :data:`END`, :data:`STAGE`, :data:`WARN`) has no answer, so nobody waits.
 """
 
 import errno
@@ -8,6 +9,12 @@ import os
 
 CONTROL = "control"
 MARK, STOP = "mark", "stop"
+BEGIN, END, STAGE = "begin", "end", "stage"
+"""Of the stretches that the step marks: a block begins, it ends, a mark ends what came before it."""
+WARN = "warn"
+"""What to say in the step's log, and from how much memory on."""
+NO_ANSWER = "0"
+"""Token of a message that has no answer."""
 STEP_END = "step_end"
 
 

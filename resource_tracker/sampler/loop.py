@@ -1,16 +1,19 @@
 """The sampler's life after its first reading: sample, answer, and end with the task."""
 
+import os
 import select
 import time
 
+from resource_tracker.sampler.alarm import MemoryAlarm, alarm_of
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import reason_of
-from resource_tracker.sampler.control import MARK, STEP_END, STOP, Control, Message
+from resource_tracker.sampler.control import MARK, STEP_END, STOP, WARN, Control, Message
 from resource_tracker.sampler.death import MachineKills
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.pace import Pace
 from resource_tracker.sampler.rows import RowMaker
+from resource_tracker.sampler.spans import SPAN_WORDS, Spans
 from resource_tracker.sampler.spool import SpoolWriter
 
 STOPPED, TASK_DIED, READER_DIED, SPOOL_GONE = "stopped", "task died", "reader died", "spool gone"
@@ -55,7 +58,10 @@ class Loop:
         self._lifeline = lifeline
         self._reader = reader
         self._before_s = before_s
-        self._pace = Pace(interval_s, time.monotonic(), budget)
+        now_s = time.monotonic()
+        self._pace = Pace(interval_s, now_s, budget)
+        self._spans = Spans(now_s, os.sysconf("SC_CLK_TCK"))
+        self._alarm: MemoryAlarm | None = None
         self._phase = 0
         self._unwatched_s = 0.0
         self._rows = 0
@@ -149,6 +155,7 @@ class Loop:
         now_s = time.monotonic()
         if now_s >= self._pace.next_row_s:
             self._close_row()
+            self._spans.write(self._spool.directory)
             self._pace.row_closed(now_s, self._take_cost_s())
             return self._spool.reachable
         if now_s >= self._pace.next_sweep_s:
@@ -157,8 +164,13 @@ class Loop:
             return self._spool.reachable
         if now_s >= self._pace.next_sub_sample_s:
             self._maker.sub_sample()
+            self._look_at_memory()
             self._pace.sub_sampled(now_s, self._take_cost_s())
         return True
+
+    def _look_at_memory(self) -> None:
+        if self._alarm is not None and self._alarm.look(self._maker.memory_kib):
+            self._tell("warned\tmemory")
 
     def _take_cost_s(self) -> float:
         """All CPU time since the last call, waking up included, but for what keeps to a budget of its own."""
@@ -171,6 +183,9 @@ class Loop:
         row = self._maker.row()
         row.system["unwatched_s"], self._unwatched_s = self._unwatched_s, 0.0
         self._spool.row(self._phase, row.values())
+        ticks, memory_kib = row.process["utime"] + row.process["stime"], row.process["memory_peak_kib"]
+        self._spans.row_closed(time.monotonic(), ticks, memory_kib)
+        self._look_at_memory()
         self._machine_kills.look()
         self._rows += 1
         for figure, source in self._maker.changed_figures().items():
@@ -205,16 +220,32 @@ class Loop:
             self._tell(f"mark\t{message.name}")
             if message.name == STEP_END and self._phase == 0:
                 self._phase = 1
-            self._pace.row_cut(time.monotonic())
+                self._spans.close(time.monotonic())
+                self._spans.write(self._spool.directory)
+            self._pace.row_cut(time.monotonic(), self._take_cost_s())
             self._control.answer(message)
+        elif message.word in SPAN_WORDS:
+            self._mark_span(message)
+        elif message.word == WARN:
+            self._alarm = alarm_of(message.name)
         elif message.word == STOP:
             self._end(STOPPED)
             self._control.answer(message, until_exit=True)
             return True
         return False
 
+    def _mark_span(self, message: Message) -> None:
+        """Rows end at marks, as long as that can be afforded: else what a row has is divided by time."""
+        if self._pace.may_cut(time.monotonic()):
+            self._close_row()
+            self._pace.row_cut(time.monotonic(), self._take_cost_s())
+        self._spans.act(message.word, message.name)
+
     def _end(self, why: str, death: "tuple[int | str, str] | None" = None) -> None:
         self._close_row()
+        if why == STOPPED:
+            self._spans.close(time.monotonic())
+        self._spans.write(self._spool.directory)
         if death is not None:
             self._tell(f"{DEATH}\t{death[0]}\t{death[1]}\t{self._machine_kills.recent}")
         self._tell_failures(final=True)

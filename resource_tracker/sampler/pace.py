@@ -8,6 +8,8 @@ NEVER_S = float("inf")
 LONGEST_ROW_S = 10.0
 """Rows of a tree of thousands get longer for the budget's sake, up to this: then they cost more, but there are some."""
 SMOOTHING = 0.2
+SHORTEST_CUT_S = 0.02
+"""Two ticks: of a shorter row there is no telling how busy it was."""
 
 
 class Pace:
@@ -32,6 +34,7 @@ class Pace:
         self._sub_cost_s = 0.0
         self._sweep_cost_s = 0.0
         self._row_cost_s = 0.0
+        self._row_began_s = now_s
         self.next_sub_sample_s = now_s + min(SUB_SAMPLE_S, interval_s)
         self.next_sweep_s = now_s + self.sweep_every_s
         self.next_row_s = now_s + interval_s
@@ -76,14 +79,21 @@ class Pace:
         """A row was closed in time: the next follows on the grid of intervals, not `cost_s` later."""
         self._purse.spend(now_s, cost_s)
         self._row_cost_s = _smoothed(self._row_cost_s, cost_s)
+        self._row_began_s = now_s
         every_s = self.row_every_s
         self.next_row_s += every_s
         if self.next_row_s <= now_s:  # the machine slept, or we did not run for long
             self.next_row_s = now_s + every_s
         self._look_later(now_s)
 
-    def row_cut(self, now_s: float) -> None:
-        """A row was closed early (a mark): the next one begins now."""
+    def may_cut(self, now_s: float) -> bool:
+        """Whether a row can be closed early for a mark of the step's, of which there may be any number."""
+        return now_s - self._row_began_s >= SHORTEST_CUT_S and self._purse.ease > 0
+
+    def row_cut(self, now_s: float, cost_s: float) -> None:
+        """A row was closed early (a mark), for `cost_s` of CPU time: the next one begins now."""
+        self._purse.spend(now_s, cost_s)
+        self._row_began_s = now_s
         self.next_row_s = now_s + self.row_every_s
         self._look_later(now_s)
 

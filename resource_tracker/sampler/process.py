@@ -177,7 +177,7 @@ class ProcessCollector(Collector):
                 break
         else:
             return  # after the end of the step: not a moment in which it used nothing
-        now_kib = self._memory_now()
+        self.memory_kib = now_kib = self._memory_now()
         self._samples += 1
         self._memory_sum += now_kib
         if now_kib > self._memory_peak:

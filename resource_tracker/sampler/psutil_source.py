@@ -139,7 +139,7 @@ class PsutilProcessCollector(Collector):
         return found
 
     def _note_memory(self) -> None:
-        total = sum(member.stat.rss_kib for member in self._counted())
+        self.memory_kib = total = sum(member.stat.rss_kib for member in self._counted())
         self._samples += 1
         self._memory_sum += total
         self._memory_peak = max(self._memory_peak, total)

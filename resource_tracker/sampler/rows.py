@@ -7,7 +7,7 @@ from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup import CgroupCollector
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.clock import Clock, Sleep
-from resource_tracker.sampler.collector import Collector, Failures, Guard, Row
+from resource_tracker.sampler.collector import NAN, Collector, Failures, Guard, Row
 from resource_tracker.sampler.file_systems import file_systems
 from resource_tracker.sampler.gpu.choose import gpu_collector
 from resource_tracker.sampler.machine import CpuCollector, MemoryCollector
@@ -156,6 +156,11 @@ class RowMaker:
             frame["interval_s"] = interval_s
         row.system["suspended_s"] = self._sleep.since_last()
         return row
+
+    @property
+    def memory_kib(self) -> float:
+        """What the step uses, as last seen; nan before that, and where nobody knows."""
+        return next((guard.memory_kib for guard in self._sub_sampled if guard.memory_kib == guard.memory_kib), NAN)
 
     @property
     def set_apart_s(self) -> float:

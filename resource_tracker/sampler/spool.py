@@ -45,7 +45,7 @@ class SpoolWriter:
         sealed_rows: int | None = None,
         prefix: str = "",
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._layout = layout
         self._sealed_rows = sealed_rows or sealed_rows_that_fit(layout)
         self._tail_rows = tail_rows or self._sealed_rows // 2
@@ -91,10 +91,10 @@ class SpoolWriter:
     @property
     def reachable(self) -> bool:
         """Whether the spool can still be found by others: its directory may have been deleted."""
-        return os.path.exists(self._directory)
+        return os.path.exists(self.directory)
 
     def _path(self, name: str) -> str:
-        return f"{self._directory}/{self._prefix}{name}.{self._generation}"
+        return f"{self.directory}/{self._prefix}{name}.{self._generation}"
 
     def _open_tail(self) -> None:
         path = self._path("rows")
@@ -128,7 +128,7 @@ class SpoolWriter:
     def _next_generation(self) -> None:
         """Seals what is there. Where that fails, the tail grows on for a while until the next try."""
         tail, sealed = self._path("rows"), self._path("sealed")
-        new = f"{self._directory}/{self._prefix}sealed.{self._generation + 1}"
+        new = f"{self.directory}/{self._prefix}sealed.{self._generation + 1}"
         try:
             seal([sealed, tail], f"{new}.tmp", self._layout, self._sealed_rows)
             os.rename(f"{new}.tmp", new)

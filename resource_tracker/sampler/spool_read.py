@@ -5,6 +5,7 @@ from array import array
 
 from resource_tracker.errors import SpoolError
 from resource_tracker.sampler.layout import EVENT, FIRST, ROW, Layout, parse_header, unpack_event
+from resource_tracker.sampler.spans import SPANS
 
 TRIES = 5
 
@@ -23,7 +24,8 @@ class Event:
 class Spool:
     """What a spool holds. `columns` maps ``(frame, name)`` to values, one a row; `phases` and `merged` have one a row.
 
-    `first` is the reading at start, which is no row: it has no length. Empty where it is missing.
+    `first` is the reading at start, which is no row: it has no length. Empty where it is missing. `span_lines` are
+    those of :meth:`resource_tracker.sampler.spans.Spans.lines`.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -35,6 +37,7 @@ class Spool:
         self.merged: list[int] = []
         self.events: list[Event] = []
         self.first: dict[tuple[str, str], float] = {}
+        self.span_lines: list[str] = []
 
     def add(self, layout: Layout, record: bytes) -> None:
         """Appends what one record holds; a kind of a later version is left out."""
@@ -76,7 +79,10 @@ def read_spool(directory: str, prefix: str = "") -> Spool:
             continue
         if tail is None and _generation(directory, prefix) != generation:
             continue
-        return _spool(directory, [(p, d) for p, d in (sealed or ("", b""), tail or ("", b"")) if p])
+        spool = _spool(directory, [(p, d) for p, d in (sealed or ("", b""), tail or ("", b"")) if p])
+        if not prefix:
+            spool.span_lines = _span_lines(f"{directory}/{SPANS}")
+        return spool
     raise SpoolError(f"{directory}: its files change faster than they can be read")
 
 
@@ -97,6 +103,15 @@ def _read(path: str) -> tuple[str, bytes] | None:
             return path, file.read()
     except FileNotFoundError:
         return None
+
+
+def _span_lines(path: str) -> list[str]:
+    """Nothing where the step marked nothing; the rows are worth more than an error here."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().split("\n")
+    except OSError:
+        return []
 
 
 def _spool(directory: str, files: list[tuple[str, bytes]]) -> Spool:

@@ -5,6 +5,10 @@ from metaflow.exception import MetaflowException
 
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME, DEFAULTS
 
+from .nothing_tracked import offer as offer_nothing
+
+offer_nothing()
+
 
 class TrackResourcesException(MetaflowException):
     headline = "@track_resources cannot be used like this"
@@ -47,6 +51,8 @@ class TrackResourcesDecorator(StepDecorator):
         If False, nothing is measured.
     quiet : bool, default False
         If True, no closing line is written to the step's log.
+    warn_memory_fraction : float, default 0.9
+        Part of the memory limit from which on the step's log has a warning, once; 0 for none.
     input_size : str, float or callable, optional
         How large the step's input is, for memory advice that follows it: the name of an attribute or an
         expression of `self` that gives a number of bytes or a path, such as 'len(self.rows) * 8', a number,

@@ -8,6 +8,10 @@ import sys
 
 from metaflow.decorators import StepDecorator
 
+from .nothing_tracked import offer as offer_nothing
+
+offer_nothing()
+
 
 class UntrackedDecorator(StepDecorator):
     """Takes any option, measures nothing, and says so in the step's log."""
