@@ -15,7 +15,9 @@ class MemoryWarning:
     text: str
 
 
-def memory_warning(fraction: float | None, limits: Limits, server: ServerInfo, speaker: str) -> MemoryWarning | None:
+def memory_warning(
+    fraction: float | None, limits: Limits, server: ServerInfo, *, speaker: str, remedy: str = ""
+) -> MemoryWarning | None:
     """The warning of an attempt; ``None`` where none is wanted, or nobody knows how much memory there is.
 
     Parameters
@@ -24,6 +26,8 @@ def memory_warning(fraction: float | None, limits: Limits, server: ServerInfo, s
         Part of the limit (or of the machine's memory, where that is less, or no limit) from which on to warn.
     speaker : str
         Who says it: ``"track_resources"``.
+    remedy : str
+        What raises the limit, in a few words.
     """
     amounts = [mib for mib in (limits.memory_mib, server.memory_mb) if mib]
     if fraction is None or not amounts:
@@ -32,13 +36,8 @@ def memory_warning(fraction: float | None, limits: Limits, server: ServerInfo, s
     limited = limits.memory_mib is not None and limits.memory_mib == min(amounts)
     threshold_kib = fraction * most_kib
     whose = "the limit of" if limited else "the machine's"
-    advice = (
-        "beyond it the kernel kills the step; memory= of @resources asks for more"
-        if limited
-        else ("when nothing is left, the kernel kills what uses most")
-    )
     text = (
         f"[{speaker}] memory use passed {kib_to_whole_mb(threshold_kib)} MB, {round(fraction * 100, 1):g} % of {whose}"
-        f" {kib_to_whole_mb(most_kib)} MB: {advice}"
+        f" {kib_to_whole_mb(most_kib)} MB; where it ends, the kernel kills what uses most"
     )
-    return MemoryWarning(threshold_kib=threshold_kib, text=text)
+    return MemoryWarning(threshold_kib=threshold_kib, text=f"{text}: {remedy}" if limited and remedy else text)

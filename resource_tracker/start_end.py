@@ -38,7 +38,7 @@ class StartEndReadings:
 
     def __init__(self, timeline: Timeline, interval_s: float, reason: str) -> None:
         self._owner = os.getpid()
-        self._timeline = timeline
+        self.timeline = timeline
         self._interval_s = interval_s
         self._reason = reason
         self._spool = Spool(Layout({}))
@@ -91,11 +91,11 @@ class StartEndReadings:
     def mark(self, name: str, timeout_s: float = 0.25) -> bool:
         """Takes a reading that ends a row. True, as it cannot be late; `timeout_s` is ignored."""
         self._close_row()
-        if name == STEP_END and self._timeline.step_end is None:
+        if name == STEP_END and self.timeline.step_end is None:
             self._spool.events.append(Event(0, time.time(), f"mark\t{name}"))
         if name == STEP_END:
             self._spans.close(time.monotonic())
-        self._timeline.mark(name)
+        self.timeline.mark(name)
         return True
 
     def tell(self, word: str, name: str) -> bool:
@@ -110,14 +110,14 @@ class StartEndReadings:
 
     def latest(self) -> Latest:
         """What the kernel tells of this process now."""
-        return latest_of_task(self._timeline)
+        return latest_of_task(self.timeline)
 
     def stop(self, timeout_s: float = 0.5) -> bool:
         """Takes the last reading; only the first call does."""
-        if self._timeline.end is None:
+        if self.timeline.end is None:
             self._close_row()
             self._spans.close(time.monotonic())
-            self._timeline.stop()
+            self.timeline.stop()
         return True
 
     def measurements(self) -> Measurements:
@@ -127,7 +127,7 @@ class StartEndReadings:
                 self._spool.events.append(Event(0, time.time(), f"failed\t{source}\t{count}\t{reason}"))
         self._spool.span_lines = self._spans.lines()
         found = measurements_of(
-            self._spool, self._timeline, mode="start_end", interval_s=self._interval_s, reason=self._reason
+            self._spool, self.timeline, mode="start_end", interval_s=self._interval_s, reason=self._reason
         )
         return self.marks.with_left_out(found)
 
@@ -135,9 +135,9 @@ class StartEndReadings:
         """Nothing to delete: there is no spool."""
 
     def _close_row(self) -> None:
-        if self._maker is None or self._timeline.end is not None or os.getpid() != self._owner:
+        if self._maker is None or self.timeline.end is not None or os.getpid() != self._owner:
             return
-        phase = 0 if self._timeline.step_end is None else 1
+        phase = 0 if self.timeline.step_end is None else 1
         row = self._maker.row()
         self._spool.add_row(phase, row.values())
         self._row_began_s = time.monotonic()

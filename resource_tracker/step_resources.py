@@ -57,7 +57,6 @@ class StepResources:
     ) -> None:
         self._measuring = measuring
         self._usable_memory_mib = usable_memory_mib
-        self._began_s = time.monotonic()
         self.limits = limits
         self.request = request
 
@@ -82,7 +81,7 @@ class StepResources:
     @property
     def elapsed_s(self) -> float:
         """Seconds since the step's code began."""
-        return time.monotonic() - self._began_s
+        return time.monotonic() - self._measuring.timeline.start.monotonic_s
 
     @property
     def memory_mib(self) -> float:

@@ -89,6 +89,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "host_limits",
                 "keeper",
                 "keeper_cache",
+                "in_log",
                 "latest",
                 "launch",
                 "marks",

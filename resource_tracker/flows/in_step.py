@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+from typing import TYPE_CHECKING
 
 from resource_tracker.flows.guard import log_file
-from resource_tracker.flows.order import Order
-from resource_tracker.memory_warning import MemoryWarning
-from resource_tracker.sampler.control import WARN
-from resource_tracker.start_end import StartEndReadings
+from resource_tracker.in_log import ask_for_warning
 from resource_tracker.step_resources import StepResources
-from resource_tracker.tracker import SamplerProcess
+
+if TYPE_CHECKING:
+    from resource_tracker.flows.order import Order
+    from resource_tracker.memory_warning import MemoryWarning
+    from resource_tracker.start_end import StartEndReadings
+    from resource_tracker.tracker import SamplerProcess
 
 
 def offer(measuring: SamplerProcess | StartEndReadings, order: Order) -> None:
@@ -21,10 +23,8 @@ def offer(measuring: SamplerProcess | StartEndReadings, order: Order) -> None:
     current._update_env({"track_resources": resources})
 
 
-def ask_for_warning(measuring: SamplerProcess | StartEndReadings, warning: MemoryWarning | None) -> None:
-    """Has the sampler warn in the step's log; nobody does where there is no sampler, or the log is elsewhere."""
+def warn_in_log(measuring: SamplerProcess | StartEndReadings, warning: MemoryWarning | None) -> None:
+    """Has the sampler warn in the step's log, unless the step has put a file of its own in its place."""
     file = log_file()
-    if warning is not None and file is not None:
-        device, inode = file
-        text = warning.text.encode().hex()
-        measuring.tell(WARN, f"{warning.threshold_kib}:{os.getpid()}:{device}:{inode}:{text}")
+    if file is not None:
+        ask_for_warning(measuring, warning, file)

@@ -23,7 +23,7 @@ from resource_tracker.flows.cards import REVIEW_ID, CardStore, card_id, card_roo
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
-from resource_tracker.flows.in_step import ask_for_warning, offer
+from resource_tracker.flows.in_step import offer, warn_in_log
 from resource_tracker.flows.input_size import ArtifactSizes
 from resource_tracker.flows.order import (
     ORDER_VERSION,
@@ -78,11 +78,15 @@ class TaskSession:
         self._stored: dict[str, Any] | None = None
         self._finished = False
         warning = memory_warning(
-            settings.warn_memory_fraction, self._order.limits, self._server, speaker="track_resources"
+            settings.warn_memory_fraction,
+            self._order.limits,
+            self._server,
+            speaker="track_resources",
+            remedy="memory= of @resources asks for more",
         )
         self._measuring = finish_start(begun)
         guarded("offer current.track_resources", offer, self._measuring, self._order)
-        guarded("prepare the warning", ask_for_warning, self._measuring, warning)
+        guarded("prepare the warning", warn_in_log, self._measuring, warning)
         if isinstance(self._measuring, SamplerProcess):
             guarded("leave word for the live card", self._leave_order, self._measuring)
             if self._order.handover_folder is None:
