@@ -1,7 +1,8 @@
 // All charts together: one cursor, one zoom, one legend.
 import uPlot from "uplot";
 import { beyond, buildChart, chartValues, highest, isStepped, type Track } from "./chart";
-import { unpack, type CardData, type ChartData, type Gaps, type Values, type Who } from "./data";
+import { cell } from "./csv";
+import { unpack, type BoardData, type ChartData, type Gaps, type SpanData, type Values, type Who } from "./data";
 import { clock, elapsed, formatValue } from "./format";
 import { readTheme } from "./theme";
 
@@ -14,37 +15,44 @@ interface Panel {
   note: HTMLElement;
 }
 
+/** Where a board writes, and the button that undoes its zoom. */
+export interface Places {
+  readout: HTMLElement | null;
+  reset: HTMLElement | null;
+}
+
 const UNIT_NAMES = { cores: "cores", gpus: "", bytes: "", bytes_per_s: "" } as const;
 
 export class Board {
   private panels: Panel[] = [];
-  private data: CardData;
+  private data: BoardData;
   private x: Values;
   private readonly gaps: Gaps = {};
+  private readonly spans: SpanData[] = [];
   private zoom: [number, number] | null = null;
   private readonly hidden = new Set<Who>();
   private spreading = false;
-  private readonly readout = document.getElementById("readout");
-  private readonly reset = document.getElementById("reset-zoom");
 
   constructor(
     private readonly grid: HTMLElement,
-    data: CardData,
+    data: BoardData,
+    private readonly places: Places,
   ) {
     this.data = data;
     this.x = data.x ? unpack(data.x) : [];
-    Object.assign(this.gaps, data.gaps);
+    this.takeMarks(data);
     this.build();
     this.listen();
   }
 
   /** New data of the same card: drawn in place, zoom and legend stay as they are. */
-  update(data: CardData): void {
-    const same = data.charts.map(shape).join() === this.data.charts.map(shape).join();
+  update(data: BoardData): void {
+    const marked = Boolean(data.spans?.length) === Boolean(this.spans.length);
+    const same = marked && data.charts.map(shape).join() === this.data.charts.map(shape).join();
     const steppedBefore = isStepped(this.x);
     this.data = data;
     this.x = data.x ? unpack(data.x) : [];
-    Object.assign(this.gaps, data.gaps);
+    this.takeMarks(data);
     if (!same || steppedBefore !== isStepped(this.x)) {
       this.build();
       return;
@@ -59,6 +67,12 @@ export class Board {
     this.describe(null);
   }
 
+  /** Gaps and spans, in the objects that the charts draw from. */
+  private takeMarks(data: BoardData): void {
+    Object.assign(this.gaps, { unwatched: [], slept: [], jumps: [], ...data.gaps });
+    this.spans.splice(0, Infinity, ...(data.spans ?? []));
+  }
+
   /** Builds everything anew: first draw, another theme, another set of charts. */
   build(): void {
     for (const panel of this.panels) panel.plot.destroy();
@@ -69,7 +83,7 @@ export class Board {
       const values = figure.querySelector<HTMLElement>(".values");
       const note = figure.querySelector<HTMLElement>(".beyond");
       if (!holder || !values || !note) throw new Error("the page has no place for a chart");
-      const { options, data, tracks } = buildChart(chart, this.x, this.gaps, holder.clientWidth, theme);
+      const { options, data, tracks } = buildChart(chart, this.x, { gaps: this.gaps, spans: this.spans, end: this.data.end ?? 0 }, holder.clientWidth, theme);
       options.hooks = {
         ...options.hooks,
         draw: [...(options.hooks?.draw ?? []), (u) => nameBeyond(note, beyond(u, tracks, chart.lines, (value) => formatValue(value, chart.unit)))],
@@ -98,6 +112,38 @@ export class Board {
     if (!this.hidden.delete(who)) this.hidden.add(who);
     this.applyHidden();
     return !this.hidden.has(who);
+  }
+
+  /** To a stretch and a little around it, so that its ends can be seen; a moment gets a twentieth of all there is. */
+  zoomTo(from: number, to: number | null): void {
+    const [first, last] = [this.x[0] ?? 0, this.x[this.x.length - 1] ?? 1];
+    const end = to ?? last;
+    const room = end > from ? (end - from) * 0.04 : (last - first) / 40;
+    this.zoom = [Math.max(first, from - room), Math.min(last, end + room)];
+    this.applyZoom();
+    this.grid.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The moments in view and the lines that are shown, peaks of merged rows included. */
+  csv(): string {
+    const columns = this.panels.flatMap(({ chart, plot, tracks }) =>
+      tracks.flatMap((track, i) => {
+        if (this.hidden.has(track.who)) return [];
+        const unit = { cores: "cores", gpus: "GPUs", bytes: "bytes", bytes_per_s: "bytes/s" }[chart.unit];
+        const whose = { step: "step", peak: "step highest moment", machine: "machine" }[track.who];
+        return [{ name: `${chart.title} ${whose}${track.high ? " highest row" : ""} (${unit})`, values: plot.data[i + 1] ?? [] }];
+      }),
+    );
+    const [min, max] = this.zoom ?? [-Infinity, Infinity];
+    const lines = [["seconds from", "seconds to", "UTC", ...columns.map((column) => column.name)].map(cell).join(",")];
+    for (let i = 1; i < this.x.length; i++) {
+      const [from, to] = [this.x[i - 1] ?? 0, this.x[i] ?? 0];
+      if (to < min || from > max) continue;
+      const time = new Date(this.wallTime(to) * 1000).toISOString();
+      const values = columns.map((column) => (column.values[i] == null ? "" : String(Number(column.values[i]?.toPrecision(6)))));
+      lines.push([String(round(from)), String(round(to)), time, ...values].join(","));
+    }
+    return `${lines.join("\r\n")}\r\n`;
   }
 
   resetZoom(): void {
@@ -129,7 +175,7 @@ export class Board {
   private listen(): void {
     this.grid.addEventListener("keydown", (event) => this.onKey(event));
     this.grid.addEventListener("blur", () => this.moveTo(null));
-    this.reset?.addEventListener("click", () => {
+    this.places.reset?.addEventListener("click", () => {
       this.resetZoom();
       this.grid.focus();
     });
@@ -190,7 +236,7 @@ export class Board {
     this.quietly(() => {
       for (const { plot } of this.panels) if (plot !== except) plot.setScale("x", { min: min ?? 0, max: max ?? 1 });
     });
-    if (this.reset) this.reset.hidden = this.zoom === null;
+    if (this.places.reset) this.places.reset.hidden = this.zoom === null;
     this.describe(null);
   }
 
@@ -211,9 +257,12 @@ export class Board {
   /** Values at a point, or where there is no cursor the highest that can be seen. */
   private describe(index: number | null): void {
     for (const panel of this.panels) this.describePanel(panel, index);
-    if (!this.readout) return;
+    const { readout } = this.places;
+    if (!readout) return;
     const x = index === null ? null : this.x[index];
-    this.readout.textContent = x == null ? "" : `${elapsed(x)} after start, ${clock(this.wallTime(x))} UTC`;
+    const end = this.data.end;
+    const when = (at: number): string => (end === undefined ? `${elapsed(at)} after start` : `${elapsed(Math.max(end - at, 0))} before the end`);
+    readout.textContent = x == null ? "" : `${when(x)}, ${clock(this.wallTime(x))} UTC`;
   }
 
   /** Unix time at a point: where the machine slept, or its clock was set, it is not the start's plus what passed. */
@@ -248,6 +297,10 @@ export class Board {
 function counted(chart: ChartData, tracks: Track[]): (track: Track) => boolean {
   const own = (track: Track): boolean => track.who === "step" || (track.who === "peak" && chart.unit !== "cores");
   return tracks.some(own) ? own : () => true;
+}
+
+function round(seconds: number): number {
+  return Number(seconds.toFixed(3));
 }
 
 function nameBeyond(note: HTMLElement, names: string[]): void {

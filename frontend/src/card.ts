@@ -1,7 +1,10 @@
 // Starts the card: draws what stands in the page, then answers to the reader and to live updates.
 import { Board } from "./board";
+import { wireCsv } from "./csv";
 import { readPage, type CardData, type Who } from "./data";
+import { startLive } from "./live";
 import { updatePage, wireCopy } from "./page";
+import { updateSpans, wireSpans } from "./spans";
 
 declare global {
   interface Window {
@@ -10,39 +13,52 @@ declare global {
   }
 }
 
+const find = (id: string): HTMLElement | null => document.getElementById(id);
+
 function start(): void {
   wireCopy();
-  const grid = document.getElementById("charts");
+  const grid = find("charts");
   const data = readPage();
   if (!data) return;
-  let board = grid && data.charts.length ? new Board(grid, data) : null;
+  const places = { readout: find("readout"), reset: find("reset-zoom") };
+  let board = grid && data.charts.length ? new Board(grid, data, places) : null;
+  const lastGrid = find("last-charts");
+  const last = lastGrid && data.last ? new Board(lastGrid, data.last, { readout: find("last-readout"), reset: find("last-reset") }) : null;
+  const boards = (): Board[] => [board, last].filter((one) => one !== null);
+  const live = startLive(data.live);
+  wireCsv(() => board, data);
+  wireSpans(() => board);
   window.metaflow_card_update = (fresh) => {
     if (fresh?.v !== data.v) return false;
     updatePage(fresh);
+    live(fresh.live);
+    updateSpans(fresh.spans);
     if (board) board.update(fresh);
     else if (grid && fresh.charts.length) {
-      board = new Board(grid, fresh);
-      document.getElementById("charts-section")?.removeAttribute("hidden");
+      board = new Board(grid, fresh, places);
+      find("charts-section")?.removeAttribute("hidden");
       board.resize();
     }
     return true;
   };
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-who]")) {
     button.addEventListener("click", () => {
-      const shown = board?.toggle(button.dataset["who"] as Who) ?? true;
+      const shown = boards().map((one) => one.toggle(button.dataset["who"] as Who))[0] ?? true;
       button.setAttribute("aria-pressed", String(shown));
     });
   }
-  if (grid) new ResizeObserver(() => board?.resize()).observe(grid);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => board?.build());
+  const observer = new ResizeObserver(() => boards().forEach((one) => one.resize()));
+  for (const one of [grid, lastGrid]) if (one) observer.observe(one);
+  const redraw = (): void => boards().forEach((one) => one.build());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   // Paper is white: canvases are pictures, so they are drawn again in the light colours.
   window.addEventListener("beforeprint", () => {
     document.documentElement.classList.add("paper");
-    board?.build();
+    redraw();
   });
   window.addEventListener("afterprint", () => {
     document.documentElement.classList.remove("paper");
-    board?.build();
+    redraw();
   });
 }
 

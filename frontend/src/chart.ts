@@ -1,12 +1,15 @@
 // One small multiple: its options for uPlot, and what is drawn on top of it.
 import uPlot from "uplot";
-import { atEdges, unpack, type ChartData, type Gaps, type Line, type SeriesData, type Values, type Who } from "./data";
+import { atEdges, unpack, type ChartData, type Gaps, type Line, type SeriesData, type SpanData, type Values, type Who } from "./data";
 import { elapsedTicks, formatTick } from "./format";
 import type { Theme } from "./theme";
 
 const HEIGHT = 128;
 const PAPER_HEIGHT = 84;
 const AXIS_WIDTH = 54;
+/** Height of the names of marked stretches, and how far a short one's may reach beyond it. */
+const STRIP = 16;
+const OVERHANG = 90;
 /** Half the width of a name on the time axis. */
 const END_ROOM = 20;
 /** Rows are drawn as steps while each is wide enough to be seen as one. */
@@ -29,6 +32,13 @@ const INCREMENTS = [
 /** Machines have whole cores, mostly powers of two of them. */
 const CORE_INCREMENTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => 2 ** power)];
 
+/** What stands behind the lines of all charts; `end`: ticks count back from there. */
+export interface Marks {
+  gaps: Gaps;
+  spans: SpanData[];
+  end: number;
+}
+
 export interface Track {
   who: Who;
   /** The highest rows of merged points: drawn as a band, never listed. */
@@ -49,7 +59,7 @@ export function chartValues(x: Values, chart: ChartData): uPlot.AlignedData {
   return [x as number[], ...columns];
 }
 
-export function buildChart(chart: ChartData, x: Values, gaps: Gaps, width: number, theme: Theme): Built {
+export function buildChart(chart: ChartData, x: Values, marks: Marks, width: number, theme: Theme): Built {
   const stepped = isStepped(x);
   const tracks: Track[] = [];
   const series: uPlot.Series[] = [{}];
@@ -66,11 +76,11 @@ export function buildChart(chart: ChartData, x: Values, gaps: Gaps, width: numbe
   const range = (u: uPlot): [number, number] => [0, top(u, tracks, chart.lines)];
   const options: uPlot.Options = {
     width,
-    height: document.documentElement.classList.contains("paper") ? PAPER_HEIGHT : HEIGHT,
-    padding: [8, 1, 0, 0],
+    height: document.documentElement.classList.contains("paper") ? PAPER_HEIGHT : Math.round(HEIGHT * theme.zoom),
+    padding: [marks.spans.length ? STRIP * theme.zoom : 8, 1, 0, 0],
     legend: { show: false },
     scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range } },
-    axes: [xAxis(theme), yAxis(chart, theme)],
+    axes: [xAxis(marks.end, theme), yAxis(chart, theme)],
     series,
     bands,
     cursor: {
@@ -79,7 +89,7 @@ export function buildChart(chart: ChartData, x: Values, gaps: Gaps, width: numbe
       points: { size: (_u, index) => (tracks[index - 1]?.high ? 0 : 6), width: 1.5, fill: theme.paper },
     },
     hooks: {
-      drawAxes: [(u) => drawEndName(u, theme), (u) => drawGaps(u, gaps, theme)],
+      drawAxes: [(u) => drawEndName(u, marks.end, theme), (u) => drawGaps(u, marks.gaps, theme), (u) => drawSpans(u, marks.spans, theme)],
       draw: [(u) => drawLines(u, chart.lines, theme)],
     },
   };
@@ -103,16 +113,16 @@ function highSeries(stepped: boolean): uPlot.Series {
   return { stroke: "transparent", width: 0, points: { show: false }, paths: path(stepped) };
 }
 
-function xAxis(theme: Theme): uPlot.Axis {
+function xAxis(end: number, theme: Theme): uPlot.Axis {
   return {
     stroke: theme.axis,
     font: theme.font,
-    size: 22,
-    gap: 4,
-    space: 64,
+    size: 22 * theme.zoom,
+    gap: 4 * theme.zoom,
+    space: 64 * theme.zoom,
     incrs: INCREMENTS,
     values: (u, splits, _axis, _space, increment) => {
-      const names = elapsedTicks(splits, increment);
+      const names = elapsedTicks(splits, increment, end);
       return names.map((name, i) => (nearEnd(u, splits[i] ?? 0) ? "" : name));
     },
     grid: { show: false },
@@ -127,18 +137,18 @@ function nearEnd(u: uPlot, value: number): boolean {
 }
 
 /** The name that would be cut off, flush with the edge, so that plots reach as far as the text around them. */
-function drawEndName(u: uPlot, theme: Theme): void {
+function drawEndName(u: uPlot, end: number, theme: Theme): void {
   const axis = u.axes[0] as (uPlot.Axis & { _splits?: number[]; _found?: [number, number] }) | undefined;
   const splits = axis?._splits ?? [];
   const last = splits[splits.length - 1];
   if (last === undefined || !nearEnd(u, last)) return;
   const { ctx, bbox } = u;
   ctx.save();
-  ctx.font = theme.font.replace(/^11px/, `${11 * uPlot.pxRatio}px`);
+  ctx.font = scaled(theme.font, uPlot.pxRatio);
   ctx.textAlign = "right";
   ctx.textBaseline = "top";
   ctx.fillStyle = theme.axis;
-  const name = elapsedTicks(splits, axis?._found?.[0] ?? 1)[splits.length - 1] ?? "";
+  const name = elapsedTicks(splits, axis?._found?.[0] ?? 1, end)[splits.length - 1] ?? "";
   ctx.fillText(name, bbox.left + bbox.width, bbox.top + bbox.height + 8 * uPlot.pxRatio);
   ctx.restore();
 }
@@ -149,9 +159,9 @@ function yAxis(chart: ChartData, theme: Theme): uPlot.Axis {
     ...(whole ? { incrs: CORE_INCREMENTS } : {}),
     stroke: theme.axis,
     font: theme.font,
-    size: AXIS_WIDTH,
+    size: AXIS_WIDTH * theme.zoom,
     gap: 4,
-    space: 28,
+    space: 28 * theme.zoom,
     values: (_u, splits) => splits.map((value) => formatTick(value, chart.unit)),
     grid: { stroke: theme.grid, width: 1 },
     ticks: { show: false },
@@ -195,7 +205,7 @@ function drawLines(u: uPlot, lines: Line[], theme: Theme): void {
   const max = u.scales["y"]?.max ?? 0;
   const reached = lines.filter((line) => line.value <= max);
   ctx.save();
-  ctx.font = theme.font.replace(/^11px/, `${10.5 * ratio}px`);
+  ctx.font = scaled(theme.font, 0.95 * ratio);
   ctx.textAlign = "right";
   ctx.textBaseline = "alphabetic"; // the axes leave their own
   for (const line of reached) {
@@ -230,6 +240,61 @@ function drawGaps(u: uPlot, gaps: Gaps, theme: Theme): void {
     stroke(ctx, x, top, x, top + height);
   }
   ctx.restore();
+}
+
+/** The font in device pixels, as canvases count. */
+function scaled(font: string, times: number): string {
+  return font.replace(/^[\d.]+px/, (size) => `${Number.parseFloat(size) * times}px`);
+}
+
+/**
+ * Stretches that the step marked: tinted, with a bar and their name in a strip of their own above; a moment is a line.
+ * Stretches within others are in the table only.
+ */
+function drawSpans(u: uPlot, spans: SpanData[], theme: Theme): void {
+  const { ctx } = u;
+  const ratio = uPlot.pxRatio;
+  const { left, top, width, height } = u.bbox;
+  const right = left + width;
+  const strip = STRIP * theme.zoom * ratio;
+  const inView = spans
+    .filter(([, , , depth]) => depth === 0)
+    .map(([label, from, to]) => ({ label, start: u.valToPos(from, "x", true), end: to === null ? right : u.valToPos(to, "x", true) }))
+    .filter(({ start, end }) => end >= left && start <= right);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top - strip, width, height + strip);
+  ctx.clip();
+  ctx.font = scaled(theme.font, 0.95 * ratio);
+  ctx.textAlign = "left";
+  ctx.textBaseline = "alphabetic";
+  let free = left;
+  inView.forEach(({ label, start, end }, index) => {
+    ctx.fillStyle = theme.markFill;
+    ctx.fillRect(start, top, end - start, height);
+    ctx.fillStyle = theme.mark;
+    ctx.fillRect(start, top, Math.max(end - start, ratio), 2 * ratio);
+    const above = end - start < 2 * ratio ? 4 * ratio : 0; // a moment stands out of its stretch
+    ctx.fillRect(start, top - above, ratio, height + above);
+    // A short stretch may write beyond its end, up to the next one.
+    const next = inView[index + 1]?.start ?? right;
+    const at = Math.max(start, free) + 2 * ratio;
+    const text = fitted(ctx, label, Math.min(Math.max(end, Math.min(next, start + OVERHANG * ratio)), right) - at);
+    if (!text) return;
+    free = at + ctx.measureText(text).width + 4 * ratio;
+    ctx.fillText(text, at, top - 4 * ratio);
+  });
+  ctx.restore();
+}
+
+/** As much of a name as there is room for, nothing where that is less than three letters. */
+function fitted(ctx: CanvasRenderingContext2D, text: string, room: number): string {
+  if (ctx.measureText(text).width <= room) return text;
+  for (let length = Math.min(text.length - 1, 40); length >= 3; length--) {
+    const cut = `${text.slice(0, length)}…`;
+    if (ctx.measureText(cut).width <= room) return cut;
+  }
+  return "";
 }
 
 /** Slanted lines, at the same places whatever stretch they fill. */

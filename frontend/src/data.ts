@@ -41,15 +41,39 @@ export interface Gaps {
   jumps?: [at: number, seconds: number][];
 }
 
-export interface CardData {
-  v: number;
-  tone: string;
-  texts: Record<string, string>;
-  scales: ScaleData[];
+export type TileData = [key: string, name: string, now: string, note: string, at: number | null, peakAt: number | null];
+
+/** What a running step uses now; `updated_at` is the Unix time of its last figures. */
+export interface LiveData {
+  elapsed: string;
+  elapsed_s: number;
+  updated_at: number;
+  updated: string;
+  tiles: TileData[];
+  projections: [kind: string, text: string][];
+}
+
+/** A stretch that the step marked, in seconds since the start; without an end it is still open. */
+export type SpanData = [label: string, from: number, to: number | null, depth: number, cells: string[]];
+
+/** What a board draws; `end`: its time is counted back from there. */
+export interface BoardData {
   start: number;
   x: Packed | null;
   gaps: Gaps;
   charts: ChartData[];
+  spans?: SpanData[];
+  end?: number;
+}
+
+export interface CardData extends BoardData {
+  v: number;
+  tone: string;
+  texts: Record<string, string>;
+  scales: ScaleData[];
+  live: LiveData | null;
+  spans: SpanData[];
+  last: BoardData | null;
 }
 
 export type Values = (number | null)[];

@@ -37,8 +37,9 @@ export function formatTick(value: number, unit: Unit): string {
   return unit === "cores" || unit === "gpus" ? significant(value, 3) : formatValue(value, unit);
 }
 
-/** Elapsed time on the axis, in one unit for all ticks. */
-export function elapsedTicks(splits: number[], increment: number): string[] {
+/** Elapsed time on the axis, in one unit for all ticks; back from `end` where there is one. */
+export function elapsedTicks(splits: number[], increment: number, end = 0): string[] {
+  if (end) return splits.map((value) => (value === end ? "end" : `−${significant(end - value, 4)}${NBSP}s`));
   const last = splits[splits.length - 1] ?? 0;
   const [size, name] =
     last < 1 ? [0.001, "ms"] : last < 120 && increment < 60 ? [1, "s"] : last < 7200 && increment < 3600 ? [60, "min"] : last < 172800 ? [3600, "h"] : [86400, "d"];

@@ -52,20 +52,25 @@ function wirePaste(paste: HTMLElement): void {
   const code = paste.querySelector("code");
   if (!button || !code) return;
   button.hidden = false;
-  const label = button.textContent ?? "";
-  const say = (text: string): void => {
-    button.textContent = text;
-    window.setTimeout(() => (button.textContent = label), 2500);
-  };
   button.addEventListener("click", () => {
-    const byHand = (): void => say("Press Ctrl+C");
-    if (copySelection(code)) say("Copied");
-    else if (navigator.clipboard) navigator.clipboard.writeText(code.textContent ?? "").then(() => say("Copied"), byHand);
+    const byHand = (): void => say(button, "Press Ctrl+C");
+    if (selectAndCopy(code)) say(button, "Copied");
+    else if (navigator.clipboard) navigator.clipboard.writeText(code.textContent ?? "").then(() => say(button, "Copied"), byHand);
     else byHand();
   });
 }
 
-function copySelection(element: HTMLElement): boolean {
+const labels = new WeakMap<HTMLElement, string>();
+
+/** A word on a button for a moment. */
+export function say(button: HTMLElement, text: string): void {
+  const label = labels.get(button) ?? button.textContent ?? "";
+  labels.set(button, label);
+  button.textContent = text;
+  window.setTimeout(() => (button.textContent = label), 2500);
+}
+
+export function selectAndCopy(element: HTMLElement): boolean {
   const selection = window.getSelection();
   const range = document.createRange();
   range.selectNodeContents(element);

@@ -9,15 +9,20 @@ export interface Theme {
   machineBand: string;
   requested: string;
   limit: string;
+  mark: string;
+  markFill: string;
   axis: string;
   grid: string;
   paper: string;
   font: string;
+  /** Size of type beside the usual one: charts grow with it. */
+  zoom: number;
 }
 
 export function readTheme(): Theme {
   const style = getComputedStyle(document.documentElement);
   const read = (name: string): string => style.getPropertyValue(name).trim();
+  const zoom = Number.parseFloat(style.fontSize) / 16 || 1;
   return {
     step: read("--step"),
     stepFill: read("--step-fill"),
@@ -27,9 +32,12 @@ export function readTheme(): Theme {
     machineBand: read("--machine-band"),
     requested: read("--ink-2"),
     limit: read("--limit"),
+    mark: read("--mark"),
+    markFill: read("--mark-fill"),
     axis: read("--ink-3"),
     grid: read("--rule"),
     paper: read("--paper"),
-    font: `11px ${getComputedStyle(document.body).fontFamily}`,
+    font: `${11 * zoom}px ${getComputedStyle(document.body).fontFamily}`,
+    zoom,
   };
 }

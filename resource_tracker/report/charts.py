@@ -110,7 +110,8 @@ _LABELS = {"step": "step", "peak": "highest moment", "machine": "machine"}
 def chart_data(record: TaskRecord) -> dict[str, Any]:
     """Everything that the page's script draws: the shared time axis and the charts, without the empty ones."""
     base = record.process_metrics if len(record.process_metrics) else record.system_metrics
-    grid = grid_of(base, record.started_at)
+    # While it runs, points that have been drawn stay where they are.
+    grid = grid_of(base, record.started_at, steady=record.outcome.status == "running")
     frames: dict[Frame, Resampler] = {
         "process": Resampler(record.process_metrics, grid, record.started_at),
         "system": Resampler(record.system_metrics, grid, record.started_at),

@@ -225,6 +225,11 @@ def moment(unix_s: float | None) -> str:
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
 
 
+def clock(unix_s: float) -> str:
+    """``07:38:05``, of UTC."""
+    return f"{datetime.fromtimestamp(unix_s, tz=timezone.utc):%H:%M:%S}"
+
+
 def day(unix_s: float) -> str:
     """``2026-11-21``, of UTC."""
     return datetime.fromtimestamp(unix_s, tz=timezone.utc).date().isoformat()

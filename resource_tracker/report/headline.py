@@ -45,6 +45,9 @@ class Money(NamedTuple):
 
 def badge(record: TaskRecord) -> Badge:
     outcome = record.outcome
+    if record.ending is not None and outcome.status != "ok":
+        cause = record.ending.cause
+        return Badge(text="Failed" if cause == "unknown" else f"{cause[:1].upper()}{cause[1:]}", tone="bad")
     if outcome.status == "running":
         return Badge(text="Running", tone="live")
     if outcome.status == "ok":

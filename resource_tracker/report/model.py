@@ -12,13 +12,17 @@ from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.charts import chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
+from resource_tracker.report.ending import Before, EndingPanel, attempt_before, ending_panel
 from resource_tracker.report.facts import Fact, machine, method, missing, totals
 from resource_tracker.report.findings import findings
 from resource_tracker.report.gaps import gap_sentence
 from resource_tracker.report.gpu_table import GpuTable, gpu_table
 from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
+from resource_tracker.report.last_minute import last_minute_data
+from resource_tracker.report.live import LivePanel, live_data, live_panel
 from resource_tracker.report.offers import OfferTable, offer_table
 from resource_tracker.report.scales import Scale, scales
+from resource_tracker.report.spans import SpanTable, span_data, span_table
 
 DATA_VERSION = 1
 
@@ -47,6 +51,10 @@ class CardModel(NamedTuple):
     quiet: str
     gaps: str
     gpus: GpuTable | None
+    live: LivePanel | None
+    ending: EndingPanel | None
+    attempt_before: Before | None
+    spans: SpanTable
     data: dict[str, Any]
 
 
@@ -87,6 +95,10 @@ def build_card(record: TaskRecord) -> CardModel:
         quiet=quiet_sentence(record),
         gaps=gap_sentence(record),
         gpus=gpu_table(record),
+        live=live_panel(record),
+        ending=ending_panel(record),
+        attempt_before=attempt_before(record),
+        spans=span_table(record),
         data=card_data(record),
     )
 
@@ -105,6 +117,9 @@ def card_data(record: TaskRecord) -> dict[str, Any]:
         "tone": marker.tone,
         "texts": texts,
         "scales": [_scale_data(scale) for scale in scales(record)],
+        "live": live_data(record),
+        "spans": span_data(record),
+        "last": last_minute_data(record),
         **chart_data(record),
     }
 

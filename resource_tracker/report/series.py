@@ -29,8 +29,12 @@ class Grid(NamedTuple):
         return max(len(self.edges) - 1, 0)
 
 
-def grid_of(frame: TinyDataFrame, started_at: float, max_points: int = MAX_POINTS) -> Grid:
-    """The rows' own edges, or where those are too many, edges of neighbouring rows, equally far apart."""
+def grid_of(frame: TinyDataFrame, started_at: float, max_points: int = MAX_POINTS, *, steady: bool = False) -> Grid:
+    """The rows' own edges, or where those are too many, edges of neighbouring rows, equally far apart.
+
+    A `steady` grid is for rows that go on growing: its points stay as they are when rows are added, until there are too
+    many of them, when they become twice as long.
+    """
     rows = row_edges(frame, started_at)
     if not rows:
         return Grid(edges=())
@@ -38,8 +42,18 @@ def grid_of(frame: TinyDataFrame, started_at: float, max_points: int = MAX_POINT
     if len(rows) <= max_points:
         return Grid(edges=tuple(edges))
     first, last = edges[0], edges[-1]
+    if steady:
+        return Grid(edges=_steady_edges(edges, max_points))
     picked = {round(bisect_left(edges, first + (last - first) * i / max_points)) for i in range(1, max_points)}
     return Grid(edges=(first, *(edges[i] for i in sorted(picked - {0, len(rows)})), last))
+
+
+def _steady_edges(edges: list[float], max_points: int) -> tuple[float, ...]:
+    """The first edge at or after each whole multiple of a power of two seconds; the last point may still grow."""
+    first, last = edges[0], edges[-1]
+    length = 2.0 ** math.ceil(math.log2((last - first) / (max_points - 1)))
+    picked = {bisect_left(edges, length * place) for place in range(math.ceil(first / length), int(last / length) + 1)}
+    return (first, *(edges[i] for i in sorted(picked - {0, len(edges) - 1, len(edges)})), last)
 
 
 def row_edges(frame: TinyDataFrame, started_at: float) -> list[tuple[float, float]]:

@@ -45,7 +45,7 @@ def verdict(record: TaskRecord, recommendation: Recommendation) -> str:
     asked = [resource for resource in _resources(record, recommendation) if resource.asked]
     if not asked:
         return "What to request next time"
-    if ran_out_of_memory(record.usage, record.outcome, record.limits):
+    if record.ending is None and ran_out_of_memory(record.usage, record.outcome, record.limits):
         return "It ran out of memory"
     succeeded = record.outcome.status == "ok"
     short = [one for one in asked if one.need > one.asked or (one.name == "memory" and one.kind == "beyond")]

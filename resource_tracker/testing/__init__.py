@@ -26,8 +26,9 @@ def fake_record(situation: str = "hour", **changes: Any) -> TaskRecord:
     ----------
     situation : str
         One of :data:`SITUATIONS`: ``tiny`` (50 ms), ``short`` (10 s), ``hour``, ``day``, ``gpu``, ``gpus`` (eight),
-        ``failed``, ``killed``, ``caught``, ``untracked``, ``start_end``, ``running``, ``no_history``, ``first_run``,
-        ``foreach``, ``assumed_region``, ``no_request``, ``standalone``, ``hostile``.
+        ``failed``, ``killed``, ``oom``, ``throttled``, ``marked``, ``sources_missing``, ``caught``, ``untracked``,
+        ``start_end``, ``running``, ``running_long``, ``no_history``, ``first_run``, ``foreach``, ``foreach_200``,
+        ``outlier``, ``assumed_region``, ``no_request``, ``standalone``, ``hostile``.
     **changes
         Fields of :class:`~resource_tracker.records.TaskRecord` to replace.
 
