@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import { beyond, buildChart, chartValues, highest, isStepped, type Track } from "./chart";
 import { cell } from "./csv";
-import { unpack, type BoardData, type ChartData, type Gaps, type SpanData, type Values, type Who } from "./data";
+import { hasStrip, unpack, type BoardData, type ChartData, type Gaps, type SpanData, type Values, type Who } from "./data";
 import { clock, elapsed, formatValue } from "./format";
 import { readTheme } from "./theme";
 
@@ -47,7 +47,7 @@ export class Board {
 
   /** New data of the same card: drawn in place, zoom and legend stay as they are. */
   update(data: BoardData): void {
-    const marked = Boolean(data.spans?.length) === Boolean(this.spans.length);
+    const marked = hasStrip(data.spans ?? []) === hasStrip(this.spans);
     const same = marked && data.charts.map(shape).join() === this.data.charts.map(shape).join();
     const steppedBefore = isStepped(this.x);
     this.data = data;

@@ -1,6 +1,6 @@
 // One small multiple: its options for uPlot, and what is drawn on top of it.
 import uPlot from "uplot";
-import { atEdges, unpack, type ChartData, type Gaps, type Line, type SeriesData, type SpanData, type Values, type Who } from "./data";
+import { atEdges, hasStrip, unpack, type ChartData, type Gaps, type Line, type SeriesData, type SpanData, type Values, type Who } from "./data";
 import { elapsedTicks, formatTick } from "./format";
 import type { Theme } from "./theme";
 
@@ -77,7 +77,7 @@ export function buildChart(chart: ChartData, x: Values, marks: Marks, width: num
   const options: uPlot.Options = {
     width,
     height: document.documentElement.classList.contains("paper") ? PAPER_HEIGHT : Math.round(HEIGHT * theme.zoom),
-    padding: [marks.spans.length ? STRIP * theme.zoom : 8, 1, 0, 0],
+    padding: [hasStrip(marks.spans) ? STRIP * theme.zoom : 8, 1, 0, 0],
     legend: { show: false },
     scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range } },
     axes: [xAxis(marks.end, theme), yAxis(chart, theme)],
@@ -249,7 +249,7 @@ function scaled(font: string, times: number): string {
 
 /**
  * Stretches that the step marked: tinted, with a bar and their name in a strip of their own above; a moment is a line.
- * Stretches within others are in the table only.
+ * Stretches within others, and many of one name, are in the table only.
  */
 function drawSpans(u: uPlot, spans: SpanData[], theme: Theme): void {
   const { ctx } = u;
@@ -258,7 +258,7 @@ function drawSpans(u: uPlot, spans: SpanData[], theme: Theme): void {
   const right = left + width;
   const strip = STRIP * theme.zoom * ratio;
   const inView = spans
-    .filter(([, , , depth]) => depth === 0)
+    .filter(([, , , , , drawn]) => drawn)
     .map(([label, from, to]) => ({ label, start: u.valToPos(from, "x", true), end: to === null ? right : u.valToPos(to, "x", true) }))
     .filter(({ start, end }) => end >= left && start <= right);
   ctx.save();

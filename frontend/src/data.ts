@@ -54,7 +54,7 @@ export interface LiveData {
 }
 
 /** A stretch that the step marked, in seconds since the start; without an end it is still open. */
-export type SpanData = [label: string, from: number, to: number | null, depth: number, cells: string[]];
+export type SpanData = [label: string, from: number, to: number | null, depth: number, cells: string[], drawn: boolean];
 
 /** What a board draws; `end`: its time is counted back from there. */
 export interface BoardData {
@@ -109,6 +109,11 @@ export function unpack(packed: Packed): Values {
 /** Values of points as values at the points' ends, the first also at its start: one point is then a line. */
 export function atEdges(values: Values): Values {
   return values.length ? [values[0] ?? null, ...values] : [];
+}
+
+/** Whether the charts leave room for names of stretches. */
+export function hasStrip(spans: SpanData[]): boolean {
+  return spans.some((span) => span[5]);
 }
 
 export function readPage(): CardData | null {

@@ -229,7 +229,8 @@ def _readings(record: TaskRecord) -> str:
     """How many, and the length of a row where they got longer so that tracking kept to its budget."""
     tracking, cost = record.tracking, record.tracking.cost
     text = f"{fmt.count(cost.samples)} in {fmt.plural(cost.rows, 'row')}"
-    measured_s = math.fsum(cell for cell in record.process_metrics["interval_s"] if cell == cell)
+    rows = record.process_metrics
+    measured_s = math.fsum(cell for cell in rows["interval_s"] if cell == cell) if "interval_s" in rows else 0.0
     row_s = measured_s / cost.rows if cost.rows else 0.0
     if tracking.overhead_budget is None or row_s < _LONGER_ROWS * tracking.interval_s:
         return text

@@ -14,13 +14,17 @@ _DEEPEST = 6
 
 
 class SpanRow(NamedTuple):
-    """One stretch; `cells` as in the heading: start, duration, CPU time, mean cores, peak of memory, cost."""
+    """One stretch; `cells` as in the heading: start, duration, CPU time, mean cores, peak of memory, cost.
+
+    `is_drawn`: the charts show it, too; those within others, and many of one name together, are in the table only.
+    """
 
     label: str
     start_s: float
     end_s: float | None
     depth: int
     cells: tuple[str, ...]
+    is_drawn: bool
 
 
 class SpanTable(NamedTuple):
@@ -43,11 +47,12 @@ def span_table(record: TaskRecord) -> SpanTable:
         heads=(*heads, "cost" if costs.runs == 1 else f"cost of {costs.label}") if priced else heads,
         rows=tuple(
             SpanRow(
-                label=span.label,
+                label=span.label if span.count == 1 else f"{span.label} ({span.count:,}×)",
                 start_s=round(span.start_s, 3),
                 end_s=None if span.end_s is None else round(span.end_s, 3),
                 depth=min(span.depth, _DEEPEST),
                 cells=_cells(span, record) + ((_cost(span, costs),) if priced else ()),
+                is_drawn=span.depth == 0 and span.count == 1,
             )
             for span in spans
         ),
@@ -57,7 +62,9 @@ def span_table(record: TaskRecord) -> SpanTable:
 
 def span_data(record: TaskRecord) -> list[list[Any]]:
     """The rows as JSON-able builtins."""
-    return [[row.label, row.start_s, row.end_s, row.depth, list(row.cells)] for row in span_table(record).rows]
+    return [
+        [row.label, row.start_s, row.end_s, row.depth, list(row.cells), row.is_drawn] for row in span_table(record).rows
+    ]
 
 
 def _cells(span: Span, record: TaskRecord) -> tuple[str, ...]:
@@ -80,10 +87,10 @@ def _cost(span: Span, costs: Costs) -> str:
 
 
 def _is_moment(span: Span) -> bool:
-    return span.end_s is not None and span.end_s <= span.start_s
+    return span.count == 1 and span.end_s is not None and span.end_s <= span.start_s
 
 
 def _length(span: Span, record: TaskRecord) -> float:
     """One that is open reaches to the end, so far."""
-    end = record.usage.duration_s if span.end_s is None else span.end_s
-    return max(end - span.start_s, 0.0)
+    known = span.duration_s
+    return max(record.usage.duration_s - span.start_s, 0.0) if known is None else known
