@@ -48,7 +48,7 @@ def test_help_of_narrow_and_wide_terminals(monkeypatch: pytest.MonkeyPatch) -> N
     ("arguments", "said"),
     [
         (["recomend", "F"], "argument VERB: cannot be 'recomend': did you mean 'recommend'? There are run, show, "),
-        (["zzz"], "argument VERB: cannot be 'zzz': there are run, show, review, recommend, catalog, replay"),
+        (["zzz"], "argument VERB: cannot be 'zzz': there are run, show, review, recommend, why, catalog, replay"),
         (["recommend", "F", "--policy", "leen"], "cannot be 'leen': did you mean 'lean'? There are safe, lean"),
         (["review", "F", "--policy", "SAFE"], "cannot be 'SAFE': did you mean 'safe'?"),
         (["catalog", "serch"], "argument ACTION: cannot be 'serch': did you mean 'search'? There are show, search, "),
