@@ -134,6 +134,11 @@ def remedy_of(
         if not isinstance(recommendation, Recommendation):
             return "Ask for more memory."
         asked = request.memory_mb if request.decorators else None
+        if asked and recommendation.memory_mb <= asked:
+            return (
+                f"It ended far below memory={asked:.10g}, as what asks for very much at once: see whether it should. "
+                "If so, ask for more than that at once."
+            )
         beside = f" instead of {asked:,.0f}" if asked else ""
         text = f"Ask for at least memory={recommendation.memory_mb}{beside}: it may need more than it got to."
         return text if asked else f"{text} Where it runs locally, it needs a machine with so much free."

@@ -621,11 +621,16 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierAttempt:
-    """What became of the attempt before this one, where ``@retry`` repeated the task: in a sentence, and what to do."""
+    """What became of the attempt before this one, where ``@retry`` repeated the task: in sentences, and what to do.
+
+    ``headline`` is the first of them, for a line of the log; ``resources`` says whether it was for lack of any.
+    """
 
     attempt: int
     text: str
     remedy: str | None = None
+    headline: str = ""
+    resources: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

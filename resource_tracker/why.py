@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from resource_tracker.bounds import LEAST_S
 from resource_tracker.endings import INTERRUPTED, STOPPED, UNKNOWN, remedy_of
 from resource_tracker.history import overall_peak_kib
 from resource_tracker.recommend import estimate, policy_called
-from resource_tracker.records import Ending, NoRecommendation, Recommendation, TaskSummary
+from resource_tracker.records import EarlierAttempt, Ending, NoRecommendation, Recommendation, TaskSummary
 from resource_tracker.run_attempts import Attempt
 from resource_tracker.summary import KILLED_FOR_MEMORY, request_of
 from resource_tracker.units import gb_to_mb, kib_to_mib, kib_to_whole_mb, mib_to_kib
@@ -23,6 +24,8 @@ GPU_OUT_OF_MEMORY = ("OutOfMemoryError", "CudaError", "ResourceExhaustedError")
 HELD_BACK = 0.2
 """Share of its time in which a quota held an attempt back, from which on that may be why it was late."""
 SHARED_MEMORY_FULL = 0.95
+FOR_LACK = ("memory", "gpu_memory", "disk", "shared_memory", "throttled")
+"""Kinds of explanations that other resources would change."""
 
 
 class Explanation(NamedTuple):
@@ -111,7 +114,8 @@ def _disk(summary: TaskSummary, advice: Recommendation | None) -> Explanation | 
         return None
     where = f"Full was the file system of: {summary.full_disk}." if summary.full_disk else ""
     said = f"It ended with {summary.exception_type} ({summary.error_name})." if no_space else ""
-    grown = f"It had written {gb_to_mb(summary.disk_growth_gb):,.0f} MB." if summary.disk_growth_gb else ""
+    grown_mb = gb_to_mb(summary.disk_growth_gb or 0.0)
+    grown = f"Its disk had grown by {grown_mb:,.0f} MB." if grown_mb >= 1 else ""
     remedy = "Ask for a larger disk, or write less."
     if advice and advice.disk_mb:
         remedy = f"Ask for at least disk={advice.disk_mb}: it may need more than it got to."
@@ -157,6 +161,13 @@ def _timed_out(summary: TaskSummary, advice: Recommendation | None) -> Explanati
     return Explanation("timeout", "Its time was up", (said, evidence), "Give it more time, or less to do.")
 
 
+def _interrupted(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
+    if summary.exception_type != "KeyboardInterrupt":
+        return None
+    said = "It ended with KeyboardInterrupt: somebody pressed Ctrl-C, or sent it SIGINT."
+    return Explanation("stopped", "It was interrupted", (said,))
+
+
 def _ended(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
     cause = summary.ended_by
     if cause is None:
@@ -197,7 +208,16 @@ def _exception(summary: TaskSummary, advice: Recommendation | None) -> Explanati
 
 
 _Finder = Callable[[TaskSummary, "Recommendation | None"], "Explanation | None"]
-_FINDERS: tuple[_Finder, ...] = (_memory, _gpu_memory, _disk, _shared_memory, _timed_out, _ended, _exception)
+_FINDERS: tuple[_Finder, ...] = (
+    _memory,
+    _gpu_memory,
+    _disk,
+    _shared_memory,
+    _timed_out,
+    _interrupted,
+    _ended,
+    _exception,
+)
 
 
 def _advice(summary: TaskSummary, others: Sequence[TaskSummary]) -> Recommendation | None:
@@ -224,7 +244,7 @@ def _used(summary: TaskSummary) -> Iterator[str]:
         if not allowed and summary.request_memory_mb:
             of = f" ({summary.request_memory_mb:,.0f} MB asked for)"
         yield f"Its memory peaked at {kib_to_whole_mb(peak):,} MB{of}."
-    if summary.cpu_mean_cores is not None:
+    if summary.cpu_mean_cores is not None and summary.duration_s >= LEAST_S:
         given = summary.cpu_limit or summary.vcpus
         of = f" of {given:g}" if given else ""
         yield f"It kept {summary.cpu_mean_cores:.2g}{of} CPUs busy on average."
@@ -236,6 +256,21 @@ def _cpus(advice: Recommendation | None, summary: TaskSummary) -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds:.2f} s"
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def earlier_attempt(attempt: Attempt) -> EarlierAttempt:
+    """What the next attempt says of the one before it."""
+    why = explain(attempt)
+    shown = [text for text in why.sentences if text]
+    return EarlierAttempt(
+        attempt=attempt.attempt,
+        text=" ".join([f"{why.headline}.", *shown]),
+        remedy=why.remedy,
+        headline=why.headline,
+        resources=why.kind in FOR_LACK,
+    )

@@ -7,11 +7,12 @@ from functools import cache
 
 from resource_tracker.build import build_record, history_of
 from resource_tracker.catalog import load_bundled
+from resource_tracker.endings import Death
 from resource_tracker.errors import CatalogError
 from resource_tracker.flows.handover import read_handover
 from resource_tracker.flows.order import Order
 from resource_tracker.pricing import Catalog
-from resource_tracker.records import CloudInfo, InputSize, Measurements, Outcome, ServerInfo, TaskRecord
+from resource_tracker.records import CloudInfo, EarlierAttempt, InputSize, Measurements, Outcome, ServerInfo, TaskRecord
 from resource_tracker.sizing import Policy
 
 
@@ -22,6 +23,8 @@ def record_of(
     *,
     server: ServerInfo | None = None,
     input_size: InputSize | None = None,
+    death: Death | None = None,
+    attempt_before: EarlierAttempt | None = None,
 ) -> TaskRecord:
     """All that is known of the attempt now; more of earlier runs and the cloud may have arrived since the last call.
 
@@ -31,6 +34,10 @@ def record_of(
         The machine, where more is known of it than when the attempt started.
     input_size : InputSize, optional
         Likewise.
+    death : Death, optional
+        Of a task that could not say itself how it ended.
+    attempt_before : EarlierAttempt, optional
+        What became of the attempt before.
     """
     handed = read_handover(order.handover_folder, order.step)
     catalog, catalog_note = _catalog()
@@ -53,6 +60,8 @@ def record_of(
         versions=order.versions,
         input_size=input_size or order.input_size,
         policy=Policy(order.policy),
+        death=death,
+        attempt_before=attempt_before,
     )
 
 

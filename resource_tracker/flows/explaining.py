@@ -56,7 +56,8 @@ def explained(pathspec: str) -> Found:
             child(step, parts[3], "task")
     flow, run_id = str(run.pathspec).split("/")
     attempts = read_run(client_provider(), flow, run_id)
-    chosen = [one for one in attempts.attempts if parts[2:] == [one.step, one.task_id][: len(parts) - 2]]
+    wanted = parts[2:]
+    chosen = [one for one in attempts.attempts if wanted == [one.step, one.task_id][: len(wanted)]]
     if not chosen:
         raise NotTrackedError(f"{'/'.join([flow, run_id, *parts[2:]])}: nothing has run there yet, or it was cloned")
     if len(parts) < 4:

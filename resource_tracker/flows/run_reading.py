@@ -52,6 +52,18 @@ def read_step(provider: Any, flow_name: str, run_id: str, step: str, most_tasks:
     return attempts_of(flow_name, run_id, own)
 
 
+def read_task(provider: Any, flow_name: str, run_id: str, step: str, task_id: str) -> RunAttempts:
+    """The attempts of one task, in at most two requests."""
+    folder = _local_folder(provider, flow_name, run_id)
+    if folder is not None:
+        found = [_facts_of_folder(os.path.join(folder, step, task_id), step)]
+    else:
+        data = provider.get_object("task", "metadata", {}, None, flow_name, run_id, step, task_id) or []
+        found = _facts({**datum, "step_name": step, "task_id": task_id} for datum in data)
+    own = [replace(task, summaries=_of_run(run_id, task.summaries)) for task in found]
+    return attempts_of(flow_name, run_id, own)
+
+
 def _of_run(run_id: str, summaries: Mapping[int, TaskSummary]) -> dict[int, TaskSummary]:
     return {number: summary for number, summary in summaries.items() if summary.run_id == run_id}
 

@@ -21,6 +21,7 @@ from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
 from resource_tracker.flows.attempt_record import bundled_catalog, record_of
 from resource_tracker.flows.cards import REVIEW_ID, CardStore, card_id, card_root
 from resource_tracker.flows.closing import closing_line
+from resource_tracker.flows.failure import failure_of
 from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.in_step import offer, warn_in_log
@@ -38,7 +39,7 @@ from resource_tracker.flows.request import requested_resources
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import limits, server_info, with_gpus
 from resource_tracker.memory_warning import memory_warning
-from resource_tracker.records import InputSize, Limits, Outcome, ServerInfo, TaskRecord
+from resource_tracker.records import EarlierAttempt, InputSize, Limits, Outcome, ServerInfo, TaskRecord
 from resource_tracker.settings import Settings
 from resource_tracker.spans import priced
 from resource_tracker.starting import Begun
@@ -75,6 +76,9 @@ class TaskSession:
         self._gpus_asked = False
         self._server = self._order.server
         self._outcome = Outcome(status="running")
+        self._before: EarlierAttempt | None = None
+        if self._order.metadata == "local":  # a few files; of a service it is asked when the step has ended
+            guarded("look at the attempt before", self._look_back)
         self._stored: dict[str, Any] | None = None
         self._finished = False
         warning = memory_warning(
@@ -168,7 +172,7 @@ class TaskSession:
         if exception is None:
             self._outcome = Outcome(status="ok")
         else:
-            self._outcome = Outcome(status="failed", exception_type=type(exception).__name__)
+            self._outcome = failure_of(exception)
         if first:
             self._measuring.mark("step_end")
         name = self._settings.artifact_name
@@ -189,9 +193,12 @@ class TaskSession:
         if self._finished or os.getpid() != self._pid:
             return
         self._finished = True
+        if self._outcome.status == "running":  # sys.exit or Ctrl-C, of which Metaflow's other hooks are not told
+            self._outcome = failure_of(sys.exc_info()[1])
         if self._outcome.status == "failed":
             self._outcome = replace(self._outcome, caught=caught)
         atexit.unregister(self._task_is_exiting)
+        guarded("look at the attempt before", self._look_back)
         try:
             self._measuring.stop()
             record = self._record()
@@ -209,6 +216,17 @@ class TaskSession:
                 guarded("write the cost review", self._write_review)
         if not self._settings.quiet:
             say(closing_line(record, self._order.how_to_open))
+
+    def _look_back(self) -> None:
+        """Once it is known what became of the attempt before, say in one line what to raise."""
+        if self._order.attempt < 1 or self._before is not None:
+            return
+        from resource_tracker.flows.attempt_before import line_of, look_back  # most attempts are the first
+
+        self._before = look_back(self._context.metadata, self._order.pathspec, self._order.attempt)
+        line = line_of(self._before) if self._before else None
+        if line and not self._settings.quiet:
+            say(line)
 
     def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
         """Asked only now: the step and its artifacts do not wait for the network."""
@@ -266,7 +284,14 @@ class TaskSession:
             self._gpus_asked = True
             self._server = guarded("ask for the GPUs", with_gpus, self._server) or self._server
         size = self._input_size()
-        return record_of(self._order, measurements, self._outcome, server=self._server, input_size=size)
+        return record_of(
+            self._order,
+            measurements,
+            self._outcome,
+            server=self._server,
+            input_size=size,
+            attempt_before=self._before,
+        )
 
     def _sizes_of_artifacts(self) -> ArtifactSizes:
         from metaflow import flowspec

@@ -69,7 +69,12 @@ def death_in(spool: Spool) -> Death:
 
 
 def with_runtime_record(
-    death: Death, order: Order, storage: Any, *, now: Callable[[], float] = time.monotonic, wait_s: float = AWAIT_RECORD_S
+    death: Death,
+    order: Order,
+    storage: Any,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    wait_s: float = AWAIT_RECORD_S,
 ) -> Death:
     """The death, with what Metaflow's runtime noted of it: that it was its own doing, or the status nobody else knew.
 
