@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import logging
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +41,15 @@ class S3Server:
         """An object's content."""
         content: bytes = self._client().get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return content
+
+    def artifacts(self, pathspec: str) -> dict[str, Any]:
+        """What the first attempt of `FLOW/RUN/STEP/TASK` stored."""
+        names = json.loads(self.read(f"metaflow/{pathspec}/0.data.json"))["objects"]
+        return {name: pickle.loads(self.blob(pathspec, key)) for name, key in names.items()}
+
+    def blob(self, pathspec: str, key: str) -> bytes:
+        """Content that Metaflow knows by its hash."""
+        return gzip.decompress(self.read(f"metaflow/{pathspec.split('/')[0]}/data/{key[:2]}/{key}"))
 
     def _client(self) -> Any:
         import boto3

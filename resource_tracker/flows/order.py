@@ -18,7 +18,7 @@ from resource_tracker.records import InputSize, Limits, ResourceRequest, ServerI
 from resource_tracker.sampler.publisher import ORDER
 
 ORDER_VERSION = 1
-_OF_FOLDERS = ("local", "spin")
+OF_FOLDERS = ("local", "spin")
 """Types of datastores whose root is a folder; others' are names of buckets and containers."""
 _PATHS = ("PYTHONPATH", "METAFLOW_EXTRACTED_ROOT")
 """Variables of the environment that may hold relative paths, by which Metaflow finds its extensions."""
@@ -158,4 +158,4 @@ def datastore_of(flow_datastore: Any) -> tuple[str, str | None]:
     root = getattr(flow_datastore, "datastore_root", None)
     if not isinstance(root, str):
         return str(flow_datastore.TYPE), None
-    return str(flow_datastore.TYPE), os.path.abspath(root) if flow_datastore.TYPE in _OF_FOLDERS else root
+    return str(flow_datastore.TYPE), os.path.abspath(root) if flow_datastore.TYPE in OF_FOLDERS else root

@@ -26,7 +26,9 @@ from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.in_step import offer, warn_in_log
 from resource_tracker.flows.input_size import ArtifactSizes
+from resource_tracker.flows.local_metadata import pack_again
 from resource_tracker.flows.order import (
+    OF_FOLDERS,
     ORDER_VERSION,
     Order,
     absolute_environment,
@@ -210,12 +212,13 @@ class TaskSession:
         if self._settings.prices == "live":
             record = guarded("ask for live prices", self._with_live_prices, record) or record
         guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
+        guarded("hand the summary over", pack_again, self._context.metadata, self._context.decorators)
         if self._cards is not None:
             guarded("write the card", self._write_card, record)
             if self._context.ends_the_run:
                 guarded("write the cost review", self._write_review)
         if not self._settings.quiet:
-            say(closing_line(record, self._order.how_to_open))
+            say(closing_line(record, self._order.how_to_open if self._cards is not None else None))
 
     def _look_back(self) -> None:
         """Once it is known what became of the attempt before, say in one line what to raise."""
@@ -276,6 +279,9 @@ class TaskSession:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""
         if self._outcome.status in ("running", "ok"):
             self._outcome = Outcome(status="failed")
+        if self._order.datastore not in OF_FOLDERS:
+            # Clients of clouds need threads, and none starts any more: Metaflow would try again for minutes.
+            self._cards = None
         guarded("finish the card", self.finished)
 
     def _record(self) -> TaskRecord:

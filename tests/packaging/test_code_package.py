@@ -1,7 +1,7 @@
 """Metaflow's code package carries all that a container needs which has nothing of ours installed.
 
 Steps run here as the bootstrap of a remote container runs them: with the package unpacked, in an environment that holds
-only what the bootstrap installs.
+only what the bootstrap installs. Containers with an S3 datastore are in `test_bare_containers.py`.
 """
 
 from __future__ import annotations
@@ -159,14 +159,6 @@ def test_package_grows_by_little(packages: Packages) -> None:
     """Tracking adds at most 1.2 MB to what each container downloads; without it a flow carries the plug-ins only."""
     assert packages.branch.stat().st_size - packages.plain.stat().st_size <= ADDED_AT_MOST
     assert [name for name in packages.names("plain") if name.startswith("resource_tracker")] == []
-
-
-def test_bare_container(packages: Packages, bare: Path, start_container: Callable) -> None:
-    """Without any of our dependencies a task has all of artifact, advice and card, and its step notices nothing."""
-    container = start_container(packages.branch, bare)
-    found = assert_complete(container, container.start_step())
-    assert found["importable"] == []
-    assert [path for path in found["search_path"] if "bundled" in path] == []
 
 
 def test_untracked_flow_in_a_bare_container(packages: Packages, bare: Path, start_container: Callable) -> None:
