@@ -122,6 +122,8 @@ class LatestRows:
             return _read_on(path, place)
         # Rows were merged, or this is the first reading: all of them.
         sealed = None if generation == "0" else _read_on(f"{self._directory}/sealed.{generation}", None)
+        if sealed is not None and place is not None:  # of merged rows, the last is a mean over a long time
+            sealed = replace(sealed, last=place.last, recent=place.recent)
         try:
             return _read_on(path, sealed)
         except FileNotFoundError:  # it is just being made

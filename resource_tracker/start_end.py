@@ -94,7 +94,7 @@ class StartEndReadings:
         if name == STEP_END and self.timeline.step_end is None:
             self._spool.events.append(Event(0, time.time(), f"mark\t{name}"))
         if name == STEP_END:
-            self._spans.close(time.monotonic())
+            self._spans.close()
         self.timeline.mark(name)
         return True
 
@@ -103,9 +103,9 @@ class StartEndReadings:
         if word not in SPAN_WORDS or os.getpid() != self._owner:
             return False
         with self._lock:
-            if time.monotonic() - self._row_began_s >= SHORTEST_ROW_S and len(self._spool.phases) < MAX_ROWS:
-                self._close_row()
             self._spans.act(word, name)
+            if time.monotonic() - self._row_began_s >= SHORTEST_ROW_S and len(self._spool.phases) < MAX_ROWS:
+                self._close_row(at_mark=True)
         return True
 
     def latest(self) -> Latest:
@@ -116,7 +116,7 @@ class StartEndReadings:
         """Takes the last reading; only the first call does."""
         if self.timeline.end is None:
             self._close_row()
-            self._spans.close(time.monotonic())
+            self._spans.close()
             self.timeline.stop()
         return True
 
@@ -134,16 +134,15 @@ class StartEndReadings:
     def remove(self) -> None:
         """Nothing to delete: there is no spool."""
 
-    def _close_row(self) -> None:
+    def _close_row(self, *, at_mark: bool = False) -> None:
         if self._maker is None or self.timeline.end is not None or os.getpid() != self._owner:
             return
         phase = 0 if self.timeline.step_end is None else 1
         row = self._maker.row()
         self._spool.add_row(phase, row.values())
         self._row_began_s = time.monotonic()
-        self._spans.row_closed(
-            self._row_began_s, row.process["utime"] + row.process["stime"], row.process["memory_peak_kib"]
-        )
+        ticks, memory_kib = row.process["utime"] + row.process["stime"], row.process["memory_peak_kib"]
+        self._spans.row_closed(self._row_began_s, ticks, memory_kib, at_mark=at_mark)
 
 
 def _directory() -> str:

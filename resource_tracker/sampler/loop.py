@@ -7,7 +7,7 @@ import time
 from resource_tracker.sampler.alarm import MemoryAlarm, alarm_of
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import reason_of
-from resource_tracker.sampler.control import MARK, STEP_END, STOP, WARN, Control, Message
+from resource_tracker.sampler.control import BEGIN, MARK, STEP_END, STOP, WARN, Control, Message
 from resource_tracker.sampler.death import MachineKills
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
@@ -179,12 +179,12 @@ class Loop:
         self._counted_s, self._apart_s = spent_s, apart_s
         return max(0.0, cost_s)
 
-    def _close_row(self) -> None:
+    def _close_row(self, *, at_mark: bool = False) -> None:
         row = self._maker.row()
         row.system["unwatched_s"], self._unwatched_s = self._unwatched_s, 0.0
         self._spool.row(self._phase, row.values())
         ticks, memory_kib = row.process["utime"] + row.process["stime"], row.process["memory_peak_kib"]
-        self._spans.row_closed(time.monotonic(), ticks, memory_kib)
+        self._spans.row_closed(time.monotonic(), ticks, memory_kib, at_mark=at_mark)
         self._look_at_memory()
         self._machine_kills.look()
         self._rows += 1
@@ -220,7 +220,7 @@ class Loop:
             self._tell(f"mark\t{message.name}")
             if message.name == STEP_END and self._phase == 0:
                 self._phase = 1
-                self._spans.close(time.monotonic())
+                self._spans.close()
                 self._spans.write(self._spool.directory)
             self._pace.row_cut(time.monotonic(), self._take_cost_s())
             self._control.answer(message)
@@ -236,15 +236,15 @@ class Loop:
 
     def _mark_span(self, message: Message) -> None:
         """Rows end at marks, as long as that can be afforded: else what a row has is divided by time."""
-        if self._pace.may_cut(time.monotonic()):
-            self._close_row()
-            self._pace.row_cut(time.monotonic(), self._take_cost_s())
         self._spans.act(message.word, message.name)
+        if message.word != BEGIN and self._pace.may_cut(time.monotonic()):  # a block began at a mark just before
+            self._close_row(at_mark=True)
+            self._pace.row_cut(time.monotonic(), self._take_cost_s())
 
     def _end(self, why: str, death: "tuple[int | str, str] | None" = None) -> None:
         self._close_row()
         if why == STOPPED:
-            self._spans.close(time.monotonic())
+            self._spans.close()
         self._spans.write(self._spool.directory)
         if death is not None:
             self._tell(f"{DEATH}\t{death[0]}\t{death[1]}\t{self._machine_kills.recent}")

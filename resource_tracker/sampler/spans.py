@@ -26,7 +26,7 @@ NAN = float("nan")
 class Stretch:
     """Times are monotonic, ticks those of the step since its beginning; ``None`` is not known yet."""
 
-    __slots__ = ("began_s", "ended_s", "label", "memory_kib", "name", "ticks_after", "ticks_before")
+    __slots__ = ("began_s", "ended_s", "label", "memory_kib", "name", "text", "ticks_after", "ticks_before")
 
     def __init__(self, name: str, label: str, began_s: float, ticks_before: float | None) -> None:
         self.name = name
@@ -36,6 +36,7 @@ class Stretch:
         self.ticks_before = ticks_before
         self.ticks_after: float | None = None
         self.memory_kib = NAN
+        self.text = ""
 
     def line(self, ticks: float, ticks_per_s: float) -> str:
         """As :meth:`Spans.lines` has it; of one that is still open, what was used until `ticks`."""
@@ -85,6 +86,7 @@ class Spans:
         self._done: list[Stretch] = []
         self._sums: dict[str, Sum] = {}
         self._closed = False
+        self._marked_at_s = now_s
         self.changed = False
 
     def act(self, word: str, told: str) -> None:
@@ -103,8 +105,11 @@ class Spans:
         except ValueError:
             return
 
-    def row_closed(self, now_s: float, ticks: float, memory_kib: float) -> None:
-        """A row ended: `ticks` of CPU time in it, and its highest memory. What began or ended in it gets its part."""
+    def row_closed(self, now_s: float, ticks: float, memory_kib: float, *, at_mark: bool = False) -> None:
+        """A row ended: `ticks` of CPU time in it, and its highest memory. What began or ended in it gets its part.
+
+        One that ended `at_mark`, the last word, says nothing of the memory of what began there.
+        """
         began_s, row_s = self._row_began_s, now_s - self._row_began_s
 
         def until(at_s: float) -> float:
@@ -115,7 +120,8 @@ class Spans:
                 stretch.ticks_before = until(stretch.began_s)
             if stretch.ended_s is not None and stretch.ticks_after is None:
                 stretch.ticks_after = until(stretch.ended_s)
-            stretch.memory_kib = higher(stretch.memory_kib, memory_kib)
+            if not at_mark or stretch.began_s < self._marked_at_s:
+                stretch.memory_kib = higher(stretch.memory_kib, memory_kib)
         ended, self._ending = self._ending, []
         for stretch in ended:
             self._keep(stretch)
@@ -123,18 +129,19 @@ class Spans:
         self._row_began_s = now_s
         self.changed = self.changed or bool(self._blocks)
 
-    def close(self, now_s: float) -> None:
-        """The step's code is over, and with it what is open. A row must have been closed just now."""
+    def close(self) -> None:
+        """The step's code is over, and with it what is open: it ends with the last row."""
         if self._closed:
             return
         for name in list(self._blocks):
-            self._end(name, TOP, now_s)
+            self._end(name, TOP, self._row_began_s)
         self._closed = True
 
     def lines(self) -> list[str]:
         """For each span: began, ended (empty: open), how many it stands for, seconds, CPU seconds, KiB, label."""
-        stretches = (*self._done, *self._ending, *self._blocks.values())
-        lines = [stretch.line(self._ticks, self._ticks_per_s) for stretch in stretches]
+        changing = (*self._ending, *self._blocks.values())
+        lines = [stretch.text for stretch in self._done]
+        lines += [stretch.line(self._ticks, self._ticks_per_s) for stretch in changing]
         return lines + [total.line(label, self._ticks_per_s) for label, total in self._sums.items()]
 
     def write(self, directory: str) -> None:
@@ -167,16 +174,20 @@ class Spans:
                 return
             stage = Stretch("", "", block.began_s, block.ticks_before)
             stage.memory_kib = block.memory_kib
+        self._marked_at_s = at_s
         stage.name, stage.label = name, label
         self._finish(stage, at_s)
         self._stages[level] = Stretch("", "", at_s, self._ticks_at(at_s))
 
     def _begin(self, name: str, at_s: float, label: str) -> None:
         """A mark turned out to be the beginning of a block: it is no stage's end."""
+        ticks = self._ticks_at(at_s)
         for stretches in (self._ending, self._done):
-            stretches[:] = [stretch for stretch in stretches if stretch.name != name]
+            for stretch in [stretch for stretch in stretches if stretch.name == name]:
+                ticks = stretch.ticks_after
+                stretches.remove(stretch)
         if not self._closed and len(self._blocks) < MAX_OPEN:
-            self._blocks[name] = Stretch(name, label, at_s, self._ticks_at(at_s))
+            self._blocks[name] = Stretch(name, label, at_s, ticks)
             self.changed = True
 
     def _end(self, name: str, level: str, at_s: float) -> None:
@@ -184,6 +195,7 @@ class Spans:
         self._stages.pop(name, None)
         if block is None:
             return
+        self._marked_at_s = at_s
         self._finish(block, at_s)
         if level == TOP or level in self._blocks:
             self._stages[level] = Stretch("", "", at_s, self._ticks_at(at_s))
@@ -193,8 +205,8 @@ class Spans:
         return self._ticks if at_s <= self._row_began_s else None
 
     def _finish(self, stretch: Stretch, at_s: float) -> None:
-        stretch.ended_s = max(at_s, stretch.began_s)
-        stretch.ticks_after = self._ticks_at(at_s)
+        stretch.ended_s = max(at_s, stretch.began_s)  # threads may overtake each other on the way to us
+        stretch.ticks_after = self._ticks_at(stretch.ended_s)
         self.changed = True
         if stretch.ticks_after is None or stretch.ticks_before is None:
             self._ending.append(stretch)
@@ -206,6 +218,7 @@ class Spans:
             before = self._done.pop()
             label = before.label if before.label in self._sums or len(self._sums) < MAX_LABELS else OTHERS
             self._sums.setdefault(label, Sum(before.began_s)).add(before)
+        stretch.text = stretch.line(self._ticks, self._ticks_per_s)  # once: they may be written with every row
         self._done.append(stretch)
 
 
