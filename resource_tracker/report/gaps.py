@@ -25,15 +25,16 @@ def gap_data(record: TaskRecord) -> dict[str, Any]:
     """
     frame = record.system_metrics
     edges = row_edges(frame, record.started_at)
+    stamps, lost, asleep = (_cells(record, name) for name in ("timestamp", "unwatched_s", "suspended_s"))
     unwatched, slept, jumps = [], [], []
     for index, (start, end) in enumerate(edges):
-        lost_s, slept_s = (_cell(record, name, index) for name in ("unwatched_s", "suspended_s"))
+        lost_s, slept_s = lost[index], asleep[index]
         if lost_s >= max(_WORTH_A_MARK_S, _SHARE * (end - start)):
             unwatched.append([round(start, 3), round(end, 3)])
         if slept_s >= _WORTH_A_MARK_S:
             slept.append(round((start + end) / 2, 3))
         if index:
-            jump_s = frame["timestamp"][index] - frame["timestamp"][index - 1] - (end - start)
+            jump_s = stamps[index] - stamps[index - 1] - (end - start)
             if abs(jump_s) > _CLOCK_SET_S:
                 jumps.append([round(end, 3), round(jump_s, 3)])
     found = {"unwatched": unwatched, "slept": slept, "jumps": jumps}
@@ -56,11 +57,11 @@ def gap_sentence(record: TaskRecord) -> str:
     return " ".join(sentences)
 
 
-def _cell(record: TaskRecord, name: str, index: int) -> float:
+def _cells(record: TaskRecord, name: str) -> list[float]:
     """0 where it is not known: measured by an earlier version, or without a sampler."""
     frame = record.system_metrics
-    value = frame[name][index] if name in frame else math.nan
-    return value if value == value else 0.0
+    values = frame[name] if name in frame else [math.nan] * len(frame)
+    return [value if value == value else 0.0 for value in values]
 
 
 def _sum(record: TaskRecord, name: str) -> float:
