@@ -59,6 +59,7 @@ def build_record(
     policy: Policy = Policy.SAFE,
     death: Death | None = None,
     attempt_before: EarlierAttempt | None = None,
+    advise: bool = True,
 ) -> TaskRecord:
     """The record of one attempt, advice and costs included.
 
@@ -74,6 +75,8 @@ def build_record(
         What the advice is for.
     death : Death, optional
         Of a task that could not say itself how it ended; the record's outcome and ending are then made of it.
+    advise : bool
+        False: neither advice nor costs, for an attempt that still runs.
     """
     server = with_measured_gpus(server, measurements)
     usage = summarize(
@@ -100,6 +103,8 @@ def build_record(
     if measurements.tracking.mode == "untracked":
         reason = measurements.tracking.reason or "the reason is not known"
         recommendation = NoRecommendation(reason=f"This attempt was not measured: {reason}")
+    elif not advise:
+        recommendation = NoRecommendation(reason="Advice follows when the step has ended.")
     else:
         recommendation = recommend(
             usage,
@@ -114,7 +119,7 @@ def build_record(
     if ending is not None:
         ending = replace(ending, remedy=remedy_of(ending, recommendation, request))
     pricing = Pricing(note=catalog_note or "No price catalog could be read.")
-    if catalog is not None:
+    if catalog is not None and advise:
         try:
             pricing = price(
                 catalog,

@@ -17,6 +17,11 @@ from resource_tracker.sampler.shared_memory import SHARED_MEMORY, shared_memory_
 from resource_tracker.units import bytes_to_mib, kib_to_bytes
 
 _READ_AT_MOST = 256 * 1024
+_MEMORY_FILES = (
+    (V2, "memory.max", "memory.current", "inactive_file"),
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Controller, and the files of limit and use, and which part of it is file cache that goes first."""
 
 
 class Bound(NamedTuple):
@@ -122,6 +127,30 @@ def limits(root: str = "/", pid: int | str = "self") -> Limits:
         memory_high_mib=round(bytes_to_mib(high.value), 3) if high else None,
         swap_mib=None if swap is None else round(bytes_to_mib(swap), 3),
     )
+
+
+def memory_left_bytes(root: str = "/", pid: int | str = "self") -> float | None:
+    """Return what the lowest limit, or the machine, leaves of memory now; ``None`` where the kernel does not tell.
+
+    File cache that can be given back at once counts as free, as it does in ``MemAvailable``.
+    """
+    directories = cgroup_directories(root.rstrip("/") + "/proc", pid)
+    left = [meminfo_bytes(root).get("MemAvailable")]
+    for key, limit, used, cache in _MEMORY_FILES:
+        for directory in directories.get(key, ()):
+            allowed = whole_number(read_text(root, f"{directory}/{limit}") or "")
+            in_use = whole_number(read_text(root, f"{directory}/{used}") or "")
+            if allowed is not None and in_use is not None:
+                left.append(allowed - max(0.0, in_use - _field(root, f"{directory}/memory.stat", cache)))
+    return min((max(0.0, size) for size in left if size is not None), default=None)
+
+
+def _field(root: str, path: str, wanted: str) -> float:
+    for line in (read_text(root, path) or "").splitlines():
+        name, _, value = line.partition(" ")
+        if name == wanted:
+            return whole_number(value) or 0.0
+    return 0.0
 
 
 def _shared_memory_mib(root: str) -> float | None:

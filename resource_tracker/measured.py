@@ -248,13 +248,22 @@ def _cost(spool: Spool) -> SamplerCost:
     cpu = spool.columns["system", "sampler_cpu_s"]
     of_start = spool.first.get(("system", "sampler_cpu_s"), 0.0)
     everything = range(len(spool.phases))
+    publisher_cpu_s, publisher_memory_kib = _cost_of_publisher(spool)
     return SamplerCost(
         cpu_s=_total(cpu) + of_start if of_start == of_start and (len(cpu) or spool.first) else None,
         memory_kib=_highest(spool.columns["internal", "sampler_memory_kib"], list(everything)),
         samples=round(_total(spool.columns["process", "samples"])),
         rows=sum(spool.merged),
         by_source=_cost_by_source(spool),
+        publisher_cpu_s=publisher_cpu_s,
+        publisher_memory_kib=publisher_memory_kib,
     )
+
+
+def _cost_of_publisher(spool: Spool) -> tuple[float | None, float | None]:
+    """CPU seconds and memory of the process that kept the card live; told once, at the end."""
+    told = [event.text.split("\t") for event in spool.events if event.text.startswith("publisher\t")]
+    return (float(told[-1][1]), float(told[-1][2])) if told else (None, None)
 
 
 def _cost_by_source(spool: Spool) -> dict[str, float] | None:

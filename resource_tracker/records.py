@@ -517,7 +517,7 @@ class SamplerCost:
     """What the watcher itself used; excluded from the step's figures.
 
     ``by_source`` is CPU time by what it was spent on, ``"start"`` among it; what remains of ``cpu_s`` went into waking
-    up and writing.
+    up and writing. ``publisher_*`` is of the process that kept the card live, which is in no other figure.
     """
 
     cpu_s: float | None = None
@@ -525,6 +525,8 @@ class SamplerCost:
     samples: int = 0
     rows: int = 0
     by_source: dict[str, float] | None = None
+    publisher_cpu_s: float | None = None
+    publisher_memory_kib: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

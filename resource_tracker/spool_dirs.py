@@ -80,6 +80,12 @@ def is_running(pid: int, start_time: int) -> bool:
     return found.start_time == start_time and not found.ended
 
 
+def owner_of(path: str) -> tuple[int, int]:
+    """Pid and start time of the process whose spool it is. Raises ValueError where the folder is no spool."""
+    _, pid, start_time, *_ = os.path.basename(path).split(".")
+    return int(pid), int(start_time)
+
+
 def _name(pid: int, start_time: int) -> str:
     return ".".join([PREFIX, str(pid), str(start_time), *_here(), os.urandom(6).hex()])
 

@@ -13,23 +13,30 @@ class Moment:
 
     __slots__ = ("monotonic_s", "unix_s", "usage")
 
-    def __init__(self, pid: int) -> None:
-        self.unix_s = time.time()
-        self.monotonic_s = time.monotonic()
+    def __init__(self, pid: int, unix_s: float | None = None, monotonic_s: float | None = None) -> None:
+        self.unix_s = time.time() if unix_s is None else unix_s
+        self.monotonic_s = time.monotonic() if monotonic_s is None else monotonic_s
         self.usage = TaskUsage.of(pid)
 
 
 class Timeline:
-    """Start, end of the step's own code, and end of the attempt. Works without any sampler."""
+    """Start, end of the step's own code, and end of the attempt. Works without any sampler.
 
-    def __init__(self, pid: int) -> None:
+    `start` is now, unless it was noted by another process: monotonic time is the whole machine's.
+    """
+
+    def __init__(self, pid: int, start: Moment | None = None) -> None:
         self.pid = pid
-        self.start = self.now()
+        self.start = start or self.now()
         self.step_end: Moment | None = None
         self.end: Moment | None = None
 
     def now(self) -> Moment:
         return Moment(self.pid)
+
+    def at(self, unix_s: float) -> Moment:
+        """A moment since the start, by the wall clock, which nobody set since."""
+        return Moment(self.pid, unix_s, self.start.monotonic_s + unix_s - self.start.unix_s)
 
     def mark(self, name: str) -> None:
         """Notes the end of the step; only the first counts."""

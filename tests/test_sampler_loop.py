@@ -18,7 +18,7 @@ from resource_tracker.sampler.collector import Collector, Failures, Row
 from resource_tracker.sampler.control import CONTROL, Control, Message, is_heard, send
 from resource_tracker.sampler.layout import COLUMNS, Layout
 from resource_tracker.sampler.lifeline import Lifeline
-from resource_tracker.sampler.loop import READER_DIED, SPOOL_GONE, STOPPED, TASK_DIED, Loop
+from resource_tracker.sampler.loop import SPOOL_GONE, STOPPED, TASK_DIED, Loop
 from resource_tracker.sampler.rows import RowMaker
 from resource_tracker.sampler.spool import SpoolWriter
 from resource_tracker.sampler.spool_read import read_spool
@@ -134,7 +134,7 @@ def test_fault_of_the_sampler(spool_dir: str) -> None:
     loop = loop_of(spool_dir, Lifeline("/proc", task.pid, start_time), Breaking)
     child = os.fork()
     if not child:
-        os._exit(0 if loop.run() == READER_DIED else 1)
+        os._exit(0 if loop.run() == TASK_DIED else 1)
     wait_until(lambda: read_spool(spool_dir).events, "the fault is told")
     assert read_spool(spool_dir).events[0].text == "fault\tRuntimeError: no such luck"
     assert alive(child)

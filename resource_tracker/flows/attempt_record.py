@@ -25,6 +25,7 @@ def record_of(
     input_size: InputSize | None = None,
     death: Death | None = None,
     attempt_before: EarlierAttempt | None = None,
+    advise: bool = True,
 ) -> TaskRecord:
     """All that is known of the attempt now; more of earlier runs and the cloud may have arrived since the last call.
 
@@ -38,6 +39,8 @@ def record_of(
         Of a task that could not say itself how it ended.
     attempt_before : EarlierAttempt, optional
         What became of the attempt before.
+    advise : bool
+        False: neither advice nor costs, for an attempt that still runs.
     """
     handed = read_handover(order.handover_folder, order.step)
     catalog, catalog_note = _catalog()
@@ -62,6 +65,7 @@ def record_of(
         policy=Policy(order.policy),
         death=death,
         attempt_before=attempt_before,
+        advise=advise,
     )
 
 

@@ -11,6 +11,12 @@ from typing import Any
 
 CARD_TYPE = "resource_tracker"
 CARD_ID = "resources"
+FINAL = "final"
+"""Reload token of a page that nothing will change any more: Metaflow's viewers stop asking."""
+NO_DATA: dict[str, Any] = {"v": 0}
+"""For such a page, which has its data within itself: viewers ask for some, and the page takes no such version."""
+_EARLY = "resource_tracker_early"
+"""Key in the card's data, beside those that Metaflow reads."""
 REVIEW_TYPE = REVIEW_ID = "cost_review"
 
 
@@ -60,10 +66,29 @@ class CardStore:
         """Write the page, over an earlier one of the same attempt."""
         self._datastore.save_card(self.uuid, CARD_TYPE, html, card_id=self.card_id, overwrite=True)
 
-    def save_data(self, data: dict[str, Any], reload_token: str, created_on: float) -> None:
-        """Write what a page of that token draws from now on, over what it drew before."""
-        content = {"reload_token": reload_token, "data": data, "created_on": created_on}
+    def save_data(self, data: dict[str, Any], reload_token: str, created_on: float, early: str | None = None) -> None:
+        """Write what a page of that token draws from now on, over what it drew before.
+
+        Parameters
+        ----------
+        early : str, optional
+            The encoded summary of the attempt so far: all that is left of it where its whole container is killed.
+        """
+        content: dict[str, Any] = {"reload_token": reload_token, "data": data, "created_on": created_on}
+        if early is not None:
+            content[_EARLY] = early
         self._datastore.save_data(self.uuid, CARD_TYPE, content, card_id=self.card_id)
+
+    def early_record(self) -> str | None:
+        """The encoded summary that stands beside the card's data; ``None`` where there is none, or the card is final.
+
+        Raises whatever the store raises.
+        """
+        location = self._datastore.get_card_location(
+            self._datastore._get_data_write_path(), CARD_TYPE, self.uuid, card_id=self.card_id, suffix="data.json"
+        )
+        found = (self._datastore.get_card_data(location) or {}).get(_EARLY)
+        return found if isinstance(found, str) else None
 
     def save_review(self, html: str) -> None:
         """Write the cost review of the run, over an earlier one of the same attempt."""

@@ -6,6 +6,7 @@ from the environment that the task was started with.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -15,7 +16,7 @@ from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ArtifactError
 from resource_tracker.plain import from_plain, to_plain
 from resource_tracker.records import InputSize, Limits, ResourceRequest, ServerInfo
-from resource_tracker.sampler.publisher import ORDER
+from resource_tracker.sampler.publisher import LIVE, ORDER
 
 ORDER_VERSION = 1
 OF_FOLDERS = ("local", "spin")
@@ -48,6 +49,8 @@ class Order:
         ``sys.path`` of the task, absolute, the flow's own folder last: nothing in it hides a library.
     environment : dict
         Variables that are not as the task got them, because paths in them were relative.
+    umask : int or None
+        Of the task: what is written for it has the permissions that it would have given.
     """
 
     version: int
@@ -84,6 +87,7 @@ class Order:
     versions: dict[str, str]
     python_path: tuple[str, ...]
     environment: dict[str, str]
+    umask: int | None = None
 
     @property
     def flow(self) -> str:
@@ -109,6 +113,8 @@ def write_order(spool_dir: str, order: Order) -> None:
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump(to_plain(order), file, ensure_ascii=False)
     os.replace(f"{path}.part", path)
+    if order.live and order.card_root is not None:
+        os.close(os.open(f"{spool_dir}/{LIVE}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def read_order(spool_dir: str) -> Order:
@@ -145,6 +151,18 @@ def absolute_environment() -> dict[str, str]:
     """Those variables of this process whose relative paths mean nothing in another working directory."""
     given = {name: os.environ[name] for name in _PATHS if os.environ.get(name)}
     return {name: os.pathsep.join(map(os.path.abspath, text.split(os.pathsep))) for name, text in given.items()}
+
+
+def umask_of_task() -> int | None:
+    """That of this process, read where reading does not change it; ``None`` where the kernel does not tell."""
+    with (
+        contextlib.suppress(OSError, ValueError),
+        open("/proc/self/status", encoding="ascii", errors="replace") as file,
+    ):
+        for line in file:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return None
 
 
 def metadata_of(provider: Any) -> tuple[str, str | None]:

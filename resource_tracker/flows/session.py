@@ -19,13 +19,14 @@ from resource_tracker.bundled import use_bundled
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
 from resource_tracker.flows.attempt_record import bundled_catalog, record_of
-from resource_tracker.flows.cards import REVIEW_ID, CardStore, card_id, card_root
+from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id, card_root
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.failure import failure_of
 from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.in_step import offer, warn_in_log
 from resource_tracker.flows.input_size import ArtifactSizes
+from resource_tracker.flows.live_end import LiveEnd, end_live
 from resource_tracker.flows.local_metadata import pack_again
 from resource_tracker.flows.order import (
     OF_FOLDERS,
@@ -35,6 +36,7 @@ from resource_tracker.flows.order import (
     absolute_python_path,
     datastore_of,
     metadata_of,
+    umask_of_task,
     write_order,
 )
 from resource_tracker.flows.request import requested_resources
@@ -146,6 +148,7 @@ class TaskSession:
             },
             python_path=absolute_python_path(),
             environment=absolute_environment(),
+            umask=umask_of_task(),
         )
 
     def _card_root(self) -> str | None:
@@ -203,18 +206,26 @@ class TaskSession:
         guarded("look at the attempt before", self._look_back)
         try:
             self._measuring.stop()
+            live = self._end_live()
             record = self._record()
         finally:
             self._measuring.remove()
             handover_folder = self._order.handover_folder
             if handover_folder is not None and os.getppid() != self._order.runtime_pid:
                 drop_handover(handover_folder)  # the runtime was killed and cannot
+        if live is not None and live.trouble is not None:
+            tracking = record.tracking
+            record = replace(
+                record, tracking=replace(tracking, failed_sources=(*tracking.failed_sources, live.trouble))
+            )
         if self._settings.prices == "live":
             record = guarded("ask for live prices", self._with_live_prices, record) or record
         guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
         guarded("hand the summary over", pack_again, self._context.metadata, self._context.decorators)
         if self._cards is not None:
             guarded("write the card", self._write_card, record)
+            if live is not None and live.has_page:
+                guarded("end the live card", self._cards.save_data, NO_DATA, FINAL, time.time())
             if self._context.ends_the_run:
                 guarded("write the cost review", self._write_review)
         if not self._settings.quiet:
@@ -230,6 +241,11 @@ class TaskSession:
         line = line_of(self._before) if self._before else None
         if line and not self._settings.quiet:
             say(line)
+
+    def _end_live(self) -> LiveEnd | None:
+        if not isinstance(self._measuring, SamplerProcess) or not self._settings.live:
+            return None
+        return guarded("end the live card", end_live, self._measuring.spool_dir)
 
     def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
         """Asked only now: the step and its artifacts do not wait for the network."""

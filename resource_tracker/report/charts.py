@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import total
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
@@ -107,14 +109,19 @@ _PAIRS = (("disk_read", "disk_write"), ("net_recv", "net_sent"))
 _LABELS = {"step": "step", "peak": "highest moment", "machine": "machine"}
 
 
-def chart_data(record: TaskRecord) -> dict[str, Any]:
+Highs = Mapping[str, TinyDataFrame]
+"""By frame: the highest single row in each row that stands for several."""
+
+
+def chart_data(record: TaskRecord, highs: Highs | None = None) -> dict[str, Any]:
     """Everything that the page's script draws: the shared time axis and the charts, without the empty ones."""
     base = record.process_metrics if len(record.process_metrics) else record.system_metrics
     # While it runs, points that have been drawn stay where they are.
     grid = grid_of(base, record.started_at, steady=record.outcome.status == "running")
+    known = highs or {}
     frames: dict[Frame, Resampler] = {
-        "process": Resampler(record.process_metrics, grid, record.started_at),
-        "system": Resampler(record.system_metrics, grid, record.started_at),
+        "process": Resampler(record.process_metrics, grid, record.started_at, known.get("process")),
+        "system": Resampler(record.system_metrics, grid, record.started_at, known.get("system")),
     }
     quiet = _quiet(record)
     charts = [

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
-from resource_tracker.report.charts import chart_data, quiet_sentence
+from resource_tracker.report.charts import Highs, chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
 from resource_tracker.report.ending import Before, EndingPanel, attempt_before, ending_panel
 from resource_tracker.report.facts import Fact, machine, method, missing, totals
@@ -103,10 +103,11 @@ def build_card(record: TaskRecord) -> CardModel:
     )
 
 
-def card_data(record: TaskRecord) -> dict[str, Any]:
+def card_data(record: TaskRecord, highs: Highs | None = None) -> dict[str, Any]:
     """What changes while a step runs, as JSON-able builtins: charts, scales and texts.
 
-    It stands in the page once, and ``window.metaflow_card_update`` takes the same to redraw in place.
+    It stands in the page once, and ``window.metaflow_card_update`` takes the same to redraw in place. `highs` are those
+    of :class:`resource_tracker.spool_follow.LiveSpool`, where rows are merged already.
     """
     marker = badge(record)
     texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
@@ -120,7 +121,7 @@ def card_data(record: TaskRecord) -> dict[str, Any]:
         "live": live_data(record),
         "spans": span_data(record),
         "last": last_minute_data(record),
-        **chart_data(record),
+        **chart_data(record, highs),
     }
 
 

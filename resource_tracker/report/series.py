@@ -87,11 +87,14 @@ class Resampler:
     grid : Grid
         A row belongs to the point in which its middle lies. A point without a row of its own, because rows are longer
         than points, takes the row that covers its middle.
+    highs : TinyDataFrame, optional
+        Where the rows themselves are merged: the highest single one in each, counters a second.
     """
 
-    def __init__(self, frame: TinyDataFrame, grid: Grid, started_at: float) -> None:
+    def __init__(self, frame: TinyDataFrame, grid: Grid, started_at: float, highs: TinyDataFrame | None = None) -> None:
         self._frame = frame
         self._grid = grid
+        self._highs = highs
         rows = row_edges(frame, started_at)
         self._lengths = [end - start for start, end in rows]
         self._members: list[list[int]] = [[] for _ in range(grid.points)]
@@ -109,7 +112,7 @@ class Resampler:
     @property
     def merges(self) -> bool:
         """Whether a point stands for several rows, so that its mean hides the highest."""
-        return len(self._frame) > self._grid.points
+        return self._highs is not None or len(self._frame) > self._grid.points
 
     def values(self, name: str, merge: Merge) -> Values:
         """Column `name` at each point; nan where nothing was measured.
@@ -120,9 +123,11 @@ class Resampler:
         if name not in self._frame:
             return [math.nan] * self._grid.points
         column, lengths = self._frame[name], self._lengths
-        if merge in ("rate", "max_rate"):
-            column = [value / length for value, length in zip(column, lengths, strict=True)]
         highest = merge in ("max", "max_rate")
+        if highest and self._highs is not None and name in self._highs:
+            column = self._highs[name]
+        elif merge in ("rate", "max_rate"):
+            column = [value / length for value, length in zip(column, lengths, strict=True)]
         return [_merged(column, lengths, inside, highest=highest) for inside in self._members]
 
 

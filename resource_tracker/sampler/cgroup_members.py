@@ -1,7 +1,7 @@
 """Whether a cgroup is the step's own: then its totals are the step's.
 
 It is where nothing runs in it but the step, the sampler, processes from which the step descends (a container's shell),
-and Metaflow's log helpers beside it. What those use is taken off.
+and beside it Metaflow's log helpers and what makes the live card. What those use is taken off.
 """
 
 import os
@@ -10,11 +10,12 @@ from resource_tracker.errors import ParseError
 from resource_tracker.sampler.cgroup_files import PROCS, pids
 from resource_tracker.sampler.procfs import pid_stat, pid_statm
 from resource_tracker.sampler.procfs.files import read_record, read_whole
+from resource_tracker.sampler.publisher import PROGRAM
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.units import bytes_to_kib, ticks_to_seconds
 
-HELPER = b"metaflow.mflog"
-"""In the command line of what Metaflow lets run beside a step in a container, to keep its log."""
+HELPERS = (b"metaflow.mflog", PROGRAM)
+"""In the command lines of what Metaflow lets run beside a step in a container, to keep its log, and of what we do."""
 MAX_ANCESTORS = 64
 STAT_BYTES = 4096
 LINKS_WITHOUT_GROUPS = 2
@@ -151,7 +152,8 @@ class OwnCgroup:
             return 0
         try:
             stat = pid_stat.parse(read_record(f"{self._proc}/{pid}/stat", STAT_BYTES))
-            if HELPER in read_record(f"{self._proc}/{pid}/cmdline", 4096):
+            command = read_record(f"{self._proc}/{pid}/cmdline", 4096)
+            if any(helper in command for helper in HELPERS):
                 self._add(pid, from_birth=from_birth)
                 return None
         except (OSError, ParseError):

@@ -12,6 +12,7 @@ from resource_tracker.sampler.death import MachineKills
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.pace import Pace
+from resource_tracker.sampler.publisher import Publisher
 from resource_tracker.sampler.rows import RowMaker
 from resource_tracker.sampler.spans import SPAN_WORDS, Spans
 from resource_tracker.sampler.spool import SpoolWriter
@@ -36,7 +37,7 @@ class Loop:
     """Runs until told to stop, until the task dies, or until nobody can read the spool any more.
 
     `reader` is the process that started us, where that is not the task: it reads the spool, also after the task's end.
-    `before_s` is the CPU time of what started this process.
+    `before_s` is the CPU time of what started this process. `publisher` tells of the attempt while it runs.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Loop:
         reader: Lifeline | None = None,
         gpu_spool: GpuSpool | None = None,
         before_s: float = 0.0,
+        publisher: Publisher | None = None,
     ) -> None:
         self._maker = maker
         self._spool = spool
@@ -58,6 +60,7 @@ class Loop:
         self._lifeline = lifeline
         self._reader = reader
         self._before_s = before_s
+        self.publisher = publisher
         now_s = time.monotonic()
         self._pace = Pace(interval_s, now_s, budget)
         self._spans = Spans(now_s, os.sysconf("SC_CLK_TCK"))
@@ -134,11 +137,12 @@ class Loop:
         reader = self._reader or self._lifeline
         while self._spool.reachable:
             if reader.ended(wait_s=IDLE_CHECK_S):
-                return READER_DIED
+                return TASK_DIED if self._reader is None else READER_DIED
         return SPOOL_GONE
 
     def _wait_ms(self) -> float:
-        wait_s = self._pace.next_s - time.monotonic()
+        next_s = self._pace.next_s if self.publisher is None else min(self._pace.next_s, self.publisher.next_s)
+        wait_s = next_s - time.monotonic()
         for line in self._lifelines:
             if line.check_every_s is not None:
                 wait_s = min(wait_s, line.check_every_s)
@@ -153,6 +157,8 @@ class Loop:
     def _sample(self) -> bool:
         """Does what is due; False where nobody can read the spool any more."""
         now_s = time.monotonic()
+        if self.publisher is not None and now_s >= self.publisher.next_s:
+            self.publisher.look(now_s)
         if now_s >= self._pace.next_row_s:
             self._close_row()
             self._spans.write(self._spool.directory)
@@ -229,6 +235,8 @@ class Loop:
         elif message.word == WARN:
             self._alarm = alarm_of(message.name)
         elif message.word == STOP:
+            if self.publisher is not None:
+                self.publisher.stop()
             self._end(STOPPED)
             self._control.answer(message, until_exit=True)
             return True
@@ -250,6 +258,8 @@ class Loop:
             self._tell(f"{DEATH}\t{death[0]}\t{death[1]}\t{self._machine_kills.recent}")
         self._tell_failures(final=True)
         self._tell_costs()
+        if self.publisher is not None and self.publisher.cpu_s:
+            self._tell(f"publisher\t{self.publisher.cpu_s:.3f}\t{self.publisher.memory_kib:.0f}")
         self._tell(f"end\t{why}")
 
 

@@ -13,6 +13,7 @@ import time
 
 from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.sampler.aftermath import after_death, remove_spool
+from resource_tracker.sampler.attempts import ATTEMPT
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures, reason_of
 from resource_tracker.sampler.control import Control
@@ -23,6 +24,7 @@ from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import READER_DIED, SPOOL_GONE, TASK_DIED, Loop
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.procfs.pid_stat import PidStat
+from resource_tracker.sampler.publisher import Publisher, environment_of
 from resource_tracker.sampler.rows import PROC, RowMaker, standard_collectors
 from resource_tracker.sampler.spool import SpoolWriter
 
@@ -155,7 +157,7 @@ def _live(begin: "Callable[[Arguments, float], Loop]", arguments: Arguments, lau
     os.close(null)
     why = loop.run()
     if why == TASK_DIED:
-        after_death(arguments.spool)
+        after_death(arguments.spool, loop.publisher)
     elif why in (READER_DIED, SPOOL_GONE):
         remove_spool(arguments.spool)
 
@@ -183,7 +185,18 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
     maker = RowMaker(collectors, failures)
     spool = first_reading(arguments, maker, collectors, PidStat(read_record(f"{PROC}/self/stat")).start_time)
     gpu_spool = GpuSpool(arguments.spool, failures)
-    return Loop(maker, spool, control, lifeline, arguments.interval_s, budget, reader, gpu_spool, launcher_cpu_s)
+    publisher = _publisher(arguments)
+    return Loop(
+        *(maker, spool, control, lifeline, arguments.interval_s, budget, reader, gpu_spool, launcher_cpu_s, publisher)
+    )
+
+
+def _publisher(arguments: Arguments) -> Publisher | None:
+    """Who will tell of a Metaflow attempt, with the environment that the task has: it may be dead by then."""
+    if not os.path.exists(f"{arguments.spool}/{ATTEMPT}"):
+        return None
+    environment = environment_of(PROC, arguments.pid, arguments.marker)
+    return None if environment is None else Publisher(arguments.spool, environment, time.monotonic())
 
 
 def refuse_adoption(arguments: Arguments) -> None:

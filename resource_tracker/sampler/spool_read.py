@@ -67,7 +67,7 @@ def read_spool(directory: str, prefix: str = "") -> Spool:
         There is none, it cannot be read, or a header is damaged; the message names the file.
     """
     for attempt in range(TRIES):
-        generation = _generation(directory, prefix)
+        generation = generation_of(directory, prefix)
         try:
             sealed = _read(f"{directory}/{prefix}sealed.{generation}") if generation else None
             if generation and sealed is None:
@@ -77,7 +77,7 @@ def read_spool(directory: str, prefix: str = "") -> Spool:
             raise SpoolError(f"{error.filename or directory}: {error.strerror}") from None
         if sealed is None and tail is None and attempt < TRIES - 1:
             continue
-        if tail is None and _generation(directory, prefix) != generation:
+        if tail is None and generation_of(directory, prefix) != generation:
             continue
         spool = _spool(directory, [(p, d) for p, d in (sealed or ("", b""), tail or ("", b"")) if p])
         if not prefix:
@@ -86,7 +86,7 @@ def read_spool(directory: str, prefix: str = "") -> Spool:
     raise SpoolError(f"{directory}: its files change faster than they can be read")
 
 
-def _generation(directory: str, prefix: str) -> int:
+def generation_of(directory: str, prefix: str) -> int:
     """The highest one with a sealed file; 0 without any."""
     try:
         names = os.listdir(directory)

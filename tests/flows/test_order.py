@@ -64,7 +64,15 @@ def test_order_reads_back_as_it_was_written(tmp_path: Path) -> None:
     """Every field survives the file, folders with names that are no text too, and nobody else can read it."""
     write_order(str(tmp_path), an_order())
     assert read_order(str(tmp_path)) == an_order()
-    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("order", 0o600)]
+    found = sorted((path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir())
+    assert found == [("live", 0o600), ("order", 0o600)]
+
+
+@pytest.mark.parametrize("changes", [{"live": False}, {"card_root": None}])
+def test_order_of_no_live_card_says_so_by_its_files(tmp_path: Path, changes: dict[str, object]) -> None:
+    """The sampler, which reads no JSON, sees that it need not start anything while the step runs."""
+    write_order(str(tmp_path), an_order(**changes))
+    assert [path.name for path in tmp_path.iterdir()] == ["order"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Entry point of the publisher, which the sampler starts; its argument is the spool's folder.
+
+It keeps the card live while the task runs. When the task dies without having said goodbye, it tells what became of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from resource_tracker.flows.order import Order, read_order
+from resource_tracker.flows.publisher.room import LEAVES_BELOW_MIB, STARTS_WITH_MIB, has_memory, stand_back, take_place
+from resource_tracker.flows.publisher.status import Status
+from resource_tracker.flows.publisher.stores import open_cards, resemble_the_task
+from resource_tracker.sampler.lifeline import Lifeline
+from resource_tracker.spool_dirs import owner_of
+
+WAKE_EVERY_S = 1.0
+"""To see whether the attempt ended and took its spool away."""
+
+
+def main() -> None:
+    """Publish, and note what went wrong: there is nobody to tell."""
+    spool_dir = sys.argv[2]
+    stand_back()
+    try:
+        publish(spool_dir)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the last card says it
+        Status(spool_dir).failed(error)
+        sys.exit(1)
+
+
+def publish(spool_dir: str) -> None:
+    """Keep the card live until the task ends. Raises whatever Metaflow and its stores raise."""
+    order = read_order(spool_dir)
+    task = Lifeline("/proc", *owner_of(spool_dir))
+    if task.ended():
+        return
+    place = take_place()
+    if place is not None and has_memory(STARTS_WITH_MIB):
+        resemble_the_task(order, spool_dir)
+        _keep_live(order, spool_dir, task)
+
+
+def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
+    from resource_tracker.flows.publisher.live import LiveCard  # with Jinja2, now that it can be found
+
+    cards = open_cards(order)
+    if cards is None:
+        return
+    status = Status(spool_dir)
+    status.begun()
+    card = LiveCard(order, spool_dir, cards, status)
+    next_s = time.monotonic()
+    while not task.ended(wait_s=min(max(next_s - time.monotonic(), 0.0), WAKE_EVERY_S)):
+        if not os.path.exists(spool_dir):
+            return  # the task has said goodbye itself
+        if time.monotonic() >= next_s:
+            if not has_memory(LEAVES_BELOW_MIB):
+                return
+            next_s = time.monotonic() + card.refresh()

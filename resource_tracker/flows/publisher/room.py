@@ -1,0 +1,46 @@
+"""Whether there is room for a publisher: memory that the step does not need, and not too many others."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+
+from resource_tracker.host_limits import memory_left_bytes
+from resource_tracker.units import bytes_to_mib
+
+STARTS_WITH_MIB = 256.0
+LEAVES_BELOW_MIB = 128.0
+MOST_AT_ONCE = 4
+"""Publishers of one user on one machine: of fifty tasks the first few are live, and others as these end."""
+
+
+def has_memory(least_mib: float, root: str = "/") -> bool:
+    """Whether the lowest limit, and the machine, leave at least so much. Where nobody tells, there is enough."""
+    left = memory_left_bytes(root)
+    return left is None or bytes_to_mib(left) >= least_mib
+
+
+def take_place() -> socket.socket | None:
+    """What holds one of the places on this machine until it is closed; ``None`` where all are taken.
+
+    An abstract socket (unix(7)): the kernel lets go of it with the process, however that ends, and no file is left.
+    """
+    for place in range(MOST_AT_ONCE):
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            held.bind(f"\0metaflow-resource-tracker-publisher-{os.geteuid()}-{place}")
+            return held
+        except OSError:
+            held.close()
+    return None
+
+
+def stand_back() -> None:
+    """Everybody else's turn comes first, and if memory ends, we go first. In no folder of the step's."""
+    os.chdir("/")
+    os.umask(0o077)
+    with suppress(OSError):
+        os.nice(5)  # beside what the sampler already gave up
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")

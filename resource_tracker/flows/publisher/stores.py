@@ -1,0 +1,85 @@
+"""Metaflow's stores as the task has them, opened from its order in another process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Any, NamedTuple
+
+from resource_tracker.bundled import bundled_folder
+from resource_tracker.errors import ResourceTrackerError
+from resource_tracker.flows.cards import CardStore
+from resource_tracker.flows.order import Order
+
+_TEMPORARY = "temporary"
+"""Folder in the spool's own for what Metaflow writes on the way to a store: it goes with the spool."""
+
+
+class _FlowName(NamedTuple):
+    """All that a metadata provider asks a flow for."""
+
+    name: str
+
+
+class _Environment:
+    """All that a metadata provider asks Metaflow's environment for."""
+
+    @staticmethod
+    def get_environment_info() -> dict[str, Any]:
+        return {
+            "runtime": "dev",
+            "python_version_code": platform.python_version(),
+            "metaflow_version": "",
+            "script": "",
+        }
+
+
+def resemble_the_task(order: Order, spool_dir: str) -> None:
+    """Before Metaflow is imported: find it, its extensions and its configuration where the task does.
+
+    What is written from then on has the permissions that the task gives.
+    """
+    temporary = f"{spool_dir}/{_TEMPORARY}"
+    os.makedirs(temporary, mode=0o700, exist_ok=True)
+    if order.umask is not None:
+        os.umask(order.umask)
+    os.environ.update(order.environment)
+    os.environ["TMPDIR"] = os.environ["METAFLOW_ARTIFACT_LOCALROOT"] = temporary
+    os.environ["METAFLOW_S3_RETRY_COUNT"] = "0"  # we try again ourselves, with fresh data
+    copies = bundled_folder()
+    *others, flow_folder = order.python_path or ("",)
+    # The copies before the flow's folder, which may hold a `jinja2.py`, and after all that is installed.
+    own_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    wanted = [*others, *([copies] if copies else []), flow_folder, own_root]
+    sys.path[:] = [*dict.fromkeys(entry for entry in wanted if entry)]
+
+
+def open_cards(order: Order) -> CardStore | None:
+    """Where the attempt's card goes; ``None`` where it has none."""
+    from metaflow.plugins import DATASTORES
+
+    if order.card_root is None:
+        return None
+    storage = next((storage for storage in DATASTORES if order.datastore == storage.TYPE), None)
+    if storage is None:
+        raise ResourceTrackerError(f"Metaflow has no datastore of the type {order.datastore!r} here")
+    return CardStore(storage, order.card_root, order.pathspec, order.attempt)
+
+
+def open_metadata(order: Order) -> Any:
+    """The metadata provider of the task: its ``register_metadata`` works as in the task.
+
+    Raises
+    ------
+    ResourceTrackerError
+        Metaflow has none of the type here.
+    """
+    from metaflow.plugins import METADATA_PROVIDERS
+
+    provider = next((provider for provider in METADATA_PROVIDERS if order.metadata == provider.TYPE), None)
+    if provider is None:
+        raise ResourceTrackerError(f"Metaflow has no metadata provider of the type {order.metadata!r} here")
+    if order.metadata == "local" and order.metadata_info:
+        provider.INFO = order.metadata_info  # checks that the folder is there, and keeps it for what follows
+    return provider(_Environment(), _FlowName(order.flow), None, None)

@@ -1,0 +1,163 @@
+"""A spool as it grows: each look takes only what is new, and keeps few rows, however long the step is.
+
+Where rows are merged, what a row of its own would have shown is kept beside them, so that no peak is lost.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+from resource_tracker.columns import COUNTER, GAUGE
+from resource_tracker.errors import SpoolError
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.sampler.layout import Layout, parse_header
+from resource_tracker.sampler.merge import merge_values
+from resource_tracker.sampler.spool_read import Spool, generation_of
+
+MOST_ROWS = 240
+"""Then neighbours merge, to half as many: a chart in a card has about that many pixels for them."""
+TRIES = 5
+
+Column = tuple[str, str]
+
+
+class LiveSpool(Spool):
+    """What was read so far. `highs` has the highest single row within each row that is kept.
+
+    Its columns are gauges as they are, and counters a second.
+    """
+
+    def __init__(self, layout: Layout, most_rows: int = MOST_ROWS) -> None:
+        super().__init__(layout)
+        self._most_rows = most_rows
+        self._kinds = tuple(kind for _, kind, _ in layout.columns)
+        self._interval_at = layout.interval_at
+        self._highs = [
+            (index, kind == COUNTER, array("d"))
+            for index, (frame, kind, _) in enumerate(layout.columns)
+            if kind in (GAUGE, COUNTER) and frame != "internal"
+        ]
+
+    def add_row(self, phase: int, values: list[float], merged: int = 1) -> None:
+        """Appends a row; where there are too many, all of them become half as many."""
+        super().add_row(phase, values, merged)
+        length = values[self._interval_at]
+        for index, is_counter, highs in self._highs:
+            highs.append(values[index] / length if is_counter and length > 0 else values[index])
+        if len(self.phases) > self._most_rows:
+            self._merge()
+
+    def highs(self, frame: str) -> TinyDataFrame:
+        """The highest single rows of one frame."""
+        names = [*self.columns]
+        return TinyDataFrame({names[i][1]: highs for i, _, highs in self._highs if names[i][0] == frame})
+
+    def _merge(self) -> None:
+        """Each two neighbours of one phase become one."""
+        rows = [list(row) for row in zip(*self.columns.values(), strict=True)]
+        places = self._places()
+        kept, phases, merged = [], [], []
+        for first, last in places:
+            values = rows[first]
+            if first != last:
+                a_s, b_s = rows[first][self._interval_at], rows[last][self._interval_at]
+                values = merge_values(self._kinds, rows[first], a_s, rows[last], b_s)
+            kept.append(values)
+            phases.append(self.phases[first])
+            merged.append(sum(self.merged[first : last + 1]))
+        for column, cells in zip(self.columns, zip(*kept, strict=True), strict=True):
+            self.columns[column] = array("d", cells)
+        self.phases, self.merged = phases, merged
+        self._highs = [
+            (index, is_counter, array("d", (_highest(highs[first : last + 1]) for first, last in places)))
+            for index, is_counter, highs in self._highs
+        ]
+
+    def _places(self) -> list[tuple[int, int]]:
+        """First and last row of each pair."""
+        places, index = [], 0
+        while index < len(self.phases):
+            paired = index + 1 < len(self.phases) and self.phases[index] == self.phases[index + 1]
+            places.append((index, index + paired))
+            index += 1 + paired
+        return places
+
+
+class SpoolFollower:
+    """Reads a spool again and again.
+
+    Parameters
+    ----------
+    directory : str
+        The spool's folder.
+    prefix : str
+        Which spool, where several share a folder.
+    most_rows : int
+        To keep.
+    """
+
+    def __init__(self, directory: str, prefix: str = "", most_rows: int = MOST_ROWS) -> None:
+        self._directory = directory
+        self._prefix = prefix
+        self._most_rows = most_rows
+        self._generation = -1
+        self._offset = 0
+        self._layout: Layout | None = None
+        self._spool: LiveSpool | None = None
+
+    def read(self) -> LiveSpool:
+        """The spool with all that was added since the last call.
+
+        Raises
+        ------
+        SpoolError
+            There is none, it cannot be read, or a header is damaged; the message names the file.
+        """
+        try:
+            for _ in range(TRIES):
+                generation = generation_of(self._directory, self._prefix)
+                if generation != self._generation:
+                    self._start_over(generation)
+                self._read_on(f"{self._directory}/{self._prefix}rows.{generation}")
+                if generation_of(self._directory, self._prefix) == generation:
+                    break
+        except OSError as error:
+            raise SpoolError(f"{error.filename or self._directory}: {error.strerror}") from None
+        if self._spool is None:
+            raise SpoolError(f"{self._directory}: no rows file")
+        return self._spool
+
+    def _start_over(self, generation: int) -> None:
+        """Another generation: its sealed file has all that came before."""
+        self._generation, self._offset, self._spool, self._layout = generation, 0, None, None
+        if generation:
+            self._read_on(f"{self._directory}/{self._prefix}sealed.{generation}")
+            self._offset, self._layout = 0, None
+
+    def _read_on(self, path: str) -> None:
+        """Adds the whole records that were appended since the last look."""
+        try:
+            with open(path, "rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return  # it is about to be made, or was just sealed
+        if self._layout is None:
+            layout = self._layout = parse_header(data, path)
+            if self._spool is None:
+                self._spool = LiveSpool(layout, self._most_rows)
+            elif [*self._spool.columns] != [(frame, name) for frame, _, name in layout.columns]:
+                raise SpoolError(f"{path}: damaged header (its columns differ from the sealed file's)")
+            self._offset = layout.header_bytes
+            data = data[self._offset :]
+        width = self._layout.record_bytes
+        whole = len(data) - len(data) % width
+        assert self._spool is not None
+        for start in range(0, whole, width):
+            self._spool.add(self._layout, data[start : start + width])
+        self._offset += whole
+
+
+def _highest(values: array[float]) -> float:
+    return max((value for value in values if value == value), default=math.nan)
