@@ -12,7 +12,7 @@ from resource_tracker.columns import COUNTER, GAUGE
 from resource_tracker.errors import SpoolError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.sampler.layout import Layout, parse_header
-from resource_tracker.sampler.merge import merge_values
+from resource_tracker.sampler.merge import bucket_length, merge_values
 from resource_tracker.sampler.spool_read import Spool, generation_of
 
 MOST_ROWS = 240
@@ -54,33 +54,38 @@ class LiveSpool(Spool):
         return TinyDataFrame({names[i][1]: highs for i, _, highs in self._highs if names[i][0] == frame})
 
     def _merge(self) -> None:
-        """Each two neighbours of one phase become one."""
+        """Neighbours of one phase become one, so that about half as many remain, all of about the same length."""
         rows = [list(row) for row in zip(*self.columns.values(), strict=True)]
-        places = self._places()
-        kept, phases, merged = [], [], []
-        for first, last in places:
-            values = rows[first]
-            if first != last:
-                a_s, b_s = rows[first][self._interval_at], rows[last][self._interval_at]
-                values = merge_values(self._kinds, rows[first], a_s, rows[last], b_s)
-            kept.append(values)
-            phases.append(self.phases[first])
-            merged.append(sum(self.merged[first : last + 1]))
+        lengths = [row[self._interval_at] for row in rows]
+        places = self._places(lengths)
+        kept = [self._merged(rows[first : last + 1]) for first, last in places]
         for column, cells in zip(self.columns, zip(*kept, strict=True), strict=True):
             self.columns[column] = array("d", cells)
-        self.phases, self.merged = phases, merged
+        self.merged = [sum(self.merged[first : last + 1]) for first, last in places]
+        self.phases = [self.phases[first] for first, _ in places]
         self._highs = [
             (index, is_counter, array("d", (_highest(highs[first : last + 1]) for first, last in places)))
             for index, is_counter, highs in self._highs
         ]
 
-    def _places(self) -> list[tuple[int, int]]:
-        """First and last row of each pair."""
-        places, index = [], 0
-        while index < len(self.phases):
-            paired = index + 1 < len(self.phases) and self.phases[index] == self.phases[index + 1]
-            places.append((index, index + paired))
-            index += 1 + paired
+    def _merged(self, rows: list[list[float]]) -> list[float]:
+        merged, *others = rows
+        for row in others:
+            merged = merge_values(self._kinds, merged, merged[self._interval_at], row, row[self._interval_at])
+        return merged
+
+    def _places(self, lengths: list[float]) -> list[tuple[int, int]]:
+        """First and last row of each that will remain."""
+        longest = bucket_length(list(zip(self.phases, lengths, strict=True)), self._most_rows // 2)
+        places: list[tuple[int, int]] = []
+        filled = 0.0
+        for index, length in enumerate(lengths):
+            if places and self.phases[index] == self.phases[index - 1] and filled + length <= longest:
+                places[-1] = (places[-1][0], index)
+                filled += length
+            else:
+                places.append((index, index))
+                filled = length
         return places
 
 

@@ -19,6 +19,7 @@ from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card
 from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
+from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.spool_follow import LiveSpool, SpoolFollower
 from resource_tracker.summary import encode_summary, summary_of
 from resource_tracker.timeline import Moment, Timeline
@@ -95,7 +96,7 @@ class LiveCard:
         order = self._order
         measurements = measurements_of(
             spool,
-            self._timeline(spool),
+            timeline_of(order, spool),
             mode="sampler",
             interval_s=order.interval_s,
             overhead_budget=order.overhead_budget,
@@ -109,20 +110,21 @@ class LiveCard:
         highs = {frame: spool.highs(frame)[: len(process)] for frame in ("process", "system")}
         return replace(record, usage=_with_highs(record, highs["process"])), highs
 
-    def _timeline(self, spool: LiveSpool) -> Timeline:
-        order = self._order
-        timeline = Timeline(order.pid, Moment(order.pid, order.started_at, order.started_monotonic_s))
-        ended = next((event for event in spool.events if event.text == f"mark\t{STEP_END}"), None)
-        if ended is not None:
-            timeline.step_end = timeline.at(ended.time_s)
-        return timeline
-
     def _store(self, html: str | None, data: dict[str, object], early: str) -> None:
         if html is not None:
             self._cards.save(html)
             self._status.has_page = True
         self._created_on = max(time.time(), self._created_on + 0.001)  # it must grow, whatever the clock does
         self._cards.save_data(data, self.token, self._created_on, early)
+
+
+def timeline_of(order: Order, spool: Spool) -> Timeline:
+    """When the attempt began, and where its own code has ended, when that was."""
+    timeline = Timeline(order.pid, Moment(order.pid, order.started_at, order.started_monotonic_s))
+    ended = next((event for event in spool.events if event.text == f"mark\t{STEP_END}"), None)
+    if ended is not None:
+        timeline.step_end = timeline.at(ended.time_s)
+    return timeline
 
 
 def _with_highs(record: TaskRecord, highs: TinyDataFrame) -> UsageSummary:

@@ -32,15 +32,21 @@ def main() -> None:
 
 
 def publish(spool_dir: str) -> None:
-    """Keep the card live until the task ends. Raises whatever Metaflow and its stores raise."""
+    """Keep the card live until the task ends, and finish it if the task cannot. Raises whatever Metaflow raises."""
     order = read_order(spool_dir)
     task = Lifeline("/proc", *owner_of(spool_dir))
     if task.ended():
-        return
-    place = take_place()
-    if place is not None and has_memory(STARTS_WITH_MIB):
+        resemble_the_task(order, spool_dir)
+    else:
+        place = take_place()
+        if place is None or not has_memory(STARTS_WITH_MIB):
+            return
         resemble_the_task(order, spool_dir)
         _keep_live(order, spool_dir, task)
+    if task.ended() and os.path.exists(spool_dir):  # else it has said goodbye itself
+        from resource_tracker.flows.publisher.death import tell_of_death
+
+        tell_of_death(order, spool_dir)
 
 
 def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
@@ -53,9 +59,7 @@ def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
     status.begun()
     card = LiveCard(order, spool_dir, cards, status)
     next_s = time.monotonic()
-    while not task.ended(wait_s=min(max(next_s - time.monotonic(), 0.0), WAKE_EVERY_S)):
-        if not os.path.exists(spool_dir):
-            return  # the task has said goodbye itself
+    while not task.ended(wait_s=min(max(next_s - time.monotonic(), 0.0), WAKE_EVERY_S)) and os.path.exists(spool_dir):
         if time.monotonic() >= next_s:
             if not has_memory(LEAVES_BELOW_MIB):
                 return

@@ -55,16 +55,27 @@ def resemble_the_task(order: Order, spool_dir: str) -> None:
     sys.path[:] = [*dict.fromkeys(entry for entry in wanted if entry)]
 
 
-def open_cards(order: Order) -> CardStore | None:
-    """Where the attempt's card goes; ``None`` where it has none."""
+def open_storage(order: Order) -> Any:
+    """Metaflow's class of the task's datastore.
+
+    Raises
+    ------
+    ResourceTrackerError
+        Metaflow has none of the type here.
+    """
     from metaflow.plugins import DATASTORES
 
-    if order.card_root is None:
-        return None
     storage = next((storage for storage in DATASTORES if order.datastore == storage.TYPE), None)
     if storage is None:
         raise ResourceTrackerError(f"Metaflow has no datastore of the type {order.datastore!r} here")
-    return CardStore(storage, order.card_root, order.pathspec, order.attempt)
+    return storage
+
+
+def open_cards(order: Order) -> CardStore | None:
+    """Where the attempt's card goes; ``None`` where it has none. Raises ResourceTrackerError."""
+    if order.card_root is None:
+        return None
+    return CardStore(open_storage(order), order.card_root, order.pathspec, order.attempt)
 
 
 def open_metadata(order: Order) -> Any:
