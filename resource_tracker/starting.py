@@ -26,6 +26,8 @@ from resource_tracker.spool_dirs import default_parents, make_spool_dir, sweep_d
 from resource_tracker.systems import System, this_system
 
 ENVIRONMENT_BYTES = 1 << 18
+START_TIMEOUT_S = 5.0
+"""A sampler starts in 50 ms; in a container with half a CPU, where it has to be compiled first, in a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def begin(
     overhead_budget: float = DEFAULT_OVERHEAD_BUDGET,
     spool_parents: Sequence[str] | None = None,
     marker: tuple[str, str] | None = None,
-    start_timeout_s: float = 2.0,
+    start_timeout_s: float = START_TIMEOUT_S,
     adopts: bool = False,
     is_attempt: bool = False,
     system: System | None = None,

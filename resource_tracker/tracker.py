@@ -26,7 +26,7 @@ from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool import unlink
 from resource_tracker.sampler.spool_read import Spool, read_spool
 from resource_tracker.spool_dirs import sweep_dead_spools
-from resource_tracker.starting import Begun, Starting, begin, begin_measuring
+from resource_tracker.starting import START_TIMEOUT_S, Begun, Starting, begin, begin_measuring
 from resource_tracker.systems import System
 from resource_tracker.timeline import Timeline
 
@@ -70,7 +70,7 @@ class SamplerProcess:
         overhead_budget: float = DEFAULT_OVERHEAD_BUDGET,
         spool_parents: Sequence[str] | None = None,
         marker: tuple[str, str] | None = None,
-        start_timeout_s: float = 2.0,
+        start_timeout_s: float = START_TIMEOUT_S,
         adopts: bool = False,
         is_attempt: bool = False,
         system: System | None = None,

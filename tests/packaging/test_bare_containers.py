@@ -7,6 +7,7 @@ its own, with a virtual environment that has ``requests`` and ``boto3``.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def assert_complete(s3: S3Server, pathspec: str, summaries: list[str]) -> dict[s
     assert found["importable"] == []
     assert [path for path in found["search_path"] if "bundled" in path] == []
     assert record["pathspec"] == pathspec
-    assert record["tracking"]["mode"] == "sampler"
+    assert record["tracking"]["mode"] == "sampler", record["tracking"]
     assert record["tracking"]["failed_sources"] == []
     assert record["stats"]["memory_usage"]["max"] > 100_000_000 / 1024
     assert record["recommendation"]["available"] is True
@@ -269,4 +270,36 @@ def test_artifact_that_cannot_be_saved(tmp_path: Path, s3: S3Server) -> None:
     assert run.returncode == 1, run.output
     assert 'Cannot pickle dump artifact named "cannot_be_saved"' in run.output
     assert "could not" not in run.output
+    assert wait_until_clean(run) == []
+
+
+def test_interpreter_of_its_own(tmp_path: Path, image: Callable[..., Path]) -> None:
+    """``--environment=pypi`` runs each task with an interpreter that sees nothing of the user's: it is tracked there.
+
+    Metaflow's own code decides how; only micromamba is a stand-in.
+    """
+    folder = FlowFolder(tmp_path)
+    shutil.copy(FLOWS / "branch_flow.py", folder.folder)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "micromamba").write_text(
+        f"#!{sys.executable}\n" + (FLOWS / "micromamba.py").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    (programs / "micromamba").chmod(0o755)
+    run = folder.call(
+        *("--no-pylint", "--environment=pypi", "run"),
+        name="branch_flow.py",
+        PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
+        FAKE_MICROMAMBA_ROOT=str(tmp_path / "environments"),
+        FAKE_MICROMAMBA_ENVIRONMENT=str(image()),
+    )
+    assert run.returncode == 0, run.output
+    assert "could not" not in run.output
+    assert len(run.our_lines) == 4, run.output
+    assert run.task("start")["importable"].data == []
+    for step in ("start", "left", "right", "join"):
+        record = run.record(step)
+        assert record["tracking"]["mode"] == "sampler", record["tracking"]
+        assert record["recommendation"]["available"] is True
+    assert len(run.cards()) == 4
     assert wait_until_clean(run) == []
