@@ -94,7 +94,7 @@ def build_record(
             tracking = replace(tracking, failed_sources=(*tracking.failed_sources, failed))
     ending = None
     if death is not None:
-        ending = ending_of(death, Measured(usage, measurements.process, measurements.system, limits))
+        ending = ending_of(death, Measured(usage, measurements.system, limits))
         outcome = replace(outcome, status="failed", ended_by=ending.cause)
     bound = bound_of(usage, measurements.process, measurements.system, limits, server, outcome)
     if bound is not None:

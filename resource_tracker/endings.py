@@ -64,8 +64,10 @@ class Death:
         Its wait status, as ``os.wait`` gives it.
     source : str
         Where that was read.
+    kills : int
+        Processes of its cgroup that the kernel killed for lack of memory in its last :data:`RECENT_ROWS` rows.
     machine_kills : int
-        Processes that the kernel killed for lack of memory just then, anywhere on the machine.
+        Those anywhere on the machine.
     stopped : bool
         Metaflow ended it, with the rest of the run.
     seen : bool
@@ -74,6 +76,7 @@ class Death:
 
     status: int | None = None
     source: str = ""
+    kills: int = 0
     machine_kills: int = 0
     stopped: bool = False
     seen: bool = True
@@ -92,7 +95,6 @@ class Measured(NamedTuple):
     """What was measured of the attempt until it died."""
 
     usage: UsageSummary
-    process: TinyDataFrame
     system: TinyDataFrame
     limits: Limits
 
@@ -167,14 +169,13 @@ def _lack_of_memory(death: Death, measured: Measured) -> Iterator[Ending]:
     """The kernel's own word first, then what makes it likely."""
     reached, room = _reached(measured), f"{_limit(measured)}{_left(measured)}"
     usage, status_source = measured.usage, f", {death.source}" if death.source else ""
-    kills = recent_kills(measured.process)
-    if kills and usage.memory_cgroup_shared is not True:
+    if death.kills and usage.memory_cgroup_shared is not True:
         yield Ending(
             cause=KILLED_FOR_MEMORY,
             evidence=f"The kernel killed it for lack of memory{reached}{room}.",
             source=f"cgroup oom_kill{status_source}",
         )
-    if kills:
+    if death.kills:
         yield Ending(
             cause=KILLED_FOR_MEMORY,
             evidence=f"It was killed as the kernel killed for lack of memory in its cgroup, where others run, too"
@@ -195,14 +196,6 @@ def _lack_of_memory(death: Death, measured: Measured) -> Iterator[Ending]:
             evidence=f"It was killed as the kernel killed for lack of memory on its machine{reached}{room}.",
             source=f"/proc/vmstat oom_kill{status_source}",
         )
-
-
-def recent_kills(process: TinyDataFrame) -> int:
-    """Processes of the step's cgroup that the kernel killed for lack of memory in the last rows."""
-    if "oom_kills" not in process.columns:
-        return 0
-    column = process["oom_kills"]
-    return round(sum(value for value in list(column)[-RECENT_ROWS:] if value == value))
 
 
 def _of_signal(number: int, source: str, measured: Measured) -> Ending:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -31,35 +30,35 @@ from resource_tracker.summary import KILLED_FOR_MEMORY, decode_summary, encode_s
 
 MIB = 1024.0
 KILLED = Death(status=9, source="pidfd")
+FOR_MEMORY = replace(KILLED, kills=1)
 
 
 def measured(
     peak_mib: float = 500.0,
     limit_mib: float | None = None,
-    kills: list[float] | None = None,
+    kills: int | None = None,
     shared: bool | None = False,
     **usage: Any,
 ) -> Measured:
-    """Rows of one second, of which only kills matter."""
-    known = {"oom_kills": kills} if kills is not None else {}
+    """An attempt of ten seconds; `kills` are all that were counted in its cgroup."""
     used = UsageSummary(
         duration_s=10.0,
         memory_peak_kib=peak_mib * MIB,
-        oom_kills=None if kills is None else round(sum(value for value in kills if value == value)),
+        oom_kills=kills,
         memory_cgroup_shared=shared,
         **usage,
     )
     system = TinyDataFrame({"memory_available_kib": [8e6, 20_000.0]})
-    return Measured(used, TinyDataFrame(known), system, Limits(memory_mib=limit_mib))
+    return Measured(used, system, Limits(memory_mib=limit_mib))
 
 
 @pytest.mark.parametrize(
     ("death", "seen", "cause", "source", "words"),
     [
-        (KILLED, measured(990, 1000, [0, 0, 1]), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "its limit is 1,049 MB"),
-        (KILLED, measured(700, 1000, [0, 1, math.nan]), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "734 MB"),
-        (KILLED, measured(700, 1000, [1, 0, 0]), "killed by SIGKILL", "pidfd", "nor its machine"),
-        (KILLED, measured(50, None, [0, 1], shared=True), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "others run"),
+        (FOR_MEMORY, measured(990, 1000, 1), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "its limit is 1,049 MB"),
+        (FOR_MEMORY, measured(700, 1000, 3), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "734 MB"),
+        (KILLED, measured(700, 1000, 1), "killed by SIGKILL", "pidfd", "nor its machine"),
+        (FOR_MEMORY, measured(50, None, 1, shared=True), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "others run"),
         (KILLED, measured(960, 1000), KILLED_FOR_MEMORY, "memory at its limit, pidfd", "96% of its limit of 1,049 MB"),
         (Death(), measured(960, 1000), KILLED_FOR_MEMORY, "memory at its limit", "96%"),
         (
@@ -69,8 +68,8 @@ def measured(
             "/proc/vmstat oom_kill, pidfd",
             "its machine had 20 MB left",
         ),
-        (replace(KILLED, machine_kills=1), measured(500, 1000, [0, 0]), "killed by SIGKILL", "pidfd", "was killed"),
-        (replace(KILLED, stopped=True), measured(990, 1000, [0, 1]), STOPPED, "Metaflow's record", "another task"),
+        (replace(KILLED, machine_kills=1), measured(500, 1000, 0), "killed by SIGKILL", "pidfd", "was killed"),
+        (replace(KILLED, stopped=True), measured(990, 1000, 1), STOPPED, "Metaflow's record", "another task"),
         (Death(status=15, source="/proc/PID/stat"), measured(), "killed by SIGTERM", "/proc/PID/stat", "SIGTERM"),
         (Death(status=11, source="pidfd"), measured(990, 1000), "killed by SIGSEGV", "pidfd", "a bad address"),
         (Death(status=11 | 0x80, source="pidfd"), measured(), "killed by SIGSEGV", "pidfd", "crashed"),
@@ -104,7 +103,9 @@ def test_a_full_shared_memory_explains_a_bus_error() -> None:
 def record_of(death: Death | None, *, peak_mib: float = 990.0, limit_mib: float | None = 1000.0) -> TaskRecord:
     return build_record(
         Measurements(
-            process=TinyDataFrame({"cpu_usage": [1.0], "interval_s": [10.0], "oom_kills": [float(death is KILLED)]}),
+            process=TinyDataFrame(
+                {"cpu_usage": [1.0], "interval_s": [10.0], "oom_kills": [0.0 if death is None else death.kills]}
+            ),
             system=TinyDataFrame(),
             started_at=1000.0,
             ended_at=1010.0,
@@ -128,7 +129,7 @@ def record_of(death: Death | None, *, peak_mib: float = 990.0, limit_mib: float 
 
 def test_a_death_makes_the_record_a_failed_one() -> None:
     """Killed for memory: outcome, what bound it, advice above the limit as a lower bound, and the remedy agree."""
-    record = record_of(KILLED)
+    record = record_of(FOR_MEMORY)
     assert (record.outcome.status, record.outcome.ended_by) == ("failed", KILLED_FOR_MEMORY)
     assert record.usage.bound == "memory"
     assert isinstance(record.recommendation, Recommendation)
@@ -145,7 +146,7 @@ def test_a_death_makes_the_record_a_failed_one() -> None:
 
 def test_the_summary_tells_of_the_end_and_reads_back() -> None:
     """History counts it as an attempt that ran out of memory at its limit; cause, evidence and source are kept."""
-    summary = decode_summary(encode_summary(summary_of(record_of(KILLED))))
+    summary = decode_summary(encode_summary(summary_of(record_of(FOR_MEMORY))))
     assert (summary.status, summary.ended_by, summary.ran_out_of_memory) == ("failed", KILLED_FOR_MEMORY, True)
     assert summary.ended_source == "cgroup oom_kill, pidfd"
     assert summary.ended_evidence is not None and "for lack of memory" in summary.ended_evidence
@@ -158,7 +159,7 @@ def test_a_kill_without_a_limit_still_counts_as_out_of_memory() -> None:
     record = record_of(replace(KILLED, machine_kills=1), peak_mib=500, limit_mib=None)
     assert record.outcome.ended_by == "killed by SIGKILL"  # the cgroup's own counter stood still
     usage = replace(record.usage, oom_kills=None)
-    found = ending_of(replace(KILLED, machine_kills=1), Measured(usage, TinyDataFrame(), TinyDataFrame(), Limits()))
+    found = ending_of(replace(KILLED, machine_kills=1), Measured(usage, TinyDataFrame(), Limits()))
     summary = summary_of(replace(record, ending=found, outcome=Outcome(status="failed", ended_by=found.cause)))
     assert summary.ran_out_of_memory is True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 
 from resource_tracker.build import build_record, history_of
@@ -12,7 +13,16 @@ from resource_tracker.errors import CatalogError
 from resource_tracker.flows.handover import read_handover
 from resource_tracker.flows.order import Order
 from resource_tracker.pricing import Catalog
-from resource_tracker.records import CloudInfo, EarlierAttempt, InputSize, Measurements, Outcome, ServerInfo, TaskRecord
+from resource_tracker.records import (
+    CloudInfo,
+    EarlierAttempt,
+    InputSize,
+    Measurements,
+    Outcome,
+    ServerInfo,
+    TaskRecord,
+    TaskSummary,
+)
 from resource_tracker.sizing import Policy
 
 
@@ -25,6 +35,7 @@ def record_of(
     input_size: InputSize | None = None,
     death: Death | None = None,
     attempt_before: EarlierAttempt | None = None,
+    earlier: Sequence[TaskSummary] | None = None,
     advise: bool = True,
 ) -> TaskRecord:
     """All that is known of the attempt now; more of earlier runs and the cloud may have arrived since the last call.
@@ -39,6 +50,8 @@ def record_of(
         Of a task that could not say itself how it ended.
     attempt_before : EarlierAttempt, optional
         What became of the attempt before.
+    earlier : sequence of TaskSummary, optional
+        Attempts of earlier runs, for where the runtime has handed over none.
     advise : bool
         False: neither advice nor costs, for an attempt that still runs.
     """
@@ -54,7 +67,9 @@ def record_of(
         cloud=handed.cloud or _cloud(order.handover_folder),
         request=order.request,
         limits=order.limits,
-        history=history_of(handed.summaries, max_runs=order.history_runs, reason=handed.reason),
+        history=history_of(
+            earlier if handed.summaries is None else handed.summaries, max_runs=order.history_runs, reason=handed.reason
+        ),
         catalog=catalog,
         catalog_note=catalog_note,
         vendor=order.vendor,

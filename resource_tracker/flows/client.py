@@ -111,6 +111,11 @@ def _tracked(task: Any, artifact_name: str) -> TrackedTask | None:
         if summary is None:
             return None
         problem = f"tracked, but without an artifact {artifact_name!r}: try --artifact-name, or look at its card"
+        if summary.ended_by is not None:
+            problem = (
+                f"it died before its artifact was stored ({summary.ended_by}): see `resource-tracker why "
+                f"{task.pathspec}`, or its card"
+            )
         return TrackedTask(pathspec=task.pathspec, record=None, problem=problem)
     try:
         data = stored.data

@@ -164,9 +164,9 @@ def drop_handover(folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep_dead_handovers() -> None:
-    """Delete folders whose runtime was killed before it could."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*-*"):
+def sweep_dead_handovers(parent: str | None = None) -> None:
+    """Delete folders whose runtime was killed before it could; by default among the temporary files."""
+    for path in Path(parent or tempfile.gettempdir()).glob(f"{_PREFIX}*-*-*"):
         pid, start_time = path.name.removeprefix(_PREFIX).split("-")[:2]
         if pid.isdigit() and _is_ours(path) and _start_time(int(pid)) != start_time:
             shutil.rmtree(path, ignore_errors=True)

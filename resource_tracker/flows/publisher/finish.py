@@ -1,71 +1,103 @@
-"""The last word on a task that died without one: its card, and the summary in its metadata."""
+"""The last word on a task that died without one: the summary in its metadata, and its card."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
+from array import array
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
-from resource_tracker.bundled import use_bundled
 from resource_tracker.dataclass import replace
-from resource_tracker.endings import RUNTIME_RECORD, Death, status_of
+from resource_tracker.endings import RECENT_ROWS, RUNTIME_RECORD, Death, status_of
+from resource_tracker.errors import SpoolError
+from resource_tracker.flows.attempt_before import look_back
 from resource_tracker.flows.attempt_record import record_of
-from resource_tracker.flows.cards import CardStore
+from resource_tracker.flows.cards import FINAL, NO_DATA
 from resource_tracker.flows.guard import guarded
-from resource_tracker.flows.handover import sweep_dead_handovers
+from resource_tracker.flows.handover import read_handover, sweep_dead_handovers
 from resource_tracker.flows.order import Order
-from resource_tracker.flows.summaries import write_summary
-from resource_tracker.records import Measurements, Outcome, TaskRecord
-from resource_tracker.sampler.loop import DEATH
-from resource_tracker.sampler.spool_read import Spool
+from resource_tracker.flows.publisher.outside import measured_outside
+from resource_tracker.flows.publisher.stores import open_cards, open_metadata, open_storage
+from resource_tracker.flows.summaries import read_summaries, write_summary
+from resource_tracker.records import Outcome, TaskRecord, TaskSummary
+from resource_tracker.sampler.aftermath import remove_spool
+from resource_tracker.sampler.lifeline import Lifeline
+from resource_tracker.sampler.loop import DEATH, TASK_DIED
+from resource_tracker.sampler.spool_read import Spool, read_spool
 from resource_tracker.summary import summary_of
 
+P = ParamSpec("P")
+AWAIT_SAMPLER_S = 3.0
+"""For the sampler to write its last row; it may have died, too."""
 AWAIT_RECORD_S = 2.0
 """For Metaflow's runtime to note how its task ended."""
-_LOOK_EVERY_S = 0.05
+LOOK_EVERY_S = 0.05
+TRY_AGAIN_AFTER_S = (1.0, 5.0, 15.0)
+"""Where a store does not answer; then that part is given up."""
 _SIGKILL = 9
 
 
-def finish(
-    order: Order, measurements: Measurements, death: Death, *, cards: CardStore | None, metadata: Any
-) -> TaskRecord:
-    """Write what is known of a dead task, each part on its own: one that fails costs only itself.
+def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
+    """Tell of a task that died; each part on its own: one that fails costs only itself.
 
     Parameters
     ----------
     order : Order
         What the task left.
-    measurements : Measurements
-        All that was measured until its end.
-    death : Death
-        As :func:`death_in` and :func:`with_runtime_record` found it.
-    cards : CardStore or None
-        Where its card goes; ``None`` where none is wanted.
-    metadata : metaflow MetadataProvider or None
-        Where its summary goes; ``None`` where that is not known.
+    spool_dir : str
+        What was measured until its end.
+    task : Lifeline
+        The task, whose end it has seen or not.
+
+    Returns
+    -------
+    TaskRecord or None
+        What was written; ``None`` where there was nothing to tell: the task had said goodbye itself, or nothing of the
+        measurements is left.
     """
-    record = record_of(order, measurements, Outcome(status="failed"), death=death)
+    spool = _last_spool(spool_dir)
+    if spool is None:
+        return None
+    storage = guarded("open the datastore", open_storage, order)
+    metadata = guarded("open the metadata", open_metadata, order)
+    death = with_runtime_record(death_in(spool, task), order, storage)
+    before, earlier = None, None
     if metadata is not None:
-        guarded("store the summary of the attempt", write_summary, metadata, summary_of(record))
-    if cards is not None:
-        guarded("write the card", _write_card, cards, record)
-    guarded("clean up", sweep_dead_handovers)  # the runtime may have been killed, too
+        before = guarded("look at the attempt before", look_back, metadata, order.pathspec, order.attempt)
+        earlier = guarded("read earlier runs", _earlier, metadata, order)
+    measurements = measured_outside(order, spool, spool_dir, ended=True)
+    record = record_of(
+        order, measurements, Outcome(status="failed"), death=death, attempt_before=before, earlier=earlier
+    )
+    if metadata is not None:
+        _store("store the summary of the attempt", write_summary, metadata, summary_of(record))
+    if order.card_root is not None:
+        _store("write the card", _write_card, order, record)
+    if order.handover_folder is not None:  # the runtime may have been killed, too
+        guarded("clean up", sweep_dead_handovers, os.path.dirname(order.handover_folder))
+    if not _is_ended(spool):  # the sampler was killed: nobody else is left to do it
+        remove_spool(spool_dir)
     return record
 
 
-def death_in(spool: Spool) -> Death:
-    """What the sampler found out about the end; unseen, where it did not live to tell."""
+def death_in(spool: Spool, task: Lifeline | None = None) -> Death:
+    """What the sampler found out about the end; where it did not live to tell, what can be seen from here."""
+    counted = spool.columns.get(("process", "oom_kills"), array("d"))
+    kills = round(sum(value for value in counted[-RECENT_ROWS:] if value == value))
     for event in reversed(spool.events):
         kind, *fields = event.text.split("\t")
         if kind == DEATH and len(fields) == 3:
-            status, source, kills = fields
+            status, source, elsewhere = fields
             return Death(
                 status=int(status) if status.isdigit() else None,
                 source=source,
-                machine_kills=int(kills) if kills.isdigit() else 0,
+                kills=kills,
+                machine_kills=int(elsewhere) if elsewhere.isdigit() else 0,
             )
-    return Death(seen=False)
+    found = task.exit_status() if task is not None else None
+    return Death(kills=kills) if found is None else Death(status=found[0], source=found[1], kills=kills)
 
 
 def with_runtime_record(
@@ -80,21 +112,20 @@ def with_runtime_record(
 
     Awaited only where that can make a difference, and where a runtime on this machine may still write it.
     """
-    if order.handover_folder is None or order.datastore_root is None or death.signal not in (None, _SIGKILL):
-        return death
-    if death.exit_code is not None:
+    known = death.exit_code is not None or death.signal not in (None, _SIGKILL)
+    if known or storage is None or order.handover_folder is None or order.datastore_root is None:
         return death
     until_s = now() + wait_s
     while (found := guarded("read Metaflow's record of the task", _runtime_record, order, storage)) is None:
         if now() >= until_s:
             return death
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(LOOK_EVERY_S)
     if found.get("killed") is True:
         death = replace(death, stopped=True)
     code = found.get("return_code")
     if death.status is None and isinstance(code, int):
         death = replace(death, status=status_of(code), source=RUNTIME_RECORD)
-    return replace(death, seen=True)
+    return death
 
 
 def _runtime_record(order: Order, storage: Any) -> dict[str, Any] | None:
@@ -113,8 +144,61 @@ def _runtime_record(order: Order, storage: Any) -> dict[str, Any] | None:
     return None
 
 
-def _write_card(cards: CardStore, record: TaskRecord) -> None:
-    use_bundled()
-    from resource_tracker.report.render import render_card
+def _last_spool(spool_dir: str) -> Spool | None:
+    """The spool with the sampler's last row; without it, where the sampler does not live to write one.
 
+    ``None`` where the task said goodbye, or took its spool away.
+    """
+    until_s = time.monotonic() + AWAIT_SAMPLER_S
+    while True:
+        spool: Spool | None = None
+        try:
+            spool = read_spool(spool_dir)
+        except SpoolError:
+            if not os.path.exists(spool_dir):
+                return None
+        if spool is not None and _is_ended(spool):
+            return spool if any(event.text == f"end\t{TASK_DIED}" for event in spool.events) else None
+        if time.monotonic() >= until_s:
+            return spool
+        time.sleep(LOOK_EVERY_S)
+
+
+def _earlier(metadata: Any, order: Order) -> list[TaskSummary] | None:
+    """Attempts of earlier runs, where the runtime took what it had read with it."""
+    if not order.history_runs or read_handover(order.handover_folder, order.step).summaries is not None:
+        return None
+    from metaflow.util import resolve_identity
+
+    return read_summaries(
+        metadata,
+        order.flow,
+        order.step,
+        namespace=resolve_identity(),
+        current_run_id=order.run_id,
+        max_runs=order.history_runs,
+    )
+
+
+def _is_ended(spool: Spool) -> bool:
+    return any(event.text.startswith("end\t") for event in spool.events)
+
+
+def _store(what: str, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Tries again where a store does not answer; what fails in the end is said to who may listen."""
+    for wait_s in TRY_AGAIN_AFTER_S:
+        try:
+            return action(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - a store may fail in any way
+            time.sleep(wait_s)
+    guarded(what, action, *args, **kwargs)
+    return None
+
+
+def _write_card(order: Order, record: TaskRecord) -> None:
+    from resource_tracker.report.render import render_card  # with Jinja2, now that it can be found
+
+    cards = open_cards(order)
+    assert cards is not None
     cards.save(render_card(record))
+    cards.save_data(NO_DATA, FINAL, time.time())

@@ -9,6 +9,7 @@ from resource_tracker.errors import SpoolError
 from resource_tracker.flows.attempt_record import record_of
 from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.order import Order
+from resource_tracker.flows.publisher.outside import timeline_of
 from resource_tracker.flows.publisher.status import Status
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.measured import measurements_of
@@ -17,12 +18,9 @@ from resource_tracker.records import Outcome, TaskRecord, UsageSummary
 from resource_tracker.report.charts import Highs
 from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card
-from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
-from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.spool_follow import LiveSpool, SpoolFollower
 from resource_tracker.summary import encode_summary, summary_of
-from resource_tracker.timeline import Moment, Timeline
 
 BACK_OFF_MOST_S = 300.0
 SHARE_OF_STORE = 0.1
@@ -116,15 +114,6 @@ class LiveCard:
             self._status.has_page = True
         self._created_on = max(time.time(), self._created_on + 0.001)  # it must grow, whatever the clock does
         self._cards.save_data(data, self.token, self._created_on, early)
-
-
-def timeline_of(order: Order, spool: Spool) -> Timeline:
-    """When the attempt began, and where its own code has ended, when that was."""
-    timeline = Timeline(order.pid, Moment(order.pid, order.started_at, order.started_monotonic_s))
-    ended = next((event for event in spool.events if event.text == f"mark\t{STEP_END}"), None)
-    if ended is not None:
-        timeline.step_end = timeline.at(ended.time_s)
-    return timeline
 
 
 def _with_highs(record: TaskRecord, highs: TinyDataFrame) -> UsageSummary:

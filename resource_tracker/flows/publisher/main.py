@@ -10,7 +10,14 @@ import sys
 import time
 
 from resource_tracker.flows.order import Order, read_order
-from resource_tracker.flows.publisher.room import LEAVES_BELOW_MIB, STARTS_WITH_MIB, has_memory, stand_back, take_place
+from resource_tracker.flows.publisher.room import (
+    LEAVES_BELOW_MIB,
+    STARTS_WITH_MIB,
+    await_place,
+    has_memory,
+    stand_back,
+    take_place,
+)
 from resource_tracker.flows.publisher.status import Status
 from resource_tracker.flows.publisher.stores import open_cards, resemble_the_task
 from resource_tracker.sampler.lifeline import Lifeline
@@ -18,6 +25,8 @@ from resource_tracker.spool_dirs import owner_of
 
 WAKE_EVERY_S = 1.0
 """To see whether the attempt ended and took its spool away."""
+AWAIT_PLACE_S = 45.0
+"""For a place among the publishers, where many tasks died at once; then it goes on without."""
 
 
 def main() -> None:
@@ -35,18 +44,17 @@ def publish(spool_dir: str) -> None:
     """Keep the card live until the task ends, and finish it if the task cannot. Raises whatever Metaflow raises."""
     order = read_order(spool_dir)
     task = Lifeline("/proc", *owner_of(spool_dir))
-    if task.ended():
-        resemble_the_task(order, spool_dir)
-    else:
-        place = take_place()
-        if place is None or not has_memory(STARTS_WITH_MIB):
-            return
-        resemble_the_task(order, spool_dir)
+    died_before = task.ended()
+    place = await_place(AWAIT_PLACE_S) if died_before else take_place()
+    if not died_before and (place is None or not has_memory(STARTS_WITH_MIB)):
+        return
+    resemble_the_task(order, spool_dir)
+    if not died_before:
         _keep_live(order, spool_dir, task)
     if task.ended() and os.path.exists(spool_dir):  # else it has said goodbye itself
-        from resource_tracker.flows.publisher.death import tell_of_death
+        from resource_tracker.flows.publisher.finish import finish  # hardly ever needed, with much behind it
 
-        tell_of_death(order, spool_dir)
+        finish(order, spool_dir, task)
 
 
 def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from contextlib import suppress
 
 from resource_tracker.host_limits import memory_left_bytes
@@ -13,6 +14,8 @@ STARTS_WITH_MIB = 256.0
 LEAVES_BELOW_MIB = 128.0
 MOST_AT_ONCE = 4
 """Publishers of one user on one machine: of fifty tasks the first few are live, and others as these end."""
+
+_LOOK_AGAIN_S = 0.1
 
 
 def has_memory(least_mib: float, root: str = "/") -> bool:
@@ -34,6 +37,14 @@ def take_place() -> socket.socket | None:
         except OSError:
             held.close()
     return None
+
+
+def await_place(most_s: float) -> socket.socket | None:
+    """As :func:`take_place`, once one of the others has ended, or ``None`` after so long."""
+    until_s = time.monotonic() + most_s
+    while (place := take_place()) is None and time.monotonic() < until_s:
+        time.sleep(_LOOK_AGAIN_S)
+    return place
 
 
 def stand_back() -> None:

@@ -1,0 +1,44 @@
+"""What was measured of an attempt, for who is not the task: from its spool, by the clock that all processes share."""
+
+from __future__ import annotations
+
+from resource_tracker.errors import SpoolError
+from resource_tracker.flows.order import Order
+from resource_tracker.measured import last_seen_at, measurements_of
+from resource_tracker.records import Measurements
+from resource_tracker.sampler.control import STEP_END
+from resource_tracker.sampler.gpu.find import GPU_PREFIX
+from resource_tracker.sampler.spool_read import Spool, read_spool
+from resource_tracker.timeline import Moment, Timeline
+
+
+def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool) -> Measurements:
+    """All that the spool holds. Of an attempt that `ended` the last row is the end."""
+    try:
+        gpu_spool: Spool | None = read_spool(spool_dir, GPU_PREFIX)
+    except SpoolError:  # without GPUs there is none
+        gpu_spool = None
+    timeline = timeline_of(order, spool)
+    ended_early = None
+    if ended:
+        timeline.end = timeline.at(last_seen_at(spool) or order.started_at)
+        if not any(event.text.startswith("end\t") for event in spool.events):
+            ended_early = "what measured it was killed with it"
+    return measurements_of(
+        spool,
+        timeline,
+        mode="sampler",
+        interval_s=order.interval_s,
+        overhead_budget=order.overhead_budget,
+        ended_early=ended_early,
+        gpu_spool=gpu_spool,
+    )
+
+
+def timeline_of(order: Order, spool: Spool) -> Timeline:
+    """When the attempt began, and where its code has ended, when that was."""
+    timeline = Timeline(order.pid, Moment(order.pid, order.started_at, order.started_monotonic_s))
+    ended = next((event for event in spool.events if event.text == f"mark\t{STEP_END}"), None)
+    if ended is not None:
+        timeline.step_end = timeline.at(ended.time_s)
+    return timeline

@@ -1,0 +1,138 @@
+"""Tasks that die without a word: what their card, their metadata, the next attempt and the command line say of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from harness import FlowFolder, FlowRun, wait_until_clean
+
+from resource_tracker.flows.runs import every_namespace
+from resource_tracker.flows.summaries import SUMMARY_FIELD
+from resource_tracker.records import TaskSummary
+from resource_tracker.summary import decode_summary
+
+pytestmark = pytest.mark.flow
+
+DEATHS = """
+import ctypes, os, signal, time
+from metaflow import FlowSpec, catch, current, resources, step, track_resources
+
+class DeathFlow(FlowSpec):
+    @step
+    def start(self):
+        self.ways = ["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist"]
+        self.next(self.work, foreach="ways")
+
+    @catch(var="problem", print_exception=False)
+    @resources(memory=300, cpu=1)
+    @track_resources
+    @step
+    def work(self):
+        held = b"x" * 100_000_000
+        if self.input == "SIGSEGV":
+            ctypes.string_at(0)
+        if self.input == "exit":
+            os._exit(3)
+        if self.input.startswith("SIG"):
+            os.kill(os.getpid(), getattr(signal, self.input))
+            time.sleep(60)
+        self.dies = Dying()
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+class Dying:
+    def __reduce__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    DeathFlow()
+"""
+
+
+@pytest.fixture(scope="module")
+def deaths(tmp_path_factory: pytest.TempPathFactory) -> FlowRun:
+    """One run, whose tasks die in all ways; @catch lets it go on."""
+    folder = FlowFolder(tmp_path_factory.mktemp("deaths"))
+    folder.write(DEATHS)
+    run = folder.call("run", "--max-workers", "2")
+    assert run.returncode == 0, run.output
+    assert wait_until_clean(run, deadline_s=60) == []
+    return run
+
+
+def summaries_of(task: Any) -> dict[int, TaskSummary]:
+    with every_namespace():
+        found = [decode_summary(datum.value) for datum in task.metadata if datum.name == SUMMARY_FIELD]
+    return {summary.attempt: summary for summary in found}
+
+
+def by_way(run: FlowRun) -> dict[str, Any]:
+    """The task of each way to die."""
+    with every_namespace():
+        tasks = {task.index: task for task in run.run()["work"]}
+    return dict(zip(["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist"], (tasks[n] for n in range(5)), strict=True))
+
+
+def card_of(run: FlowRun, task: Any) -> str:
+    """What stands on the card of the first attempt."""
+    found = [card for card in run.cards() if f"/work/tasks/{task.id}/" in str(card) and "_attempt_" not in card.name]
+    (page,) = found
+    return re.sub(r"<(script|style).*?</\\1>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("way", "cause", "status"),
+    [
+        ("SIGKILL", "killed by SIGKILL", "failed"),
+        ("SIGTERM", "killed by SIGTERM", "failed"),
+        ("SIGSEGV", "killed by SIGSEGV", "failed"),
+        ("exit", "exit code 3", "failed"),
+        ("persist", "killed by SIGKILL", "failed"),
+    ],
+)
+def test_each_death_is_told(deaths: FlowRun, way: str, cause: str, status: str) -> None:
+    """Metadata and card name the cause, where it was read, and what was used until then; there is one summary."""
+    task = by_way(deaths)[way]
+    (summary,) = summaries_of(task).values()
+    assert (summary.attempt, summary.status, summary.ended_by) == (0, status, cause)
+    assert summary.ended_source in ("pidfd", "/proc/PID/stat", "Metaflow's record of the task")
+    assert summary.request_memory_mb == 300
+    text = card_of(deaths, task)
+    assert cause.lower() in text.lower()
+    assert "What ended the step" in text
+    assert summary.ended_source in text.replace("&#39;", "'")
+
+
+def test_what_was_used_until_then_is_known(deaths: FlowRun) -> None:
+    """Also of a task that died while its artifacts were saved, when its own code had ended well."""
+    tasks = by_way(deaths)
+    peak = summaries_of(tasks["persist"])[0].memory_peak_kib
+    assert peak is not None and peak * 1024 > 100e6
+
+
+def test_why_explains_them(deaths: FlowRun) -> None:
+    """The command line says of each attempt that was lost what ended it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "resource_tracker", "why", f"DeathFlow/{deaths.run_id}", "--json"],
+        cwd=deaths.folder,
+        env=FlowFolder.at(deaths.folder.parent).environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {one["pathspec"]: one for one in json.loads(done.stdout)}
+    kinds = {way: found[task.pathspec]["kind"] for way, task in by_way(deaths).items()}
+    assert kinds == {"SIGKILL": "killed", "SIGTERM": "killed", "SIGSEGV": "crash", "exit": "exit", "persist": "killed"}
