@@ -54,7 +54,7 @@ def test_spike_of_a_fifth_of_a_second(spools: Path) -> None:
     """1 GiB held for 0.2 s in mid-row is seen, and the row's mean is far below."""
     found = run_task(
         """
-        s = start(interval_s=5.0)
+        s = start(interval_s=60.0)
         time.sleep(0.3)
         spike = bytearray(b"x") * (1 << 30)
         time.sleep(0.2)
@@ -66,7 +66,7 @@ def test_spike_of_a_fifth_of_a_second(spools: Path) -> None:
     )
     (row,) = found["process"]
     assert 1024 * MIB <= row["memory_peak_kib"] <= 1150 * MIB
-    assert row["memory"] < 700 * MIB
+    assert row["memory"] < 900 * MIB
     assert found["peak"] >= 1024 * MIB
 
 
@@ -177,7 +177,7 @@ def test_forked_workers_share_memory(spools: Path) -> None:
 
 
 def test_forked_workers_write_to_what_they_share(spools: Path) -> None:
-    """Four forks that overwrite 200 MiB each of what they inherited, and hold it for a second, use 1000 MiB."""
+    """Four forks that overwrite 200 MiB each of what they inherited, and hold it for two rows, use 1000 MiB."""
     found = run_task(
         """
         data = bytearray(b"x") * (200 << 20)
@@ -197,7 +197,9 @@ def test_forked_workers_write_to_what_they_share(spools: Path) -> None:
             pids.append(pid)
         for _ in range(4):
             os.read(told, 1)
-        time.sleep(1.5)
+        rows = s.measurements().tracking.cost.rows
+        while s.measurements().tracking.cost.rows < rows + 3:
+            time.sleep(0.05)
         os.close(go_on)
         [os.waitpid(pid, 0) for pid in pids]
         finish(s)
@@ -222,8 +224,9 @@ finish(s)
 """,
         spools,
     )
-    assert (total(found, "utime") + total(found, "stime")) / HZ == pytest.approx(1.0, abs=0.08)
-    assert found["cpu"] == pytest.approx(1.0, abs=0.08)
+    # Stopping costs the process something, too, and more on a busy machine.
+    assert 0.95 <= (total(found, "utime") + total(found, "stime")) / HZ <= 1.2
+    assert 0.99 <= found["cpu"] <= 1.2
     assert all(row["utime"] >= 0 and row["stime"] >= 0 for row in found["process"])
 
 

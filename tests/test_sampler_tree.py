@@ -285,7 +285,7 @@ def test_peak_before_tracking_does_not_count(proc: FakeProc) -> None:
 def test_busy_moment(proc: FakeProc) -> None:
     """The busiest quarter of a second stands beside the mean of the row."""
     watching = Watching(proc)
-    watching.now_s = watching.collector._cpu_window._from_s
+    watching.now_s = watching.collector._use.window._from_s
     ticks = 0
     for cores in (0, 0, 0, 4, 4, 4, 0, 0, 0):
         ticks += int(cores * HZ / 10)

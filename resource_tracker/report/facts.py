@@ -229,9 +229,10 @@ def _readings(record: TaskRecord) -> str:
     """How many, and the length of a row where they got longer so that tracking kept to its budget."""
     tracking, cost = record.tracking, record.tracking.cost
     text = f"{fmt.count(cost.samples)} in {fmt.plural(cost.rows, 'row')}"
-    measured_s = math.fsum(cell for cell in record.process_metrics["interval_s"] if cell == cell)
-    row_s = measured_s / cost.rows if cost.rows else 0.0
-    if tracking.overhead_budget is None or row_s < _LONGER_ROWS * tracking.interval_s:
+    if tracking.overhead_budget is None or not cost.rows or "interval_s" not in record.process_metrics.columns:
+        return text
+    row_s = math.fsum(cell for cell in record.process_metrics["interval_s"] if cell == cell) / cost.rows
+    if row_s < _LONGER_ROWS * tracking.interval_s:
         return text
     return f"{text}, {fmt.duration(row_s)} each: more of them would cost more than is allowed"
 
