@@ -238,6 +238,7 @@ class ProcessCollector(Collector):
             row.process["memory"] = self._memory_sum / self._samples
             row.internal["memory_sampled_kib"] = self._memory_peak
             row.process["memory_peak_kib"] = max(self._memory_peak, self._marked_peak)
+            row.process["memory_exact"] = 1.0 if self._totals.memory_source else self._memory.exact_share()
 
 
 def _size(member: Member) -> int:
