@@ -58,6 +58,13 @@ PROCESS_COLUMNS = (
     Column("io_pressure_s", "s", COUNTER, "cgroup io.pressure", "time in which some of it waited for storage"),
     Column("oom_kills", "", COUNTER, "cgroup memory.events", "processes of the cgroup killed for memory"),
     Column("run_wait_s", "s", COUNTER, "/proc/PID/task/TID/schedstat 2", "threads ready to run waited for a CPU"),
+    Column(
+        "memory_exact",
+        "share",
+        GAUGE,
+        "/proc/PID/smaps_rollup, cgroup memory.stat",
+        "share of `memory` that was read in full; the rest is an estimate",
+    ),
 )
 
 SYSTEM_COLUMNS = (

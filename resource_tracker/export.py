@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from resource_tracker.columns import GPU_COLUMNS
 from resource_tracker.errors import ArtifactError, SettingError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import TaskRecord
@@ -64,10 +65,10 @@ def to_csv(record: TaskRecord) -> str:
 def csv_of_all(records: Iterable[TaskRecord]) -> Iterator[str]:
     """The text of one CSV file, a piece for each record: its rows after its pathspec and attempt.
 
-    All records must have the same columns, as those from artifacts have.
+    All records must have the same columns, as those from artifacts have. Those of GPUs are always there.
     """
     for index, record in enumerate(records):
-        frame = joined_frame(record)
+        frame = joined_frame(record, with_gpus=True)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if index == 0:
@@ -89,8 +90,12 @@ WRITERS: Mapping[str, Callable[[TaskRecord], str]] = {".json": to_json, ".csv": 
 """What is written, by the file's extension."""
 
 
-def joined_frame(record: TaskRecord) -> TinyDataFrame:
-    """Both frames side by side, as the sampler took them: ``timestamp``, ``process_*``, ``system_*``."""
+def joined_frame(record: TaskRecord, *, with_gpus: bool = False) -> TinyDataFrame:
+    """Both frames side by side, as the sampler took them: ``timestamp``, ``process_*``, ``system_*``.
+
+    Where there are GPUs, or `with_gpus`, rows of each GPU follow, with its number in ``gpu`` and its figures in
+    ``gpu_*``: GPUs differ in number from record to record, and their rows may be merged otherwise.
+    """
     process, system = record.process_metrics, record.system_metrics
     length = max(len(process), len(system))
     columns: dict[str, list[float]] = {"timestamp": [math.nan] * length}
@@ -99,7 +104,24 @@ def joined_frame(record: TaskRecord) -> TinyDataFrame:
             values = frame[name] + [math.nan] * (length - len(frame))
             columns[name if name == "timestamp" else f"{prefix}_{name}"] = values
     order = sorted(columns, key=lambda name: (name != "timestamp", name.startswith("system_")))
+    if with_gpus or record.gpu_metrics:
+        order += _add_gpus(columns, length, list(record.gpu_metrics.values()))
     return TinyDataFrame({name: columns[name] for name in order})
+
+
+def _add_gpus(columns: dict[str, list[float]], length: int, gpus: list[TinyDataFrame]) -> list[str]:
+    """Appends a row to all columns for each row of each GPU; the names of the columns that came with them."""
+    names = {"gpu": "", **{f"gpu_{column.name}": column.name for column in GPU_COLUMNS if column.name != "timestamp"}}
+    columns.update({name: [math.nan] * length for name in names})
+    for number, gpu in enumerate(gpus):
+        unknown = [math.nan] * len(gpu)
+        known = {"timestamp": "timestamp", **names}
+        for name, values in columns.items():
+            if name == "gpu":
+                values += [float(number)] * len(gpu)
+            else:
+                values += gpu[known[name]] if known.get(name) in gpu else unknown
+    return list(names)
 
 
 def check_destination(path: Path) -> Path:

@@ -249,12 +249,17 @@ def _cost(spool: Spool) -> SamplerCost:
     of_start = spool.first.get(("system", "sampler_cpu_s"), 0.0)
     everything = range(len(spool.phases))
     publisher_cpu_s, publisher_memory_kib = _cost_of_publisher(spool)
+    by_source = _cost_by_source(spool)
+    cpu_s = None
+    if of_start == of_start and (len(cpu) or spool.first):
+        # The sources are told last: by then they may have spent more than the last row knows.
+        cpu_s = max(_total(cpu) + of_start, math.fsum((by_source or {}).values()))
     return SamplerCost(
-        cpu_s=_total(cpu) + of_start if of_start == of_start and (len(cpu) or spool.first) else None,
+        cpu_s=cpu_s,
         memory_kib=_highest(spool.columns["internal", "sampler_memory_kib"], list(everything)),
         samples=round(_total(spool.columns["process", "samples"])),
         rows=sum(spool.merged),
-        by_source=_cost_by_source(spool),
+        by_source=by_source,
         publisher_cpu_s=publisher_cpu_s,
         publisher_memory_kib=publisher_memory_kib,
     )

@@ -77,7 +77,9 @@ class StartEndReadings:
         try:
             budget = Budget(DEFAULT_OVERHEAD_BUDGET)  # two readings keep to any
             places = written_folders(_directory())
-            collectors = standard_collectors(pid, failures, budget=budget, marker=marker, places=places, proc=proc)
+            collectors = standard_collectors(
+                pid, failures, budget=budget, marker=marker, places=places, threads=False, proc=proc
+            )
         except (OSError, ParseError):
             collectors = _psutil_collectors(pid)
         if collectors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,29 @@ def test_csv_of_several_records() -> None:
     assert len(rows) == 1 + sum(len(record.process_metrics) for record in records)
     assert {(row[0], row[1]) for row in rows[1:]} == {(str(r.pathspec), str(r.attempt)) for r in records}
     assert {len(row) for row in rows} == {len(rows[0])}
+
+
+def test_csv_has_every_gpu() -> None:
+    """A line for each row of each GPU, with its number, after those of the step, whose sums stay as they are."""
+    record = fake_record("gpus")
+    frame = TinyDataFrame(csv=to_csv(record))
+    steps, gpus = len(record.process_metrics), record.gpu_metrics
+    assert len(frame) == steps + sum(map(len, gpus.values()))
+    assert [math.isnan(number) for number in frame["gpu"]] == [True] * steps + [False] * (len(frame) - steps)
+    for number, gpu in enumerate(gpus.values()):
+        rows = [row for row in frame if row["gpu"] == number]
+        assert [row["timestamp"] for row in rows] == gpu["timestamp"]
+        assert [row["gpu_energy_j"] for row in rows] == pytest.approx(gpu["energy_j"], nan_ok=True)
+    assert joined_frame(record)["process_memory"][:steps] == record.process_metrics["memory"]
+
+
+def test_csv_of_records_with_and_without_gpus() -> None:
+    """All lines are of one length, also where only some of the tasks had GPUs."""
+    records = [fake_record("short"), fake_record("gpu")]
+    rows = list(csv.reader(io.StringIO("".join(csv_of_all(records)))))
+    assert {len(row) for row in rows} == {len(rows[0])}
+    place = rows[0].index("gpu")
+    assert {row[0] for row in rows[1:] if row[place]} == {str(records[1].pathspec)}
 
 
 @pytest.mark.parametrize("extension", WRITERS)

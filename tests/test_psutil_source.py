@@ -36,7 +36,7 @@ with subprocess.Popen([sys.executable, "-S", "-c", child], stdin=subprocess.PIPE
     data = bytearray(b"x") * (100 << 20)
     burn(1.0)
     with open(FILE, "wb") as file:
-        file.write(data[: 30 << 20])
+        file.write(memoryview(data)[: 30 << 20])  # a copy would be a peak too short for one of them
         file.flush()
         os.fsync(file.fileno())
     held.communicate(b"go")
@@ -128,7 +128,9 @@ def test_no_other_column_is_made_up(both: dict[str, Any]) -> None:
     """What psutil does not tell is nan, never 0."""
     for frame, names in (("process", PROCESS_NAMES), ("system", SYSTEM_NAMES)):
         for column in names:
-            if (frame, column) not in TOLERANCES:
+            if column == "memory_exact":
+                assert figure(both["other"], frame, column, SUMS) == 0  # known to be an estimate
+            elif (frame, column) not in TOLERANCES:
                 assert math.isnan(figure(both["other"], frame, column, SUMS)), column
 
 
@@ -138,7 +140,7 @@ def test_summary_beside_procfs(both: dict[str, Any]) -> None:
     assert other["mode"] == "sampler"
     assert other["failed"] == []
     assert other["peak"] == pytest.approx(linux["peak"], rel=0.08)
-    assert other["cpu"] == pytest.approx(linux["cpu"], rel=0.1, abs=0.1)
+    assert other["cpu"] == pytest.approx(linux["cpu"], rel=0.2, abs=0.15)
     assert other["cpu_source"] in (PSUTIL_TREE, "getrusage")
     assert len(other["process"]) > 3
 

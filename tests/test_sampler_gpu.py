@@ -26,8 +26,8 @@ from resource_tracker.sampler.gpu.rota import Rota
 from resource_tracker.sampler.gpu.rows import SUMS
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.gpu.visible import BY_BUS, visible_gpus
-from resource_tracker.sampler.gpu.worker import Worker
 from resource_tracker.sampler.spool_read import Spool, read_spool
+from resource_tracker.sampler.worker import Worker
 
 NO_PROC = "/nonexistent"
 

@@ -264,7 +264,7 @@ def test_space_of_a_directory_that_is_deleted(tmp_path: Path) -> None:
     """The user may delete the step's directory: the root's file system stands in."""
     folder = tmp_path / "cwd"
     folder.mkdir()
-    collector = SpaceCollector([FileSystem(str(folder), "directory")])
+    collector = SpaceCollector([FileSystem(str(folder), "directory")], Failures())
     total = read(collector)["disk_space_total_gb"]
     folder.rmdir()
     found = read(collector)

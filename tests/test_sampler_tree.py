@@ -12,7 +12,8 @@ from scenes.fake_proc import HZ, PAGE_KIB, FakeProc
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Failures, Row
-from resource_tracker.sampler.memory import COST_S_PER_KIB, TreeMemory
+from resource_tracker.sampler.family import COST_S_PER_KIB
+from resource_tracker.sampler.memory import TreeMemory
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.tree import WATCHER, Tree
 
@@ -285,7 +286,7 @@ def test_peak_before_tracking_does_not_count(proc: FakeProc) -> None:
 def test_busy_moment(proc: FakeProc) -> None:
     """The busiest quarter of a second stands beside the mean of the row."""
     watching = Watching(proc)
-    watching.now_s = watching.collector._cpu_window._from_s
+    watching.now_s = watching.collector._use.window._from_s
     ticks = 0
     for cores in (0, 0, 0, 4, 4, 4, 0, 0, 0):
         ticks += int(cores * HZ / 10)
@@ -342,6 +343,23 @@ class Memory(TreeMemory):
     def take(self, pid: int, now_s: float = 0.0) -> None:
         facts = self.fake.processes[pid]
         self.update(pid, int(facts["image"]), int(facts["rss"]), int(facts["minor"]), now_s)
+
+
+def test_what_is_exact_and_what_is_an_estimate(proc: FakeProc) -> None:
+    """Nothing until the first full reading, then all but what was added since; of no memory nothing can be said."""
+    memory = Memory(proc)
+    assert math.isnan(memory.exact_share())
+    proc.set(10, rss=30 * MIB, shared=20 * MIB, pss=12 * MIB, private=10 * MIB)
+    memory.take(10)
+    assert memory.exact_share() == 0.0
+    memory.read_in_full(0.0)
+    assert memory.exact_share() == 1.0
+    proc.set(10, rss=34 * MIB, minor=1024)
+    memory.take(10)
+    assert memory.exact_share() == pytest.approx(12 / 16)
+    proc.set(10, rss=28 * MIB)
+    memory.take(10)
+    assert memory.exact_share() == 1.0
 
 
 def test_growth_since_the_full_reading_is_private(proc: FakeProc) -> None:

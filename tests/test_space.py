@@ -7,6 +7,8 @@ import math
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +18,10 @@ from scenes.tasks import ROOT
 from resource_tracker.folders import written_folders
 from resource_tracker.records import FileSystemUse
 from resource_tracker.report.facts import machine
-from resource_tracker.sampler.collector import Row
+from resource_tracker.sampler.collector import Failures, Row
 from resource_tracker.sampler.file_systems import FileSystem, file_systems, kind_of
 from resource_tracker.sampler.procfs import mountinfo
-from resource_tracker.sampler.space import SpaceCollector
+from resource_tracker.sampler.space import DistantLook, SpaceCollector
 from resource_tracker.testing import fake_record
 
 MIB = 1 << 20
@@ -143,7 +145,7 @@ def test_a_place_that_would_be_mounted_by_looking(tmp_path: Path) -> None:
 
 def test_inodes(tmp_path: Path) -> None:
     """Inodes in use grow with each file; where the file system has no table of them they are nan, not 0."""
-    collector = SpaceCollector([FileSystem(str(tmp_path), "directory")])
+    collector = SpaceCollector([FileSystem(str(tmp_path), "directory")], Failures())
     row = Row()
     collector.read(row, 1.0)
     used, free = row.system["disk_inodes_used"], row.system["disk_inodes_free"]
@@ -151,6 +153,123 @@ def test_inodes(tmp_path: Path) -> None:
         assert math.isnan(used)
     else:
         assert used > 0 and used + free == os.statvfs(tmp_path).f_files
+
+
+class Server:
+    """Stands in for ``os.statvfs`` of a directory whose server answers only once it is let to."""
+
+    def __init__(self, directory: Path, *, answers: bool) -> None:
+        self.directory = str(directory)
+        self.may_answer = threading.Event()
+        self.calls = 0
+        if answers:
+            self.may_answer.set()
+
+    def __call__(self, path: str) -> os.statvfs_result:
+        self.calls += 1
+        self.may_answer.wait()
+        return os.statvfs(self.directory)
+
+
+def await_answer(look: DistantLook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks again and again until there is an answer."""
+    monkeypatch.setattr("resource_tracker.sampler.space.SILENT_AFTER_S", 3600.0)
+    while look.now is None:
+        look.again()
+
+
+def test_a_server_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it: its figures are nan until it answers, which is told once, and it is not asked meanwhile."""
+    for name in ("FIRST_ANSWER_S", "SILENT_AFTER_S", "DISTANT_EVERY_S"):
+        monkeypatch.setattr(f"resource_tracker.sampler.space.{name}", 0.0)
+    failures, server = Failures(), Server(tmp_path, answers=False)
+    look = DistantLook(FileSystem("/nowhere", "home", "nfs4", distant=True), failures, server)
+    for _ in range(5):
+        look.again()
+    assert math.isnan(look.take_peak()) and look.size_gb == 0.0
+    assert failures.news(final=True) == [("statvfs (nfs4)", 1, "no answer")]
+    assert server.calls <= 1
+    server.may_answer.set()
+    await_answer(look, monkeypatch)
+    assert look.take_peak() > 0 and look.size_gb > 0
+
+
+def test_a_server_that_falls_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was last known holds for a while, and then is no figure of the present any more; a new answer is."""
+    monkeypatch.setattr("resource_tracker.sampler.space.DISTANT_EVERY_S", 0.0)
+    failures, server = Failures(), Server(tmp_path, answers=True)
+    look = DistantLook(FileSystem("/nowhere", "home", "nfs4", distant=True), failures, server)
+    await_answer(look, monkeypatch)
+    server.may_answer.clear()
+    monkeypatch.setattr("resource_tracker.sampler.space.SILENT_AFTER_S", 0.0)
+    calls = server.calls
+    while server.calls == calls or look.now is not None:
+        look.again()
+    assert failures.news(final=True)[0][2] == "no answer"
+    server.may_answer.set()
+    await_answer(look, monkeypatch)
+    assert look.take_peak() > 0
+
+
+def test_servers_are_left_alone_where_there_may_be_no_thread(tmp_path: Path) -> None:
+    """In the step's own process no thread is started, and nobody waits for a server either: nan (synthetic)."""
+    systems = [FileSystem(str(tmp_path), "directory", "nfs4", distant=True)]
+    collector, row = SpaceCollector(systems, Failures(), threads=False), Row()
+    collector.read(row, 1.0)
+    assert math.isnan(row.system["disk_space_used_gb"])
+    assert collector.described == {"file_system_0": "network nfs4 0.000000000 directory"}
+
+
+def test_no_server_is_asked_which_file_systems_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a mount of the network nothing is opened, followed or looked at; links that lead there are (synthetic)."""
+    proc = tmp_path / "proc" / "self"
+    proc.mkdir(parents=True)
+    lines = [f"1 0 8:1 / / rw - ext4 a rw\n2 1 0:52 / {tmp_path}/net rw - nfs4 server:/x rw\n"]
+    (proc / "mountinfo").write_text("".join(lines))
+    (tmp_path / "net").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "net" / "me")
+    (tmp_path / "own").mkdir()
+
+    def refuse(real: Callable[..., object]) -> Callable[..., object]:
+        def asked(path: str | bytes, *arguments: object, **named: object) -> object:
+            assert not os.fsdecode(path).startswith(f"{tmp_path}/net"), "a server was asked"
+            return real(path, *arguments, **named)
+
+        return asked
+
+    for name in ("stat", "lstat", "readlink", "statvfs"):
+        monkeypatch.setattr(os, name, refuse(getattr(os, name)))
+    places = [("directory", f"{tmp_path}/own"), ("home", f"{tmp_path}/link/x"), ("temporary", f"{tmp_path}/net/../net")]
+    own, far = file_systems(places, str(tmp_path / "proc"))
+    assert (own.roles, own.distant) == (["directory"], False)
+    assert (far.roles, far.kind, far.distant) == (["home", "temporary"], "network", True)
+
+
+def test_a_real_mount_that_never_answers(tmp_path: Path) -> None:
+    """A step whose directory for temporary files hangs has its rows, and its sampler ends. Needs root, and FUSE."""
+    code = f"""
+import json, os
+from resource_tracker.tracker import SamplerProcess
+s = SamplerProcess.start(pid=os.getpid(), interval_s=0.1, spool_parents=["{tmp_path}"], start_timeout_s=30)
+marked = [s.mark("one", 30), s.mark("two", 30)]
+stopped = s.stop(30)
+m = s.measurements()
+s.remove()
+print(json.dumps([marked, stopped, len(m.process), [[f.roles, f.kind, f.used_peak_gb] for f in m.file_systems]]))
+"""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("there is no FUSE")
+    folder = tmp_path / "hung"
+    script = f"""
+    mkdir {folder}
+    exec 9<>/dev/fuse
+    mount -i -t fuse.hung -o fd=9,rootmode=40000,user_id=0,group_id=0 none {folder}
+    cd {tmp_path}
+    """
+    marked, stopped, rows, systems = json.loads(in_mounts(script, code, METAFLOW_TEMPDIR=str(folder)))
+    assert marked == [True, True] and stopped and rows >= 2
+    assert [[roles, kind] for roles, kind, _ in systems][1:2] == [[["metaflow_temporary"], "network"]]
+    assert systems[1][2] is None
 
 
 def test_folders_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

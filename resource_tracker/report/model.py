@@ -13,13 +13,14 @@ from resource_tracker.report import format as fmt
 from resource_tracker.report.charts import Highs, chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
 from resource_tracker.report.ending import Before, EndingPanel, attempt_before, ending_panel
-from resource_tracker.report.facts import Fact, machine, method, missing, totals
+from resource_tracker.report.facts import Fact, machine, missing, totals
 from resource_tracker.report.findings import findings
 from resource_tracker.report.gaps import gap_sentence
 from resource_tracker.report.gpu_table import GpuTable, gpu_table
 from resource_tracker.report.headline import Advice, Badge, Money, advice, badge, money
 from resource_tracker.report.last_minute import last_minute_data
 from resource_tracker.report.live import LivePanel, live_data, live_panel
+from resource_tracker.report.method import method
 from resource_tracker.report.offers import OfferTable, offer_table
 from resource_tracker.report.scales import Scale, scales
 from resource_tracker.report.spans import SpanTable, span_data, span_table

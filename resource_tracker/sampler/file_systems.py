@@ -17,20 +17,29 @@ KINDS = {
     HOST: ("9p", "virtiofs", "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "fuse.grpcfuse"),
 }
 LOCAL_FUSE = ("fuse.ntfs-3g", "fuse.lxcfs", "fuse.mergerfs")
+AUTOFS = b"autofs"
+MAX_LINKS = 40
+"""On one way, as the kernel has it."""
 TRIES = 3
 
 
 class FileSystem:
-    """One file system: a directory on it, and whose directories lie on it."""
+    """One file system: a directory on it, and whose directories lie on it.
 
-    __slots__ = ("directory", "kind", "roles", "source", "type")
+    A `distant` one may take long to answer, or never do: its kind is of the network, or the way to it leads over one.
+    """
 
-    def __init__(self, directory: str, role: str, file_system_type: str = "", source: bytes = b"") -> None:
+    __slots__ = ("directory", "distant", "kind", "roles", "source", "type")
+
+    def __init__(
+        self, directory: str, role: str, file_system_type: str = "", source: bytes = b"", *, distant: bool = False
+    ) -> None:
         self.directory = directory
         self.roles = [role]
         self.type = file_system_type
         self.kind = kind_of(file_system_type)
         self.source = source
+        self.distant = distant
 
     def described(self, size_gb: float) -> str:
         """For the head of the spool; roles and types hold no blank."""
@@ -42,24 +51,28 @@ def file_systems(places: list[tuple[str, str]], proc: str = "/proc") -> list[Fil
 
     Two directories are on one file system where the device is the same, or where one is a container's layer, or both
     have the same source (subvolumes), and what is free is the same to the block. Where the first directory is gone,
-    the root stands in.
+    the root stands in. No server is asked anything: it may not answer.
     """
-    mounts = _mounts(proc)
-    first, directory = places[0]
-    if not os.path.isdir(directory):
-        places = [(first, "/"), *places[1:]]
+    mounts = Mounts(proc)
     found: list[FileSystem] = []
-    devices: dict[int, FileSystem] = {}
-    for role, directory in places:
-        mount = _mount_of(directory, mounts)
-        if mount is not None and mount.kind == b"autofs":
+    devices: dict[int | bytes, FileSystem] = {}
+    for number, (role, directory) in enumerate(places):
+        mount, distant = mounts.of(directory)
+        if not number and not distant and not os.path.isdir(directory):
+            directory = "/"
+            mount, distant = mounts.of(directory)
+        if mount is not None and mount.kind == AUTOFS:
             continue  # looking at it would mount it
-        try:
-            device = os.stat(directory).st_dev
-        except OSError:
-            continue
+        device: int | bytes
+        if mount is not None and distant:
+            device = mount.device
+        else:
+            try:
+                device = os.stat(directory).st_dev
+            except OSError:
+                continue
         name = "" if mount is None else mount.kind.decode("ascii", "replace").replace(" ", "_")
-        new = FileSystem(directory, role, name, b"" if mount is None else mount.source)
+        new = FileSystem(directory, role, name, b"" if mount is None else mount.source, distant=distant)
         known = devices.get(device) or next((other for other in found if _is_same(new, other)), None)
         if known is not None:
             if role not in known.roles:
@@ -80,26 +93,63 @@ def kind_of(file_system_type: str) -> str:
     return NETWORK if is_remote else DISK
 
 
-def _mounts(proc: str) -> list[mountinfo.Mount]:
-    """Empty where they are not told: then devices alone tell file systems apart."""
+class Mounts:
+    """What is mounted where. Nothing is known where that cannot be read: then devices tell file systems apart."""
+
+    def __init__(self, proc: str) -> None:
+        try:
+            mounts = mountinfo.parse(KernelFile(f"{proc}/self/mountinfo").read())
+        except (OSError, ParseError):
+            mounts = []
+        self._at = {mount.point.rstrip(b"/"): mount for mount in mounts}  # a later one hides an earlier one
+
+    def of(self, directory: str) -> tuple[mountinfo.Mount | None, bool]:
+        """The mount on which `directory` lies, and whether the way to it leads over one that may not answer.
+
+        Symbolic links are followed, but none that such a file system has: to read it would be to ask.
+        """
+        rest = os.fsencode(os.path.join(_here(), directory)).split(b"/")
+        path, links = b"", 0
+        while rest:
+            part, *rest = rest
+            if part == b"..":
+                path = path.rpartition(b"/")[0]
+            elif part not in (b"", b"."):
+                path += b"/" + part
+                if _is_distant(self._above(path)):
+                    return self._above(os.path.normpath(b"/".join([path, *rest]))), True
+                try:
+                    target = os.readlink(path)
+                except OSError:
+                    continue  # no link
+                links += 1
+                if links > MAX_LINKS:
+                    break
+                path = b"" if target.startswith(b"/") else path.rpartition(b"/")[0]
+                rest = target.split(b"/") + rest
+        mount = self._above(path)
+        return mount, _is_distant(mount)
+
+    def _above(self, path: bytes) -> mountinfo.Mount | None:
+        while path.strip(b"/") and path not in self._at:
+            path = path.rpartition(b"/")[0]
+        return self._at.get(path.rstrip(b"/"))
+
+
+def _here() -> str:
     try:
-        return mountinfo.parse(KernelFile(f"{proc}/self/mountinfo").read())
-    except (OSError, ParseError):
-        return []
+        return os.getcwd()
+    except OSError:  # it is gone
+        return "/"
 
 
-def _mount_of(directory: str, mounts: list[mountinfo.Mount]) -> mountinfo.Mount | None:
-    """The last one that stands on the way to `directory`; symbolic links are followed."""
-    path = os.fsencode(os.path.realpath(directory))
-    best = None
-    for mount in mounts:
-        inside = path == mount.point or path.startswith(mount.point.rstrip(b"/") + b"/")
-        if inside and (best is None or len(mount.point) >= len(best.point)):
-            best = mount
-    return best
+def _is_distant(mount: mountinfo.Mount | None) -> bool:
+    return mount is not None and (mount.kind == AUTOFS or kind_of(mount.kind.decode("ascii", "replace")) == NETWORK)
 
 
 def _is_same(a: FileSystem, b: FileSystem) -> bool:
+    if a.distant or b.distant:
+        return False
     if OVERLAY not in (a.kind, b.kind) and (a.source != b.source or a.type != b.type or not a.source.startswith(b"/")):
         return False
     for _ in range(TRIES):  # somebody may write between the two looks

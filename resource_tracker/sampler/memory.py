@@ -13,6 +13,7 @@ import os
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures
+from resource_tracker.sampler.family import Family, Part
 from resource_tracker.sampler.procfs import pid_statm, pid_status, smaps_rollup
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.units import bytes_to_kib
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 FIXED_COST_S = 50e-6
-COST_S_PER_KIB = 11e-9
-"""Expected of a full reading until there is a measured one: 4 KiB pages (45 ms for 4 GiB)."""
+"""Of a full reading, whatever its size."""
 EARLY_SHARE = 0.04
 """They are read early when this share of all memory may have become copies unseen."""
 LONGEST_WALK_S = 0.02
@@ -33,73 +33,6 @@ UNCHANGED_FOR_S = 30.0
 """Where no process of the tree came, went or had a page fault, only strangers can have changed what is shared."""
 CALM_S = 0.5
 """A reading amid the writing would miss the rest of it: so long it is put off, at most."""
-
-
-class _Part:
-    """One process: `private` and `rss` as last read in full, `faults` at that time; KiB.
-
-    `counts` is what it adds to its family now, `unseen` what it may have copied beyond that. `told` is resident memory
-    as ``/proc/PID/stat`` last told it: not exact, where a full reading is.
-    """
-
-    __slots__ = (
-        "counts",
-        "family",
-        "faults",
-        "faults_at_mark",
-        "faults_now",
-        "high_water",
-        "now",
-        "private",
-        "rss",
-        "told",
-        "unseen",
-    )
-
-    def __init__(self, family: "_Family", rss: int, private: int, faults: int) -> None:
-        self.family = family
-        self.rss = rss
-        self.now = self.told = rss
-        self.faults = faults
-        self.faults_now = faults
-        self.unseen = 0
-        self.private = private
-        self.counts = private
-        self.high_water = rss
-        self.faults_at_mark = -1
-
-
-class _Family:
-    """Forks of one program image. `shared` is what they share with each other and with strangers, by its share; KiB.
-
-    `unseen` is what they may have copied since they were read, and `unseen_before` that at the last look.
-    """
-
-    __slots__ = (
-        "cost_s_per_kib",
-        "key",
-        "pids",
-        "read_at",
-        "read_at_change",
-        "readable",
-        "seen_at",
-        "shared",
-        "unseen",
-        "unseen_before",
-        "unseen_since",
-    )
-
-    def __init__(self, key: int, now_s: float) -> None:
-        self.key = key
-        self.pids: set[int] = set()
-        self.shared = 0
-        self.seen_at = now_s
-        self.read_at: float | None = None
-        self.read_at_change = 0
-        self.readable = True
-        self.unseen = self.unseen_before = 0
-        self.unseen_since: float | None = None
-        self.cost_s_per_kib = COST_S_PER_KIB
 
 
 class TreeMemory:
@@ -115,9 +48,9 @@ class TreeMemory:
         self._failures = failures
         self._cpu_clock = cpu_clock
         self._page_kib = int(bytes_to_kib(os.sysconf("SC_PAGE_SIZE")))
-        self._parts: dict[int, _Part] = {}
-        self._families: dict[int, _Family] = {}
-        self._forked: set[_Family] = set()
+        self._parts: dict[int, Part] = {}
+        self._families: dict[int, Family] = {}
+        self._forked: set[Family] = set()
         self._budget = budget
         self._changes = 0
         self._allowance_s = budget.full_at_once_s
@@ -147,17 +80,7 @@ class TreeMemory:
         self.total += counts - part.counts
         part.counts, part.now, part.faults_now = counts, rss, faults
         if len(part.family.pids) > 1:
-            self._note_unseen(part)
-
-    def _note_unseen(self, part: _Part) -> None:
-        """Takes the most that a process can have copied: a page a fault, and no more than is resident.
-
-        What resident memory grew by is counted already.
-        """
-        faulted = (part.faults_now - part.faults) * self._page_kib - max(0, part.now - part.rss)
-        unseen = max(0, min(faulted, part.now - part.counts))
-        part.family.unseen += unseen - part.unseen
-        part.unseen = unseen
+            part.note_unseen(self._page_kib)
 
     def _add(self, pid: int, key: int, rss: int, faults: int, now_s: float) -> None:
         self._changes += 1
@@ -165,16 +88,16 @@ class TreeMemory:
         private = 0  # a fork shares all of its memory at first, and has had no fault then
         faults_before = 0
         if family is None:
-            family = self._families[key] = _Family(key, now_s)
+            family = self._families[key] = Family(key, now_s)
             faults_before = faults
             private = max(0, rss - self._with_file(pid))  # libraries: most likely mapped by others, too
         family.pids.add(pid)
-        part = self._parts[pid] = _Part(family, rss, private, faults_before)
+        part = self._parts[pid] = Part(family, rss, private, faults_before)
         part.faults_now = faults
         self.total += private
         if len(family.pids) > 1:
             self._forked.add(family)
-            self._note_unseen(part)
+            part.note_unseen(self._page_kib)
 
     def _with_file(self, pid: int) -> int:
         try:
@@ -228,21 +151,21 @@ class TreeMemory:
                 self._early_allowance_s -= self._read_family(family, now_s)
             family.unseen_before = family.unseen
 
-    def _has_calmed(self, family: _Family, now_s: float) -> bool:
+    def _has_calmed(self, family: Family, now_s: float) -> bool:
         if family.unseen_since is None:
             family.unseen_since = now_s
         writing = family.unseen - family.unseen_before > EARLY_SHARE / 4 * self.total
         return not writing or now_s - family.unseen_since >= CALM_S
 
-    def _may_read_early(self, family: _Family, now_s: float) -> bool:
+    def _may_read_early(self, family: Family, now_s: float) -> bool:
         cost_s = self._cost_s_of(family)
         last_s = family.seen_at if family.read_at is None else family.read_at
         return cost_s <= self._early_allowance_s or (now_s - last_s) * self._budget.early_readings >= cost_s
 
-    def _cost_s_of(self, family: _Family) -> float:
+    def _cost_s_of(self, family: Family) -> float:
         return sum(FIXED_COST_S + self._parts[pid].now * family.cost_s_per_kib for pid in family.pids)
 
-    def _is_due(self, family: _Family, now_s: float) -> bool:
+    def _is_due(self, family: Family, now_s: float) -> bool:
         cost_s = self._cost_s_of(family)
         if not family.readable or (len(family.pids) < 2 and cost_s > LONGEST_WALK_S):
             return False
@@ -252,7 +175,7 @@ class TreeMemory:
             return False
         return (now_s - family.read_at) * self._budget.full_readings >= cost_s
 
-    def _read_family(self, family: _Family, now_s: float) -> float:
+    def _read_family(self, family: Family, now_s: float) -> float:
         """The CPU time that it cost."""
         began_s = self._cpu_clock()
         readings = {pid: self._rollup(pid, family) for pid in family.pids}
@@ -278,7 +201,7 @@ class TreeMemory:
             family.shared = shared
         return spent_s
 
-    def _rollup(self, pid: int, family: _Family) -> smaps_rollup.Rollup | None:
+    def _rollup(self, pid: int, family: Family) -> smaps_rollup.Rollup | None:
         try:
             return smaps_rollup.parse(read_record(f"{self._proc}/{pid}/smaps_rollup"))
         except (OSError, ParseError) as error:
@@ -287,6 +210,15 @@ class TreeMemory:
                 family.readable = False
                 self._failures.note(smaps_rollup.SOURCE, error)
             return None
+
+    def exact_share(self) -> float:
+        """The share of all memory that was read in full, not estimated; nan where there is no memory."""
+        exact = sum(
+            family.exact_kib(self._parts[pid] for pid in family.pids)
+            for family in self._families.values()
+            if family.read_at is not None
+        )
+        return min(1.0, exact / self.total) if self.total > 0 else float("nan")
 
     def beyond_samples(self, pids: "Iterable[int]") -> int:
         """How far one of these processes went above its present memory since the last call, at the most.
@@ -312,5 +244,5 @@ class TreeMemory:
         return highest
 
 
-def _last_read(family: _Family) -> float:
+def _last_read(family: Family) -> float:
     return -1.0 if family.read_at is None else family.read_at

@@ -4,19 +4,17 @@ import os
 import time
 
 from resource_tracker.errors import ParseError
-from resource_tracker.sampler.account import ZERO, Account, Amounts, Reading
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Collector, Failures, Row
-from resource_tracker.sampler.cpu_total import TREE, CpuTotal
-from resource_tracker.sampler.cpu_window import CpuWindow
+from resource_tracker.sampler.cpu_total import TREE
 from resource_tracker.sampler.member import Member
 from resource_tracker.sampler.memory import TreeMemory
 from resource_tracker.sampler.procfs import children, loadavg, pid_stat, smaps_rollup
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.tree import Tree
-from resource_tracker.sampler.tree_io import TreeIo
-from resource_tracker.units import bytes_to_kib, ticks_to_seconds
+from resource_tracker.sampler.tree_use import TreeUse
+from resource_tracker.units import bytes_to_kib
 
 WATCHED = 4
 """Sub-samples read the root, this many of the largest members, and as many of the busiest."""
@@ -33,16 +31,10 @@ class ProcessCollector(Collector):
     ) -> None:
         self._tree = tree
         self._totals = totals
-        self._proc = proc
-        self._ticks_per_s = ticks_per_s
         self._failures = failures
         self._page_kib = int(bytes_to_kib(os.sysconf("SC_PAGE_SIZE")))
-        self._account = Account()
-        self._cpu_total = CpuTotal(ticks_per_s)
-        self._cpu_window = CpuWindow(ticks_per_s)
+        self._use = TreeUse(tree, totals, proc, ticks_per_s, failures)
         self._memory = TreeMemory(proc, failures, time.process_time, budget)
-        self._io = TreeIo(proc, failures)
-        self._used_before = ZERO
         self._children_show = self._newest_shows = True
         self._newest_sampled: int | None = None
         self._newest_listed: int | None = None
@@ -59,43 +51,25 @@ class ProcessCollector(Collector):
         self._newest_sampled = self._newest_listed = self._newest_pid()
         self._tree.refresh()
         self._totals.start()
-        if self._totals.cpu_source:
-            self._cpu_total.count_with(self._totals.cpu_source, self._totals.cpu_seconds)
+        self._use.start(now_s)
         members = list(self._tree.members.values())
         for member in members:
             self._welcome(member, now_s, from_birth=False)
         self._choose_watched()
         self._memory.beyond_samples(member.pid for member in self._watched)  # the past is not the step's
-        self._cpu_window.begin(now_s)
 
     def begun(self) -> None:
-        if self._cpu_total.source != TREE:
-            return
-        try:
-            from resource_tracker.sampler import task_clock  # brings ctypes: 4 ms
-
-            clock = task_clock.TaskClock(self._proc, self._pids_now)
-            read_at_s = time.monotonic()
-            self._read_all(read_at_s)
-            self._used_before = self._used()
-            self._cpu_total.count_with(task_clock.SOURCE, clock.seconds, time.monotonic() - read_at_s)
-        except (ImportError, OSError):
-            pass  # not permitted, or no such thing here: the tree is what there is
+        self._use.open_clock(lambda: self._read_all(time.monotonic()))
         self._choose_watched()
 
     def figures(self) -> dict[str, str]:
-        return {"cpu": self._cpu_total.source, "memory": self._totals.memory_source or TREE}
+        return {"cpu": self._use.cpu_source, "memory": self._totals.memory_source or TREE}
 
     def set_apart_s(self) -> dict[str, float]:
         return {smaps_rollup.SOURCE: self._memory.full_readings_s}
 
-    def _pids_now(self) -> list[int]:
-        self._read_all(time.monotonic())
-        return list(self._tree.members)
-
     def _welcome(self, member: Member, now_s: float, *, from_birth: bool) -> None:
-        io = self._io.read(member, is_root=member is self._tree.root)
-        self._account.open(member, io, from_birth=from_birth)
+        self._use.welcome(member, from_birth=from_birth)
         self._take_memory(member, now_s)
 
     def _take_memory(self, member: Member, now_s: float) -> None:
@@ -117,7 +91,7 @@ class ProcessCollector(Collector):
                 self._watched.append(member)
         if new:
             self._children_peak = max(self._children_peak, len(self._living()) - 1)
-        self._cpu_window.look(now_s)
+        self._use.window.look(now_s)
         self._memory.read_early(now_s)
         self._note_memory()
 
@@ -169,7 +143,7 @@ class ProcessCollector(Collector):
 
     def _add_ticks(self, member: Member, before: PidStat) -> None:
         if member.counted:
-            self._cpu_window.add(member.stat.utime - before.utime + member.stat.stime - before.stime)
+            self._use.window.add(member.stat.utime - before.utime + member.stat.stime - before.stime)
 
     def _note_memory(self) -> None:
         for member in self._watched:
@@ -193,7 +167,7 @@ class ProcessCollector(Collector):
     def sweep(self, now_s: float) -> None:
         """A long row must not miss what many processes use together for a while."""
         self._read_all(now_s)
-        self._cpu_window.look(now_s)
+        self._use.window.look(now_s)
         self._choose_watched()
         self._read_memory(now_s)
 
@@ -229,7 +203,7 @@ class ProcessCollector(Collector):
         now_s = time.monotonic()
         self._read_all(now_s)
         self._totals.verify()
-        self._settle(row, interval_s)
+        self._use.fill(row, interval_s)
         self._choose_watched()
         self._fill_memory(row, now_s)
         living = self._living()
@@ -241,38 +215,6 @@ class ProcessCollector(Collector):
         row.internal["attempts_left_out"] = self._tree.attempts_left_out
         self._samples = self._children_peak = 0
         self._memory_sum = self._memory_peak = self._marked_peak = 0
-
-    def _used(self) -> Amounts:
-        """What was used since the last call."""
-        root = self._tree.root
-        live: list[Reading] = [
-            (member, self._io.read(member, is_root=member is root)) for member in self._tree.members.values()
-        ]
-        gone = [(member, self._io.forget(member)) for member in self._tree.take_gone()]
-        utime, stime, faults, read_bytes, write_bytes = self._account.settle(live, gone)
-        utime, stime = self._exact(utime, stime)
-        return utime, stime, faults, read_bytes, write_bytes
-
-    def _settle(self, row: Row, interval_s: float) -> None:
-        both = zip(self._used(), self._used_before, strict=True)
-        utime, stime, faults, read_bytes, write_bytes = (now + before for now, before in both)
-        self._used_before = ZERO
-        process = row.process
-        process["utime"], process["stime"], process["major_faults"] = utime, stime, faults
-        if self._io.works:
-            process["read_bytes"], process["write_bytes"] = read_bytes, write_bytes
-        if interval_s > 0:
-            cores = ticks_to_seconds(utime + stime, self._ticks_per_s) / interval_s
-            process["cpu_usage"] = cores
-            process["cpu_peak_cores"] = max(self._cpu_window.take_peak(), cores)
-
-    def _exact(self, utime: float, stime: float) -> tuple[float, float]:
-        """What was really used, where that is known, split into user and system time as the tree shows them."""
-        if not all(member.counted for member in self._tree.members.values()):
-            self._cpu_total.stop_clock()  # it counts whoever descends from the step, other attempts, too
-        seen = utime + stime
-        used = self._cpu_total.row(seen)
-        return (utime * used / seen, stime * used / seen) if seen > 0 else (used, 0.0)
 
     def _choose_watched(self) -> None:
         """The root, the largest and the busiest."""
@@ -296,6 +238,7 @@ class ProcessCollector(Collector):
             row.process["memory"] = self._memory_sum / self._samples
             row.internal["memory_sampled_kib"] = self._memory_peak
             row.process["memory_peak_kib"] = max(self._memory_peak, self._marked_peak)
+            row.process["memory_exact"] = 1.0 if self._totals.memory_source else self._memory.exact_share()
 
 
 def _size(member: Member) -> int:

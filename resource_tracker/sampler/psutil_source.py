@@ -177,6 +177,7 @@ class PsutilProcessCollector(Collector):
         if self._samples:
             cells["memory"] = self._memory_sum / self._samples
             cells["memory_peak_kib"] = row.internal["memory_sampled_kib"] = self._memory_peak
+            cells["memory_exact"] = 0.0  # resident memory counts what is shared in each
         if interval_s > 0:
             cells["cpu_usage"] = cores = ticks_to_seconds(utime + stime, self._ticks_per_s) / interval_s
             cells["cpu_peak_cores"] = max(self._cpu_window.take_peak(), cores)

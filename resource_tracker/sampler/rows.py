@@ -36,6 +36,7 @@ def standard_collectors(
     pynvml_dir: str | None = None,
     spool: str | None = None,
     visible_gpus: tuple[str | None, str | None] = (None, None),
+    threads: bool = True,
     proc: str = PROC,
     sys_root: str = SYS,
 ) -> list[Collector]:
@@ -57,6 +58,8 @@ def standard_collectors(
         The attempt's spool, beside which those of other attempts are found.
     visible_gpus : tuple of str or None
         The step's ``CUDA_VISIBLE_DEVICES`` and ``CUDA_DEVICE_ORDER``.
+    threads : bool
+        Whether this process may have threads of ours: not the step's own.
     proc, sys_root : str
         Roots of fake machines.
     """
@@ -73,7 +76,7 @@ def standard_collectors(
         MemoryCollector(proc),
         DiskCollector(proc, sys_root),
         NetCollector(proc, sys_root),
-        SpaceCollector(file_systems(list(places), proc)),
+        SpaceCollector(file_systems(list(places), proc), failures, threads=threads),
         SharedMemoryCollector(),
         gpu_collector(pynvml_dir, tree.counted_pids, failures, visible_gpus, proc),
     ]

@@ -118,6 +118,7 @@ def _process_row(
         "io_pressure_s": 0.03 * at["read"] * length,
         "oom_kills": 0.0,
         "run_wait_s": 0.003 * length,
+        "memory_exact": 0.96,
     }
     return {name: row[name] for name in PROCESS_NAMES}
 

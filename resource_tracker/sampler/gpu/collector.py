@@ -10,7 +10,7 @@ from resource_tracker.sampler.gpu.rota import Rota
 from resource_tracker.sampler.gpu.rows import GpuRows, fill_sums
 from resource_tracker.sampler.gpu.visible import visible_gpus
 from resource_tracker.sampler.gpu.watch import Watch
-from resource_tracker.sampler.gpu.worker import Worker
+from resource_tracker.sampler.worker import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

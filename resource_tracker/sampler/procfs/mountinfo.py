@@ -6,11 +6,12 @@ SOURCE = "/proc/PID/mountinfo"
 
 
 class Mount:
-    """One mount: where it stands, the type of its file system, and what the kernel calls its source."""
+    """One mount: its device, where it stands, the type of its file system, and what the kernel calls its source."""
 
-    __slots__ = ("kind", "point", "source")
+    __slots__ = ("device", "kind", "point", "source")
 
-    def __init__(self, point: bytes, kind: bytes, source: bytes) -> None:
+    def __init__(self, device: bytes, point: bytes, kind: bytes, source: bytes) -> None:
+        self.device = device
         self.point = point
         self.kind = kind
         self.source = source
@@ -26,7 +27,7 @@ def parse(data: bytes) -> list[Mount]:
         before, after = head.split(b" "), tail.split(b" ")
         if not separator or len(before) < 6 or len(after) < 2:
             raise ParseError(SOURCE, f"unexpected line of {len(before)} and {len(after)} fields")
-        found.append(Mount(unescaped(before[4]), after[0], unescaped(after[1])))
+        found.append(Mount(before[2], unescaped(before[4]), after[0], unescaped(after[1])))
     return found
 
 

@@ -1,6 +1,6 @@
-"""A thread beside the sampler's loop: a driver that takes its time, or hangs, makes no row late and loses no sample.
+"""A thread beside the sampler's loop: a driver or a server that takes its time, or hangs, makes no row late.
 
-While a function of the driver runs, Python's lock is free. The thread ends with the process.
+While a function of the driver, or of the kernel, runs, Python's lock is free. The thread ends with the process.
 """
 
 import _thread
@@ -44,6 +44,6 @@ class Worker:
             self._wake.acquire()
             try:
                 self._result = self._work()
-            except Exception as error:  # noqa: BLE001 (whatever the driver or its library may do)
+            except Exception as error:  # noqa: BLE001 (whatever it is, the loop must hear of it)
                 self._result = error
             self._working.release()
