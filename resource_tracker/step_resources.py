@@ -34,7 +34,7 @@ class StepResources:
     """Live figures of the running step, and marks that divide it.
 
     Figures are those of the step's process with all its descendants, of the last row: with the default ``interval`` at
-    most a second old. ``nan`` is not known (yet). Reading one takes some 60 us, and never waits.
+    most a second old. ``nan`` is not known (yet). Reading one takes about 0.2 ms, and never waits.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class StepResources:
         """Name what was done since the last mark, or with ``with`` what the block does.
 
         It becomes a span in the charts of the card, with its time, CPU time, highest memory and part of the cost. Takes
-        some 30 us, and never waits or fails. Marks may stand in loops, threads, and blocks of others.
+        about 0.1 ms, and never waits or fails. Marks may stand in loops, threads, and blocks of others.
 
         Parameters
         ----------
