@@ -85,6 +85,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "cloud",
                 "cloud_probe",
                 "cloud_vendors",
+                "ecs",
+                "schedulers",
                 "folders",
                 "host",
                 "host_limits",
