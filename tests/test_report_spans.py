@@ -51,6 +51,13 @@ def test_the_rounds_of_a_loop_are_one_row() -> None:
     assert len(table.heads) == len(row.cells)
 
 
+def test_a_loop_that_goes_on_has_no_end_yet() -> None:
+    """The round that is open counts with the time that it took so far."""
+    (row,) = rows_of(*rounds(20), Span(label="epoch", start_s=3599.0), status="running")
+    assert (row.label[:11], row.end_s, row.is_drawn) == ("epoch (21×,", None, True)
+    assert row.cells[1].endswith(", still open")
+
+
 def test_rounds_that_were_added_up_before_count_too() -> None:
     """Those beyond the ones that are kept one by one; which took longest is not known then."""
     folded = Span(label="epoch", start_s=40.0, end_s=90.0, depth=3, cpu_seconds=10.0, count=1000, total_s=50.0)

@@ -249,6 +249,20 @@ def test_the_file_is_replaced_when_there_is_news(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_who_looks_on_sees_marks_that_never_cease(tmp_path: Path) -> None:
+    """However close marks are, the file is written once a second, and no more often."""
+    life = Life()
+    seen = []
+    for number in range(100):
+        at_s = 0.1 * (number + 1)
+        life.mark(at_s, f"mark {number}")
+        life.row(at_s, 0.01, 1.0)
+        life.spans.write_now_and_then(str(tmp_path), START_S + at_s)
+        seen.append((tmp_path / SPANS).read_text())
+    assert 9 <= len(set(seen)) <= 11
+    assert "mark 85" in seen[-1]
+
+
 def test_costs_are_by_time() -> None:
     """Each span has its part of what the attempt cost; one that is open lasts until now."""
     spans = (

@@ -85,7 +85,7 @@ def _rounds_together(record: TaskRecord) -> list[Span]:
             Span(
                 label=f"{label} ({many:,}×{longest})",
                 start_s=min(span.start_s for span in spans),
-                end_s=max(span.start_s if span.end_s is None else span.end_s for span in spans),
+                end_s=_last_end(spans),
                 depth=depth,
                 cpu_seconds=_sum(span.cpu_seconds for span in spans),
                 memory_peak_kib=max((span.memory_peak_kib for span in spans if span.memory_peak_kib), default=None),
@@ -105,12 +105,18 @@ def _sum(amounts: Iterable[float | None]) -> float | None:
 
 def _has_others_within(span: Span, spans: list[Span]) -> bool:
     """Of many of one name: whether there is anything else between the first and the last."""
-    if span.count == 1 or span.end_s is None:
+    if span.count == 1:
         return False
     return any(
-        other is not span and not other.depth and other.start_s < span.end_s and _end_of(other) > span.start_s
+        other is not span and not other.depth and other.start_s < _end_of(span) and _end_of(other) > span.start_s
         for other in spans
     )
+
+
+def _last_end(spans: list[Span]) -> float | None:
+    """``None`` where one of them goes on."""
+    ends = [span.end_s for span in spans if span.end_s is not None]
+    return max(ends) if len(ends) == len(spans) else None
 
 
 def _end_of(span: Span) -> float:
