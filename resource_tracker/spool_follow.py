@@ -15,8 +15,8 @@ from resource_tracker.sampler.layout import Layout, parse_header
 from resource_tracker.sampler.merge import bucket_length, merge_values
 from resource_tracker.sampler.spool_read import Spool, generation_of, span_lines_of
 
-MOST_ROWS = 240
-"""Then neighbours merge, to half as many: a chart in a card has about that many pixels for them."""
+MOST_ROWS = 160
+"""Then neighbours merge, to half as many: a chart of a card is 370 pixels wide, and an update may cost 5 ms."""
 TRIES = 5
 
 Column = tuple[str, str]
