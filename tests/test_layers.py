@@ -78,6 +78,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
             {
                 "__version__",
                 "artifact",
+                "attached",
                 "build",
                 "bundled",
                 "catalog",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -127,6 +128,29 @@ def test_threads_and_forks_mark_too(spools: Path) -> None:
     assert set(spans) == {"one", "two", "part of one", "part of two", "child"}
     assert spans["one"].depth != spans["two"].depth
     assert spans["part of one"].start_s == pytest.approx(spans["one"].start_s, abs=1e-3)
+
+
+def test_workers_that_are_started_afresh_mark_too(spools: Path) -> None:
+    """Handed on by pickle, it marks and tells from another process; without a sampler, or elsewhere, it is silent."""
+    measuring = sampler(spools)
+    live = StepResources(measuring, Limits(cpus=2.0), ResourceRequest(cpu=2), 1000.0)
+    code = """
+import pickle, sys
+live = pickle.load(sys.stdin.buffer)
+with live.mark("worker"):
+    print(live.memory_mib > 1, live.elapsed_s > 0, live.limits.cpus, live.request.cpu, live.memory_left_mib < 1000)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=pickle.dumps(live), capture_output=True, timeout=60, check=False)
+    assert done.stdout.decode().split() == ["True", "True", "2.0", "2", "True"], done.stderr.decode()
+    found = finished(measuring)
+    assert by_label(found.spans)["worker"].end_s is not None
+    stale = pickle.loads(pickle.dumps(live))
+    readings = StartEndReadings.start(interval_s=1.0, reason="for the test")
+    silent = pickle.loads(pickle.dumps(StepResources(readings, Limits(), ResourceRequest())))
+    for resources in (stale, silent):
+        with resources.mark("nobody"):
+            assert math.isnan(resources.memory_mib)
 
 
 def test_an_exception_leaves_its_block(spools: Path) -> None:
