@@ -325,11 +325,13 @@ function labels(u: uPlot, lines: Line[], theme: Theme): void {
   const ratio = uPlot.pxRatio;
   const right = u.bbox.left + u.bbox.width - 2 * ratio;
   const placed: number[] = [];
+  const height = 12 * ratio * theme.zoom;
+  // Names of marked stretches stand above the plot, and their bars at its edge: labels stay below.
+  const least = u.bbox.top > 10 * ratio * theme.zoom ? u.bbox.top + height : 0.75 * height;
   for (const line of [...lines].sort((a, b) => b.value - a.value)) {
     const y = Math.round(u.valToPos(line.value, "y", true));
-    const height = 12 * ratio * theme.zoom;
     const candidates = [y - 4 * ratio * theme.zoom, y + height];
-    const free = candidates.find((at) => placed.every((other) => Math.abs(other - at) > height) && at >= 0.75 * height);
+    const free = candidates.find((at) => placed.every((other) => Math.abs(other - at) > height) && at >= least);
     if (free === undefined) continue;
     placed.push(free);
     write(u.ctx, line.label, right, free, line.kind === "requested" ? theme.requested : theme.limit, theme);
