@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from resource_tracker.dataclass import replace
-from resource_tracker.records import Outcome, Span, TaskRecord
-from resource_tracker.report.spans import EACH_UP_TO, MAX_SPANS, SpanRow, span_data, span_table
+from resource_tracker.records import Ending, Outcome, Span, TaskRecord
+from resource_tracker.report.ending import ending_panel
+from resource_tracker.report.spans import EACH_UP_TO, MAX_SPANS, SpanRow, span_data, span_table, where_it_was
 from resource_tracker.testing import fake_record
 
 NBSP = "\u00a0"
@@ -86,6 +87,19 @@ def test_what_is_open_says_why() -> None:
     assert running.cells[1].endswith(", still open")
     assert dead.cells[1].endswith(", cut off")
     assert running.end_s is None
+
+
+def test_where_a_step_died_is_told() -> None:
+    """The innermost block that was open, beside what ended the step; of one that ended well there is none."""
+    spans = (Span(label="train", start_s=1.0), Span(label="epoch 3", start_s=60.0, depth=1), *rounds(2))
+    dead = replace(
+        record_of(*spans, status="failed"), ending=Ending(cause="killed by SIGKILL", evidence="It was killed.")
+    )
+    panel = ending_panel(dead)
+    assert panel is not None
+    told = panel.evidence.replace(NBSP, " ")
+    assert told == "It was killed. It was in the marked block “epoch 3”, which began 1 min after the start."
+    assert where_it_was(record_of(*spans)) == where_it_was(record_of(*rounds(2), status="failed")) == ""
 
 
 def test_many_names_are_the_longest_ones() -> None:

@@ -65,6 +65,16 @@ def span_table(record: TaskRecord) -> SpanTable:
     )
 
 
+def where_it_was(record: TaskRecord) -> str:
+    """In which marked block a step died, in a sentence; empty where it was in none, or ended well."""
+    still_open = [span for span in record.spans if span.end_s is None]
+    if not still_open or record.outcome.status in ("ok", "running"):
+        return ""
+    innermost = max(still_open, key=lambda span: span.start_s)
+    began = fmt.duration(innermost.start_s)
+    return f"It was in the marked block “{innermost.label}”, which began {began} after the start."
+
+
 def _rounds_together(record: TaskRecord) -> list[Span]:
     """The spans, with one for all of a name where there are many, whose label says how many."""
     groups: dict[tuple[str, int], list[Span]] = {}
