@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from containers import LEFT_OVER, Pod
 from environments import (
+    OLDEST_METAFLOW,
     OTHER_EXTENSION,
     ROOT,
     RUNNING_PYTHON,
@@ -280,11 +281,17 @@ def test_artifact_that_cannot_be_saved(tmp_path: Path, s3: S3Server) -> None:
     assert summary.status == "failed"
 
 
-def test_interpreter_of_its_own(tmp_path: Path, image: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("metaflow", ["checkout", pytest.param("oldest", marks=pytest.mark.slow)])
+def test_interpreter_of_its_own(
+    metaflow: str, tmp_path: Path, wheel: Path, environment: Callable[..., Path], image: Callable[..., Path]
+) -> None:
     """``--environment=pypi`` runs each task with an interpreter that sees nothing of the user's: it is tracked there.
 
     Metaflow's own code decides how; only micromamba is a stand-in.
     """
+    python = sys.executable
+    if metaflow == "oldest":
+        python = str(python_of(environment("oldest", wheel, OTHER_EXTENSION, f"metaflow=={OLDEST_METAFLOW}")))
     folder = FlowFolder(tmp_path)
     shutil.copy(FLOWS / "branch_flow.py", folder.folder)
     programs = tmp_path / "programs"
@@ -296,6 +303,7 @@ def test_interpreter_of_its_own(tmp_path: Path, image: Callable[..., Path]) -> N
     run = folder.call(
         *("--no-pylint", "--environment=pypi", "run"),
         name="branch_flow.py",
+        python=python,
         PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
         FAKE_MICROMAMBA_ROOT=str(tmp_path / "environments"),
         FAKE_MICROMAMBA_ENVIRONMENT=str(image()),
@@ -308,5 +316,5 @@ def test_interpreter_of_its_own(tmp_path: Path, image: Callable[..., Path]) -> N
         record = run.record(step)
         assert record["tracking"]["mode"] == "sampler", record["tracking"]
         assert record["recommendation"]["available"] is True
-    assert len(run.cards()) == 4
+    assert len({card.parents[1].name for card in run.cards()}) == 4
     assert wait_until_clean(run) == []

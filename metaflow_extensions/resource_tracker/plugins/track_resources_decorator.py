@@ -100,6 +100,11 @@ class TrackResourcesDecorator(StepDecorator):
         if self._settings.enabled and handover is not None:
             variables = self._guarded("hand earlier runs over to the task", handover.begin)
             cli_args.env.update(variables or {})
+        for decorator in self._decorators:
+            # Older versions show a step with an interpreter of its own (@conda, @pypi) this extension, but not its package.
+            folder = getattr(getattr(decorator, "metaflow_dir", None), "name", None)
+            if folder is not None:
+                self._guarded("be found by the step's own interpreter", self._link_into, folder)
 
     def runtime_finished(self, exception):
         handover, TrackResourcesDecorator._handover = TrackResourcesDecorator._handover, None
@@ -111,6 +116,12 @@ class TrackResourcesDecorator(StepDecorator):
 
         # Also where not enabled: the container imports this module all the same.
         return self._guarded("add itself to the code package", lambda: list(package_files())) or []
+
+    @staticmethod
+    def _link_into(folder):
+        from resource_tracker.flows.packaging import link_into
+
+        link_into(folder)
 
     def task_pre_step(
         self,
