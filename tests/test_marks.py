@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scenes.tasks import ROOT, wait_until
@@ -314,13 +315,15 @@ def test_figures_outlast_the_merging_of_rows(spools: Path) -> None:
 # --- where nothing is measured ------------------------------------------------------------------
 
 
-def test_nothing_tracked_has_the_same_names() -> None:
+def test_nothing_tracked_has_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands for a step that is not measured has every name of the real one, and imports nothing of ours."""
     source = NOTHING_TRACKED.read_text()
     imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
     assert {node.module for node in imported} == {"types", "metaflow.metaflow_current"}
-    names: dict[str, type] = {}
+    names: dict[str, Any] = {}
     exec(compile(source, str(NOTHING_TRACKED), "exec"), names)
+    monkeypatch.setitem(sys.modules, "metaflow.metaflow_current", None)  # as where there is no such module
+    assert names["offer"]() is None
     nothing = names["NothingTracked"]()
     public = {name for name in (*dir(StepResources), "limits", "request") if not name.startswith("_")}
     assert {name for name in dir(nothing) if not name.startswith("_")} == public

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from resource_tracker.records import Span
 from resource_tracker.sampler.alarm import MAX_TRIES, MemoryAlarm, alarm_of
 from resource_tracker.sampler.control import BEGIN, END, STAGE
-from resource_tracker.sampler.spans import MAX_LABELS, MAX_OPEN, MAX_SPANS, OTHERS, SPANS, Spans
+from resource_tracker.sampler.spans import MAX_ENDING, MAX_LABELS, MAX_OPEN, MAX_SPANS, OTHERS, SPANS, Spans
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.spans import priced, spans_of
 
@@ -182,6 +182,17 @@ def test_a_block_after_many_stretches_is_no_stage() -> None:
     found = life.found()
     assert sum(span.count for span in found) == MAX_SPANS + 10
     assert sum(span.cpu_seconds or 0 for span in found) == pytest.approx(MAX_SPANS + 10)
+
+
+def test_marks_in_one_long_row_are_limited() -> None:
+    """However many there are before the next row, they take little memory; what the last ones used is not known."""
+    life = Life()
+    for number in range(MAX_ENDING + 300):
+        life.mark(number * 0.001, "x")
+    life.row(10.0, 1.0, 1.0)
+    found = life.found()
+    assert len(found) <= MAX_SPANS + 1
+    assert sum(span.count for span in found) == MAX_ENDING + 300
 
 
 def test_blocks_that_are_never_left_are_limited() -> None:

@@ -18,6 +18,8 @@ MAX_SPANS = 200
 """Kept one by one, the first ones and the latest; of the others those of one label are added up."""
 MAX_LABELS = 50
 MAX_OPEN = 200
+MAX_ENDING = 1000
+"""In one row; what more of them used remains unknown."""
 WRITE_EVERY_S = 1.0
 OTHERS = "(others)"
 SPAN_WORDS = (BEGIN, END, STAGE)
@@ -217,10 +219,13 @@ class Spans:
         stretch.ended_s = max(at_s, stretch.began_s)  # threads may overtake each other on the way to us
         stretch.ticks_after = self._ticks_at(stretch.ended_s)
         self.changed = True
-        if stretch.ticks_after is None or stretch.ticks_before is None:
+        known = stretch.ticks_after is not None and stretch.ticks_before is not None
+        if not known and len(self._ending) < MAX_ENDING:
             self._ending.append(stretch)
-        else:
-            self._keep(stretch)
+            return
+        if not known:
+            stretch.ticks_before = stretch.ticks_after = NAN
+        self._keep(stretch)
 
     def _keep(self, stretch: Stretch) -> None:
         if len(self._done) >= MAX_SPANS:  # the latest stays by itself: it may yet be the beginning of a block
