@@ -376,12 +376,13 @@ with ResourceTracker(interval=0.05, warn_memory_fraction=fraction) as tracker:
         while tracker.live.memory_mib < 200:
             time.sleep(0.01)
     del held
-    print(sorted(span.label for span in tracker.record.spans))
+    while len(tracker.record.spans) < 2:  # told once a second
+        time.sleep(0.01)
 again = ResourceTracker.from_snapshot(tracker.to_json())
 print(again.record.spans == tracker.record.spans, [span["label"] for span in tracker.snapshot()["spans"]])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout.splitlines() == ["['held', 'imports']", "True ['imports', 'held']"], done.stderr
+    assert done.stdout.splitlines() == ["True ['imports', 'held']"], done.stderr
     (warned,) = done.stderr.splitlines()
     assert warned.startswith("[resource_tracker] memory use passed ")
 
