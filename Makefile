@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard frontend/package*.json frontend/*.mjs frontend/src/* frontend/src/*/*)
 WORKERS ?= 2
 
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint bench gallery clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -24,6 +24,7 @@ $(VENV)/.package: $(SOURCES)
 $(VENV)/.installed: $(VENV)/.package
 	@echo "Installing what the tests need ..."
 	@$(PIP) -e '.[test]'
+	@$(BIN)/python scripts/frontend_tools.py
 	@touch $@
 
 demo: $(VENV)/.package  ## run an example flow six times, show the advice and where the card is
@@ -43,5 +44,8 @@ lint: $(VENV)/.installed  ## ruff and strict mypy
 bench: $(VENV)/.installed  ## what tracking costs, beside bare runs and the resource-tracker package of PyPI
 	$(BIN)/python -m benchmarks
 
+gallery: $(VENV)/.installed  ## cards of all kinds as HTML, pictures and PDF in gallery/ (needs chromium)
+	@$(BIN)/python scripts/gallery.py
+
 clean:  ## remove what was built
-	rm -rf $(VENV) build dist demo *.egg-info resource_tracker/report/assets resource_tracker/report/compiled.py frontend/node_modules
+	rm -rf $(VENV) build dist demo gallery *.egg-info resource_tracker/report/assets resource_tracker/report/compiled.py frontend/node_modules

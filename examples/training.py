@@ -1,6 +1,7 @@
 """A real training job: two models on data that it makes, the better one kept.
 
-Each branch trains on all CPUs that it may use; the cards show which model pays for its time and memory:
+Each branch trains on all CPUs that it may use; the cards show which model pays for its time and memory,
+and how much of both is fitting, how much scoring:
 
     pip install scikit-learn
     python training.py run
@@ -8,7 +9,7 @@ Each branch trains on all CPUs that it may use; the cards show which model pays 
     python training.py card view train
 """
 
-from metaflow import FlowSpec, Parameter, resources, step, track_resources
+from metaflow import FlowSpec, Parameter, current, resources, step, track_resources
 
 
 def candidate(kind: str):
@@ -39,8 +40,10 @@ class TrainingFlow(FlowSpec):
     @step
     def train(self):
         self.kind = self.input
-        self.model = candidate(self.kind).fit(self.train_x, self.train_y)
-        self.accuracy = self.model.score(self.test_x, self.test_y)
+        with current.track_resources.mark("fit"):
+            self.model = candidate(self.kind).fit(self.train_x, self.train_y)
+        with current.track_resources.mark("score"):
+            self.accuracy = self.model.score(self.test_x, self.test_y)
         self.next(self.choose)
 
     @step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from resource_tracker.bounds import bound_of
@@ -35,6 +36,8 @@ from resource_tracker.records import (
 from resource_tracker.sizing import Policy
 from resource_tracker.spans import priced
 from resource_tracker.usage import summarize
+
+_FARGATE_TASK = "size of the Fargate task"
 
 
 def build_record(
@@ -79,6 +82,12 @@ def build_record(
         False: neither advice nor costs, for an attempt that still runs.
     """
     server = with_measured_gpus(server, measurements)
+    limits = within_task(limits, cloud)
+    server = replace(
+        server,
+        usable_vcpus=limits.cpus or server.usable_vcpus,
+        usable_memory_mb=limits.memory_mib or server.usable_memory_mb,
+    )
     usage = summarize(
         measurements,
         ticks_per_s=ticks_per_s,
@@ -158,6 +167,20 @@ def build_record(
         attempt_before=attempt_before,
         spans=priced(measurements.spans, pricing.run_cost_usd, usage.duration_s),
     )
+
+
+def within_task(limits: Limits, cloud: CloudInfo) -> Limits:
+    """The limits, with what a task on Fargate is given of its machine, where that is less than the kernel says."""
+    given = []
+    if cloud.cpus is not None and cloud.cpus < (limits.cpus or math.inf):
+        limits = replace(limits, cpus=cloud.cpus, cpu_period_s=None)
+        given.append("cpu")
+    if cloud.memory_mib is not None and cloud.memory_mib < (limits.memory_mib or math.inf):
+        limits = replace(limits, memory_mib=cloud.memory_mib)
+        given.append("memory")
+    kept = [part for part in limits.source.split(", ") if part and part.partition(":")[0] not in given]
+    sources = [*kept, *(f"{what}: {_FARGATE_TASK}" for what in given)]
+    return replace(limits, source=", ".join(sorted(sources))) if given else limits
 
 
 def with_measured_gpus(server: ServerInfo, measurements: Measurements) -> ServerInfo:

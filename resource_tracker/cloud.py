@@ -7,13 +7,14 @@ own service is. The services are link-local: nothing leaves the machine's host.
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from resource_tracker import private_dir
-from resource_tracker.cloud_vendors import DMI_FIELDS, UNKNOWN, VENDORS, Finding, Vendor, word
+from resource_tracker import ecs, private_dir
+from resource_tracker.cloud_vendors import DMI_FIELDS, UNKNOWN, VENDORS, Finding, Vendor, known_word, word
 from resource_tracker.host_limits import read_text
 from resource_tracker.metadata_service import Service
 from resource_tracker.records import CloudInfo
@@ -26,6 +27,12 @@ UNKNOWN_KEPT_S = 3600.0
 _FILES_KEPT_S = 30 * 24 * 3600.0
 _CACHE_AT_MOST = 4096
 _PREFIX = "cloud-"
+_AGENT_SHARE = 0.4
+"""Of the time that asking may take: the agent is a process of the same machine."""
+_ON_FARGATE = "on Fargate a task is not told of its machine"
+_ONLY_THE_AGENT = "only the agent of Amazon ECS answered, which does not tell instance_type"
+_WORDS = ("vendor", "instance_type", "region")
+_OTHERS = ("reason", "zone", "spot", "cpus", "memory_mib")
 
 
 def read_hints(root: str = "/") -> dict[str, str]:
@@ -43,6 +50,7 @@ def discover(
     timeout_s: float = 1.0,
     vendors: Sequence[Vendor] = VENDORS,
     hints: Mapping[str, str] | None = None,
+    agent: tuple[str, str] | None = None,
 ) -> CloudInfo:
     """Ask the metadata services where the machine stands.
 
@@ -54,6 +62,8 @@ def discover(
         Whom to ask.
     hints : mapping or None
         Files of ``/sys/class/dmi/id`` and what they say; by default those of this machine.
+    agent : tuple of str or None
+        Base URL and path at which the agent of Amazon ECS answers; by default as the environment says.
 
     Returns
     -------
@@ -63,6 +73,9 @@ def discover(
     """
     started = time.monotonic()
     hints = read_hints() if hints is None else hints
+    task = _ask_agent(agent or ecs.address(os.environ), started + _AGENT_SHARE * timeout_s)
+    if task is not None and task.cpus is not None:  # on Fargate no machine can be asked
+        return _of_task(task, time.monotonic() - started)
     plain = [vendor for vendor in vendors if vendor.plainly(hints)]
     found = _ask_all(plain or vendors, started + timeout_s)
     elapsed_s = time.monotonic() - started
@@ -74,11 +87,41 @@ def discover(
             region=finding.region,
             discovery_time=elapsed_s,
             reason=_what_is_missing(vendor, finding),
+            zone=finding.zone,
+            spot=finding.spot,
         )
+    if task is not None:
+        return _of_task(task, elapsed_s)
     if plain:
         reason = f"the firmware names {plain[0].title}, but its metadata service gave no usable answer"
         return CloudInfo(vendor=plain[0].name, discovery_time=elapsed_s, reason=reason)
     return CloudInfo(discovery_time=elapsed_s, reason=f"no metadata service answered within {timeout_s:g} s")
+
+
+def _ask_agent(address: tuple[str, str] | None, deadline: float) -> Finding | None:
+    """What the agent of ECS says of the task; ``None`` outside of ECS, or where it does not answer."""
+    if address is None:
+        return None
+    from http.client import HTTPException
+
+    service = Service(address[0], deadline)
+    try:
+        return ecs.ask_task(service, address[1])
+    except (OSError, HTTPException, ValueError, RecursionError):
+        return None
+
+
+def _of_task(task: Finding, elapsed_s: float) -> CloudInfo:
+    """A place that only the agent of ECS told."""
+    return CloudInfo(
+        vendor="aws",
+        region=task.region,
+        discovery_time=elapsed_s,
+        reason=_ON_FARGATE if task.cpus is not None else _ONLY_THE_AGENT,
+        zone=task.zone,
+        cpus=task.cpus,
+        memory_mib=task.memory_mib,
+    )
 
 
 def _what_is_missing(vendor: Vendor, finding: Finding) -> str | None:
@@ -199,7 +242,7 @@ def _places(cache_dir: str | None) -> list[str]:
 
 
 def _to_json(info: CloudInfo, now: float) -> str:
-    fields = ("vendor", "instance_type", "region", "discovery_time", "reason")
+    fields = (*_WORDS, "discovery_time", *_OTHERS)
     return json.dumps({"at": now, **{name: getattr(info, name) for name in fields}})
 
 
@@ -208,16 +251,21 @@ def _from_json(text: str, now: float) -> CloudInfo | None:
     kept = json.loads(text)
     if not isinstance(kept, dict):
         return None
-    at, took_s, reason = kept.get("at"), kept.get("discovery_time"), kept.get("reason")
-    words = [kept.get(name) for name in ("vendor", "instance_type", "region")]
+    at, took_s = kept.get("at"), kept.get("discovery_time")
+    words = [kept.get(name) for name in _WORDS]
     if not isinstance(at, (int, float)) or not isinstance(took_s, (int, float)) or any(word(w) != w for w in words):
         return None
     if UNKNOWN in (words[0], words[2]) and not 0 <= now - at < UNKNOWN_KEPT_S:
         return None
+    reason, zone, spot, cpus, memory_mib = (kept.get(name) for name in _OTHERS)
     return CloudInfo(
         vendor=str(words[0]),
         instance_type=str(words[1]),
         region=str(words[2]),
         discovery_time=float(took_s),
         reason=reason if isinstance(reason, str) else None,
+        zone=known_word(zone),
+        spot=spot if isinstance(spot, bool) else None,
+        cpus=ecs.positive(cpus),
+        memory_mib=ecs.positive(memory_mib),
     )

@@ -10,9 +10,11 @@ import os
 import subprocess
 import sys
 
+from resource_tracker.ecs import VARIABLE as AGENT
+
 _PROBE = "import sys; sys.path.append(sys.argv[1]); from resource_tracker.cloud_probe import main; main()"
-_KEPT_VARIABLES = ("HOME", "XDG_CACHE_HOME", "TMPDIR", "LD_LIBRARY_PATH")
-"""Where the cache may stand, and what some Pythons need to start; nothing else of the task's environment."""
+_KEPT_VARIABLES = ("HOME", "XDG_CACHE_HOME", "TMPDIR", "LD_LIBRARY_PATH", AGENT)
+"""Where the cache may stand, what some Pythons need to start, where ECS answers; nothing else of the environment."""
 _LAUNCH_TIMEOUT_S = 2.0
 
 

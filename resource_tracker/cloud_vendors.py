@@ -57,6 +57,10 @@ class Finding:
 
     instance_type: str = UNKNOWN
     region: str = UNKNOWN
+    zone: str | None = None
+    spot: bool | None = None
+    cpus: float | None = None
+    memory_mib: float | None = None
 
 
 Ask = Callable[..., "Reply | None"]
@@ -86,6 +90,11 @@ def word(value: object) -> str:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else UNKNOWN
 
 
+def known_word(value: object) -> str | None:
+    """As :func:`word`, but ``None`` where it is unknown."""
+    return None if word(value) == UNKNOWN else word(value)
+
+
 def _document(reply: Reply | None) -> dict[str, Any]:
     """Return the JSON object of a reply, empty where it is anything else."""
     if reply is None:
@@ -107,33 +116,52 @@ def _aws(ask: Ask) -> Finding | None:
     token = _token(ask, "X-aws-ec2-metadata-token-ttl-seconds")
     if token is None:
         return None
-    document = _document(ask("/latest/dynamic/instance-identity/document", {"X-aws-ec2-metadata-token": token}))
+    header = {"X-aws-ec2-metadata-token": token}
+    document = _document(ask("/latest/dynamic/instance-identity/document", header))
     region, zone = document.get("region"), document.get("availabilityZone")
     if not isinstance(region, str) or not isinstance(zone, str) or not zone.startswith(region):
         return None
     if "accountId" not in document or "instanceId" not in document:
         return None
-    return Finding(instance_type=word(document.get("instanceType")), region=word(region))
+    life_cycle = ask("/latest/meta-data/instance-life-cycle", header)
+    return Finding(
+        instance_type=word(document.get("instanceType")),
+        region=word(region),
+        zone=known_word(zone),
+        spot=life_cycle.body.strip() == "spot" if life_cycle else None,
+    )
 
 
 def _gcp(ask: Ask) -> Finding | None:
     flavor = {"Metadata-Flavor": "Google"}
-    machine = ask("/computeMetadata/v1/instance/machine-type", flavor)
-    if machine is None or machine.headers.get("metadata-flavor") != "Google":
-        return None
-    kind = re.fullmatch(r"projects/[^/\s]+/machineTypes/([^/\s]+)", machine.body.strip())
-    if kind is None:
-        return None
     zone = ask("/computeMetadata/v1/instance/zone", flavor)
-    place = re.fullmatch(r"projects/[^/\s]+/zones/([^/\s]+)-[a-z0-9]", zone.body.strip()) if zone else None
-    return Finding(instance_type=word(kind[1]), region=word(place[1] if place else None))
+    if zone is None or zone.headers.get("metadata-flavor") != "Google":
+        return None
+    place = re.fullmatch(r"projects/[^/\s]+/zones/(([^/\s]+)-[a-z0-9])", zone.body.strip())
+    if place is None:
+        return None
+    machine = ask("/computeMetadata/v1/instance/machine-type", flavor)  # a pod with an identity of its own may not ask
+    kind = re.fullmatch(r"projects/[^/\s]+/machineTypes/([^/\s]+)", machine.body.strip()) if machine else None
+    preemptible = ask("/computeMetadata/v1/instance/scheduling/preemptible", flavor)
+    return Finding(
+        instance_type=word(kind[1] if kind else None),
+        region=word(place[2]),
+        zone=known_word(place[1]),
+        spot={"TRUE": True, "FALSE": False}.get(preemptible.body.strip()) if preemptible else None,
+    )
 
 
 def _azure(ask: Ask) -> Finding | None:
     compute = _document(ask("/metadata/instance?api-version=2021-02-01", {"Metadata": "true"})).get("compute")
     if not isinstance(compute, dict) or "azEnvironment" not in compute or "vmSize" not in compute:
         return None
-    return Finding(instance_type=word(compute["vmSize"]), region=word(compute.get("location")))
+    location, zone = word(compute.get("location")), compute.get("zone")
+    return Finding(
+        instance_type=word(compute["vmSize"]),
+        region=location,
+        zone=known_word(f"{location}-{zone}") if zone and location != UNKNOWN else None,
+        spot={"Spot": True, "Low": True, "Regular": False}.get(str(compute.get("priority"))),
+    )
 
 
 def _hetzner(ask: Ask) -> Finding | None:
@@ -161,7 +189,8 @@ def _alibaba(ask: Ask) -> Finding | None:
     document = _document(ask("/latest/dynamic/instance-identity/document", {"X-aliyun-ecs-metadata-token": token}))
     if "owner-account-id" not in document or "region-id" not in document:
         return None
-    return Finding(instance_type=word(document.get("instance-type")), region=word(document["region-id"]))
+    zone = known_word(document.get("zone-id"))
+    return Finding(instance_type=word(document.get("instance-type")), region=word(document["region-id"]), zone=zone)
 
 
 def _ovh(ask: Ask) -> Finding | None:

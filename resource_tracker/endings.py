@@ -25,6 +25,8 @@ INTERRUPTED = "interrupted"
 """Nobody saw the end: the container, or the machine, went at once."""
 STOPPED = "stopped with the run"
 UNKNOWN = "unknown"
+UNSEEN = (INTERRUPTED, UNKNOWN)
+"""Causes of which nobody knows whether they were for lack of memory."""
 RUNTIME_RECORD = "Metaflow's record of the task"
 RECENT_ROWS = 2
 """Rows before the end in which a kill by the kernel counts as this task's."""
@@ -206,7 +208,7 @@ def _of_signal(number: int, source: str, measured: Measured) -> Ending:
     elif number in _CRASHES:
         what = f"It crashed: {name} is {_CRASHES[number]}."
     elif number == _KILL:
-        what = "It was killed (SIGKILL), and neither its cgroup nor its machine was short of memory as far as is known."
+        what = "Somebody killed it: neither its cgroup nor its machine was short of memory, as far as is known."
     elif number == _INTERRUPT:
         what = "It was interrupted (SIGINT), as by Ctrl-C."
     return Ending(cause=f"killed by {name}", evidence=what, source=source)

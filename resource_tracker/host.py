@@ -22,6 +22,7 @@ from resource_tracker.host_limits import (
     whole_number,
 )
 from resource_tracker.records import Limits, ServerInfo
+from resource_tracker.schedulers import KUBERNETES, scheduler_of
 from resource_tracker.units import bytes_to_mib, mib_to_gib
 
 __all__ = ["gpus", "limits", "server_info"]
@@ -55,7 +56,7 @@ def server_info(
         Something with the interface of ``pynvml``. By default ``pynvml`` itself, imported only where an NVIDIA
         driver is present.
     environ : mapping or None
-        The environment, of which only the presence of ``KUBERNETES_SERVICE_HOST`` matters. By default the own one.
+        The environment, which tells what scheduled the process. By default the own one.
     ask_gpus : bool
         Where the sampler asks the driver anyway, nobody needs to do it in the task: a driver that nobody uses may take
         seconds to start. :func:`with_gpus` does it later.
@@ -73,8 +74,9 @@ def server_info(
     To be called before the work that is measured begins: what is in use at that moment is held against others.
     """
     own_limits = limits(root)
+    environ = os.environ if environ is None else environ
     found = gpus(root, nvml) if ask_gpus else Gpus()
-    allocation, reason = _allocation(root, own_limits, os.environ if environ is None else environ)
+    allocation, reason = _allocation(root, own_limits, environ)
     memory = memory_total_bytes(root) or _psutil_memory_bytes(root)
     memory_mib = round(bytes_to_mib(memory), 2) if memory else None
     vcpus = online_cpus(root) or os.cpu_count()
@@ -92,6 +94,7 @@ def server_info(
         allocation_reason=reason,
         usable_vcpus=own_limits.cpus or vcpus,
         usable_memory_mb=own_limits.memory_mib or memory_mib,
+        scheduler=scheduler_of(environ),
     )
 
 
@@ -209,7 +212,7 @@ def _allocation(
     root: str, own_limits: Limits, environ: Mapping[str, str]
 ) -> tuple[Literal["dedicated", "shared", "unknown"], str]:
     """Return whether this process seems to have the machine for itself, and why; the first sign found decides."""
-    if "KUBERNETES_SERVICE_HOST" in environ:
+    if KUBERNETES in environ:
         return "shared", "runs in a Kubernetes pod"
     if own_limits.source:
         return "shared", f"may use only part of the machine ({own_limits.source})"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from resource_tracker.dataclass import replace
+from resource_tracker.endings import UNSEEN
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.needs import known
 from resource_tracker.records import Recommendation, ResourceRequest, TaskSummary
@@ -64,7 +65,11 @@ def without_cut(estimate: Recommendation, request: ResourceRequest, lost: int) -
 
 def _lost(tasks: Sequence[TaskSummary]) -> Iterator[tuple[Key, TaskSummary]]:
     """Attempts that were not measured, each with the summary that tells of it: its own stand-in, or a later attempt."""
-    measured = {(task.run_id, task.task_id, task.attempt) for task in tasks if peak_kib(task) > 0}
+    measured = {
+        (task.run_id, task.task_id, task.attempt)
+        for task in tasks
+        if peak_kib(task) > 0 and task.ended_by not in UNSEEN
+    }
     for task in sorted(tasks, key=lambda task: task.attempt, reverse=True):  # its own comes last, and stays
         if not task.run_id:
             continue

@@ -1,6 +1,6 @@
 """What the measured code says of itself: marks and blocks, which become spans of the measurement.
 
-Nothing here waits: each word goes into a pipe of the sampler's, or nowhere. It takes some 30 us.
+Nothing here waits: each word goes into a pipe of the sampler's, or nowhere. It takes about 0.1 ms.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ LEFT_OUT = "Storage and traffic are not counted."
 ANYWHERE = 3
 """Offers of any place at most."""
 
+ON_SPOT = "The step ran on a spot machine, which costs less than the on-demand price that is given here."
+
 
 def price(
     catalog: Catalog,
@@ -93,6 +95,8 @@ def price(
             anywhere = cheapest_for(found, work, ANYWHERE)
         same_time = all(offer.run_hours == hours for offer in (*offers, *anywhere))
         notes.append((SAME_TIME if same_time else OTHER_TIME) if offers else "No machine in the catalog is enough.")
+    if own is not None and cloud.spot:
+        notes.append(ON_SPOT)
     saving = None
     if own is not None and own.run_cost_usd is not None and offers and offers[0].run_cost_usd is not None:
         saving = max(0.0, own.run_cost_usd - offers[0].run_cost_usd)

@@ -13,15 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _NAME = "metaflow-resource-tracker"
+_IN_MEMORY = "/dev/shm"  # noqa: S108 - see above
 
 
 def default_places() -> Iterator[str]:
-    """Yield where such a directory may stand: the user's cache, else the directory for temporary files."""
+    """Yield where such a directory may stand: the user's cache, else among temporary files, else in memory."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if os.path.isabs(cache):
         yield os.path.join(cache, _NAME)
     with suppress(OSError):
         yield os.path.join(tempfile.gettempdir(), f"{_NAME}-{os.geteuid()}")
+    yield os.path.join(_IN_MEMORY, f"{_NAME}-{os.geteuid()}")  # a hardened container has nothing else
 
 
 @contextmanager

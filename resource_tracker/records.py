@@ -85,7 +85,7 @@ class ServerInfo:
     """The machine. ``gpu_memory_mb`` is MiB summed over GPUs (the name is the published one).
 
     ``usable_vcpus`` and ``usable_memory_mb`` (MiB) are what the kernel lets the step use of it: the lowest limit, or
-    all there is.
+    all there is. ``scheduler`` is what placed the step there, such as ``"Kubernetes"``; ``None`` where nothing did.
     """
 
     os: str | None = None
@@ -101,17 +101,26 @@ class ServerInfo:
     allocation_reason: str = ""
     usable_vcpus: float | None = None
     usable_memory_mb: float | None = None
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudInfo:
-    """Where the machine stands. ``"unknown"`` where no metadata service answered, as published."""
+    """Where the machine stands. ``"unknown"`` where no metadata service answered, as published.
+
+    ``zone`` and ``spot`` (whether it may be taken away at any time, and costs less) are ``None`` where the service does
+    not tell. ``cpus`` and ``memory_mib`` are what a task on Fargate is given of a machine that shows more.
+    """
 
     vendor: str = "unknown"
     instance_type: str = "unknown"
     region: str = "unknown"
     discovery_time: float | None = None
     reason: str | None = None
+    zone: str | None = None
+    spot: bool | None = None
+    cpus: float | None = None
+    memory_mib: float | None = None
 
     @property
     def known(self) -> bool:

@@ -13,10 +13,10 @@ from resource_tracker.errors import SpoolError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.sampler.layout import Layout, parse_header
 from resource_tracker.sampler.merge import bucket_length, merge_values
-from resource_tracker.sampler.spool_read import Spool, generation_of
+from resource_tracker.sampler.spool_read import Spool, generation_of, span_lines_of
 
-MOST_ROWS = 240
-"""Then neighbours merge, to half as many: a chart in a card has about that many pixels for them."""
+MOST_ROWS = 160
+"""Then neighbours merge, to half as many: a chart of a card is 370 pixels wide, and an update may cost 5 ms."""
 TRIES = 5
 
 Column = tuple[str, str]
@@ -131,6 +131,8 @@ class SpoolFollower:
             raise SpoolError(f"{error.filename or self._directory}: {error.strerror}") from None
         if self._spool is None:
             raise SpoolError(f"{self._directory}: no rows file")
+        if not self._prefix:
+            self._spool.span_lines = span_lines_of(self._directory)
         return self._spool
 
     def _start_over(self, generation: int) -> None:

@@ -12,11 +12,14 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = Path(__file__).parent.parent / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+if os.environ.get("RESOURCE_TRACKER_REQUIRE_BROWSER") and (CHROMIUM is None or not AXE.is_file()):
+    raise RuntimeError("chromium and axe-core are required: apt-get install chromium, python scripts/frontend_tools.py")
 _DEADLINE_S = 30.0
 _FLAGS = (
     "--headless",
@@ -80,8 +83,10 @@ class Browser:
         self._last_id = 0
         self._pages: dict[str, Page] = {}
 
-    def page(self, *, width: int = 810, height: int = 900, dark: bool = False, scale: float = 1) -> Page:
-        """A new tab; its network is offline but for files."""
+    def page(
+        self, *, width: int = 810, height: int = 900, dark: bool = False, scale: float = 1, now: float | None = None
+    ) -> Page:
+        """A new tab; its network is offline but for files. To its pages it is `now`, where that is given."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self._pages[session] = Page(self, session)
@@ -89,6 +94,8 @@ class Browser:
             page.call(f"{domain}.enable")
         page.resize(width, height, scale)
         page.emulate(dark=dark)
+        if now is not None:
+            page.call("Page.addScriptToEvaluateOnNewDocument", source=f"Date.now = () => {now * 1000};")
         return page
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
@@ -222,6 +229,14 @@ class Page:
             self._browser.poll(0.02)
         return value
 
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Until something outside the page is so, such as that a file has come."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError("it was never so")
+            self._browser.poll(0.02)
+
     def press(self, key: str, *, shift: bool = False) -> None:
         code = _KEYS[key]
         common = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
@@ -249,9 +264,10 @@ class Page:
             path.write_bytes(data)
         return data
 
-    def pdf(self) -> bytes:
-        """The page printed on A4."""
-        reply = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, preferCSSPageSize=False)
+    def pdf(self, *, height: float = 11.69) -> bytes:
+        """The page printed on A4, or on Letter where `height` is 11 inches."""
+        width = 8.27 if height > 11.5 else 8.5
+        reply = self.call("Page.printToPDF", paperWidth=width, paperHeight=height, preferCSSPageSize=False)
         return base64.b64decode(reply["data"])
 
     def close(self) -> None:

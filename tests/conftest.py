@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -22,3 +23,33 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Two shared cores: how long one example takes says nothing.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium for the tests of a module."""
+    from browser import chromium
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Opens HTML in a new tab; at the end no tab has said or asked for anything."""
+    pages = []
+
+    def opened(html, **options):
+        path = tmp_path / f"page{len(pages)}.html"
+        path.write_text(html, encoding="utf-8")
+        page = browser.page(**options)
+        pages.append(page)
+        page.open(path)
+        return page
+
+    yield opened
+    for page in pages:
+        page.settle()
+        assert page.messages == []
+        assert page.requests == []
+        page.close()

@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from browser import CHROMIUM, chromium
+from browser import CHROMIUM
 
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.report.model import card_data
@@ -37,33 +37,6 @@ TITLES = "[...document.querySelectorAll('#charts .chart-title')].map(title => ti
 VALUES = "[...document.querySelectorAll('.chart .values')].map(values => values.textContent)"
 READOUT = "document.getElementById('readout').textContent"
 RESET_HIDDEN = "document.getElementById('reset-zoom').hidden"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Opens HTML in a new tab; at the end no tab has said or asked for anything."""
-    pages = []
-
-    def opened(html, **options):
-        path = tmp_path / f"card{len(pages)}.html"
-        path.write_text(html, encoding="utf-8")
-        page = browser.page(**options)
-        pages.append(page)
-        page.open(path)
-        return page
-
-    yield opened
-    for page in pages:
-        page.settle()
-        assert page.messages == []
-        assert page.requests == []
-        page.close()
 
 
 def plot_area(page, index=0):
@@ -236,7 +209,7 @@ def test_dragging_zooms_all_charts(show):
 def test_keyboard_moves_the_cursor_and_resets_the_zoom(show):
     """Arrows read values row by row, Home and End jump, Escape resets, and Tab gets there."""
     page = show(render_card(fake_record("short")))
-    page.evaluate("document.getElementById('csv-copy').focus()")
+    page.evaluate("document.querySelector('[data-who=machine]').focus()")
     page.press("Tab")
     assert page.evaluate("document.activeElement.id") == "charts"
     page.press("Home")
@@ -388,14 +361,16 @@ def test_in_a_notebook_the_frame_is_as_high_as_its_page(show):
     page.requests = [request for request in page.requests if request != "about:srcdoc"]
 
 
-@pytest.mark.parametrize("situation", ["gpu", "hour", "failed", "untracked"])
-def test_prints_on_two_pages(show, situation):
-    """Paper holds the card on at most two pages, in light colours also for readers of the dark page."""
+@pytest.mark.parametrize("situation", ["gpus", "oom", "marked", "untracked"])
+def test_prints_on_one_page(show, situation):
+    """Paper holds the whole card on one page, of A4 as of Letter, in light colours also for readers of the dark one."""
     page = show(render_card(fake_record(situation)), dark=True)
-    printed = page.pdf()
-    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
+    before = page.evaluate("document.body.scrollHeight")
+    for height in (11.69, 11.0):
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(height=height))) == 1
     page.settle()
-    assert page.evaluate("document.documentElement.className") == ""
+    root = "document.documentElement"
+    assert page.evaluate(f"[{root}.className, {root}.style.fontSize, document.body.scrollHeight]") == ["", "", before]
 
 
 def test_without_javascript_all_figures_are_there(show):

@@ -111,6 +111,15 @@ def shown(record: TaskRecord) -> str:
     return stream.getvalue()
 
 
+def test_what_a_step_marked_is_a_table() -> None:
+    """With the figures of the card, and those within others indented; a step without marks has none."""
+    table = shown(fake_record("marked")).split("\n\n")[3].splitlines()
+    assert table[0].split()[:2] == ["marked", "from"]
+    assert [line[:14].rstrip() for line in table[1:4]] == ["load data", "  read parquet", "train"]
+    assert "3.62 GB" in table[3].replace("\u00a0", " ")
+    assert "marked" not in shown(fake_record("hour"))
+
+
 def test_one_record_in_full() -> None:
     """Asked for, allowed, used and advised in one table; the line to paste; earlier runs; machines and the saving."""
     record = fake_record("hour")

@@ -108,6 +108,7 @@ AZURE_DOCUMENT = {
         "location": "westeurope",
         "name": "examplevmname",
         "osType": "Linux",
+        "priority": "Spot",
         "vmSize": "Standard_D2s_v3",
         "zone": "1",
     },
@@ -170,15 +171,19 @@ def openstack(resolver, zone="nova", flavor="b3-8"):
 TOKEN = "AQAEAHtsK-1234567890=="
 IDENTITY = ("GET", "/latest/dynamic/instance-identity/document")
 FLAVOR = {"Metadata-Flavor": "Google"}
+LIFE_CYCLE = "/latest/meta-data/instance-life-cycle"
+PREEMPTIBLE = "/computeMetadata/v1/instance/scheduling/preemptible"
 MACHINE_TYPE = "/computeMetadata/v1/instance/machine-type"
 SERVICES = {
     "aws": {
         ("PUT", "/latest/api/token"): ({"X-aws-ec2-metadata-token-ttl-seconds": "60"}, {}, TOKEN),
         IDENTITY: ({"X-aws-ec2-metadata-token": TOKEN}, {}, AWS_DOCUMENT),
+        ("GET", LIFE_CYCLE): ({"X-aws-ec2-metadata-token": TOKEN}, {}, "spot"),
     },
     "gcp": {
         ("GET", MACHINE_TYPE): (FLAVOR, FLAVOR, "projects/123456789/machineTypes/n2-standard-4"),
         ("GET", "/computeMetadata/v1/instance/zone"): (FLAVOR, FLAVOR, "projects/123456789/zones/us-central1-a"),
+        ("GET", PREEMPTIBLE): (FLAVOR, FLAVOR, "FALSE"),
     },
     "azure": {("GET", "/metadata/instance?api-version=2021-02-01"): ({"Metadata": "true"}, {}, AZURE_DOCUMENT)},
     "hcloud": {("GET", "/hetzner/v1/metadata"): ({}, {}, HETZNER_DOCUMENT)},
@@ -200,6 +205,12 @@ FOUND = {
     "ovh": ("b3-8", "unknown"),
     "oracle": ("VM.Standard.E3.Flex", "us-phoenix-1"),
 }
+ZONE_AND_SPOT = {
+    "aws": ("us-west-2b", True),
+    "gcp": ("us-central1-a", False),
+    "azure": ("westeurope-1", True),
+    "alicloud": ("cn-zhangjiakou-a", None),
+}
 
 
 def ask(answer, *, timeout_s=LONG_S, hints=None):
@@ -217,6 +228,41 @@ def test_each_vendor_is_told_from_the_others(name):
     assert len(requests) >= 1
     offered = "unknown" not in FOUND[name]
     assert (found.reason is None) == offered
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_zone_and_spot(name):
+    """Where a vendor tells its zone, and whether the machine may be taken away, we know; elsewhere that is unknown."""
+    found, _ = ask(serve(SERVICES[name]))
+    assert (found.zone, found.spot) == ZONE_AND_SPOT.get(name, (None, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "reply", "expected"),
+    [
+        ("aws", LIFE_CYCLE, "on-demand", False),
+        ("aws", LIFE_CYCLE, None, None),
+        ("gcp", PREEMPTIBLE, "TRUE", True),
+        ("gcp", PREEMPTIBLE, "<html>", None),
+        ("gcp", PREEMPTIBLE, None, None),
+    ],
+)
+def test_spot_in_other_words(name, page, reply, expected):
+    """A machine is on demand only where that is said; a service that is silent or odd leaves it unknown."""
+    pages = dict(SERVICES[name])
+    needed, more, _ = pages.pop(("GET", page))
+    if reply is not None:
+        pages["GET", page] = (needed, more, reply)
+    found, _ = ask(serve(pages))
+    assert (found.vendor, found.spot) == (name, expected)
+
+
+def test_google_pod_that_may_not_ask_for_the_type():
+    """Pods with an identity of their own are told the zone but not the machine's type: the place is known."""
+    pages = {request: page for request, page in SERVICES["gcp"].items() if request != ("GET", MACHINE_TYPE)}
+    found, _ = ask(serve(pages))
+    assert (found.vendor, found.region, found.instance_type) == ("gcp", "us-central1", "unknown")
+    assert "did not tell instance_type" in found.reason
 
 
 def test_every_vendor_has_a_service_here():
@@ -689,15 +735,16 @@ def test_nothing_is_kept_without_a_boot_id(cloud):
 
 
 def test_default_places(monkeypatch, tmp_path):
-    """The user's cache directory comes first, then a directory of the user's own among the temporary files."""
+    """The user's cache directory comes first, then one of the user's own among temporary files, then one in memory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert list(private_dir.default_places()) == [
         str(tmp_path / "xdg/metaflow-resource-tracker"),
         str(tmp_path / f"metaflow-resource-tracker-{os.geteuid()}"),
+        f"/dev/shm/metaflow-resource-tracker-{os.geteuid()}",
     ]
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/path")
-    assert len(list(private_dir.default_places())) == 1
+    assert len(list(private_dir.default_places())) == 2
 
 
 def test_only_one_place_is_used(cloud, monkeypatch, tmp_path):

@@ -68,7 +68,7 @@ def measured(
             "/proc/vmstat oom_kill, pidfd",
             "its machine had 20 MB left",
         ),
-        (replace(KILLED, machine_kills=1), measured(500, 1000, 0), "killed by SIGKILL", "pidfd", "was killed"),
+        (replace(KILLED, machine_kills=1), measured(500, 1000, 0), "killed by SIGKILL", "pidfd", "Somebody killed it"),
         (replace(KILLED, stopped=True), measured(990, 1000, 1), STOPPED, "Metaflow's record", "another task"),
         (Death(status=15, source="/proc/PID/stat"), measured(), "killed by SIGTERM", "/proc/PID/stat", "SIGTERM"),
         (Death(status=11, source="pidfd"), measured(990, 1000), "killed by SIGSEGV", "pidfd", "a bad address"),

@@ -78,6 +78,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
             {
                 "__version__",
                 "artifact",
+                "attached",
                 "build",
                 "bundled",
                 "catalog",
@@ -85,6 +86,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "cloud",
                 "cloud_probe",
                 "cloud_vendors",
+                "ecs",
+                "schedulers",
                 "folders",
                 "host",
                 "host_limits",

@@ -151,3 +151,13 @@ def test_a_death_had_what_the_run_before_it_asked_for() -> None:
     killed = run("2", died={0: 30.0})
     assert [one.known[0].request_memory_mb for one in with_models([after, killed, before])] == [8192, 4096, 4096]
     assert [one.known[0].request_memory_mb for one in with_models([after, killed])] == [8192, 8192]
+
+
+@pytest.mark.parametrize(
+    ("cause", "memory_mb"), [("interrupted", 4096), ("unknown", 4096), ("killed by SIGTERM", 2048)]
+)
+def test_an_end_that_nobody_saw_keeps_the_request(cause: str, memory_mb: int) -> None:
+    """What was measured until a container went at once is no sign that it needed no more; a known cause is."""
+    died = good("2", status="failed", ended_by=cause, finished_at=200.0)
+    _, advice = advised([run("2", died), run("1", good())])
+    assert advice.memory_mb == memory_mb

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser import CHROMIUM, chromium
+from browser import CHROMIUM
 
 from resource_tracker.catalog import load_bundled
 from resource_tracker.report.render import render_review
@@ -33,33 +33,6 @@ def page_of(situation: str) -> str:
     return render_review(
         build_review(runs[0], catalog=load_bundled(), earlier=runs[1:], run_starts=[0.0, 86400.0, 172800.0])
     )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Opens HTML in a new tab; at the end no tab has said or asked for anything."""
-    pages = []
-
-    def opened(html, **options):
-        path = tmp_path / f"review{len(pages)}.html"
-        path.write_text(html, encoding="utf-8")
-        page = browser.page(**options)
-        pages.append(page)
-        page.open(path)
-        return page
-
-    yield opened
-    for page in pages:
-        page.settle()
-        assert page.messages == []
-        assert page.requests == []
-        page.close()
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from resource_tracker.records import Span
 from resource_tracker.sampler.alarm import MAX_TRIES, MemoryAlarm, alarm_of
 from resource_tracker.sampler.control import BEGIN, END, STAGE
-from resource_tracker.sampler.spans import MAX_LABELS, MAX_OPEN, MAX_SPANS, OTHERS, SPANS, Spans
+from resource_tracker.sampler.spans import MAX_ENDING, MAX_LABELS, MAX_OPEN, MAX_SPANS, OTHERS, SPANS, Spans
 from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.spans import priced, spans_of
 
@@ -184,6 +184,17 @@ def test_a_block_after_many_stretches_is_no_stage() -> None:
     assert sum(span.cpu_seconds or 0 for span in found) == pytest.approx(MAX_SPANS + 10)
 
 
+def test_marks_in_one_long_row_are_limited() -> None:
+    """However many there are before the next row, they take little memory; what the last ones used is not known."""
+    life = Life()
+    for number in range(MAX_ENDING + 300):
+        life.mark(number * 0.001, "x")
+    life.row(10.0, 1.0, 1.0)
+    found = life.found()
+    assert len(found) <= MAX_SPANS + 1
+    assert sum(span.count for span in found) == MAX_ENDING + 300
+
+
 def test_blocks_that_are_never_left_are_limited() -> None:
     """A step that forgets to leave blocks does not fill the sampler's memory."""
     life = Life()
@@ -247,6 +258,20 @@ def test_the_file_is_replaced_when_there_is_news(tmp_path: Path) -> None:
     (tmp_path / SPANS).unlink()
     life.spans.write(str(tmp_path))
     assert os.listdir(tmp_path) == []
+
+
+def test_who_looks_on_sees_marks_that_never_cease(tmp_path: Path) -> None:
+    """However close marks are, the file is written once a second, and no more often."""
+    life = Life()
+    seen = []
+    for number in range(100):
+        at_s = 0.1 * (number + 1)
+        life.mark(at_s, f"mark {number}")
+        life.row(at_s, 0.01, 1.0)
+        life.spans.write_now_and_then(str(tmp_path), START_S + at_s)
+        seen.append((tmp_path / SPANS).read_text())
+    assert 9 <= len(set(seen)) <= 11
+    assert "mark 85" in seen[-1]
 
 
 def test_costs_are_by_time() -> None:

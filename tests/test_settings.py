@@ -82,6 +82,10 @@ def test_disable_switches_off(value: object, enabled: bool) -> None:
         ("refresh_interval", "soon", "live=False turns updates off"),
         ("enabled", "perhaps", "True or False"),
         ("quiet", 2, "True or False"),
+        ("warn_memory_fraction", 1.1, "such as 0.9 for 90 %"),
+        ("warn_memory_fraction", -0.1, "or 0 for no warning"),
+        ("warn_memory_fraction", "often", "a part of the memory limit"),
+        ("warn_memory_fraction", True, "a part of the memory limit"),
     ],
 )
 def test_an_unusable_value_is_named_with_what_is_allowed(name: str, value: object, told: str) -> None:
@@ -97,6 +101,13 @@ def test_an_empty_place_is_none() -> None:
     """An environment variable that is set to nothing asks for no place."""
     assert settings(vendor="", region="").vendor is None
     assert settings({"vendor": "aws"}, vendor="gcp", region="eu-west-1").vendor == "aws"
+
+
+@pytest.mark.parametrize("value", [None, "", 0, "0", 0.0])
+def test_no_warning(value: object) -> None:
+    """The warning can be switched off, in the flow and in the environment, with any word for nothing."""
+    assert settings({"warn_memory_fraction": value}).warn_memory_fraction is None
+    assert settings(warn_memory_fraction="0.5").warn_memory_fraction == 0.5
 
 
 def test_the_message_says_where_the_value_came_from() -> None:

@@ -261,7 +261,10 @@ export class Board {
     if (!readout) return;
     const x = index === null ? null : this.x[index];
     const end = this.data.end;
-    const when = (at: number): string => (end === undefined ? `${elapsed(at)} after start` : `${elapsed(Math.max(end - at, 0))} before the end`);
+    const when = (at: number): string => {
+      if (end === undefined) return `${elapsed(at)} after start`;
+      return end - at < 0.05 ? "at the end" : `${elapsed(end - at)} before the end`;
+    };
     readout.textContent = x == null ? "" : `${when(x)}, ${clock(this.wallTime(x))} UTC`;
   }
 

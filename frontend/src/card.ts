@@ -3,7 +3,7 @@ import { Board } from "./board";
 import { wireCsv } from "./csv";
 import { readPage, type CardData, type Who } from "./data";
 import { startLive } from "./live";
-import { updatePage, wireCopy } from "./page";
+import { updatePage, wireCopy, wirePrint } from "./page";
 import { updateSpans, wireSpans } from "./spans";
 
 declare global {
@@ -51,15 +51,7 @@ function start(): void {
   for (const one of [grid, lastGrid]) if (one) observer.observe(one);
   const redraw = (): void => boards().forEach((one) => one.build());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  // Paper is white: canvases are pictures, so they are drawn again in the light colours.
-  window.addEventListener("beforeprint", () => {
-    document.documentElement.classList.add("paper");
-    redraw();
-  });
-  window.addEventListener("afterprint", () => {
-    document.documentElement.classList.remove("paper");
-    redraw();
-  });
+  wirePrint(redraw);
 }
 
 start();

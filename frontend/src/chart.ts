@@ -5,7 +5,7 @@ import { elapsedTicks, formatTick } from "./format";
 import type { Theme } from "./theme";
 
 const HEIGHT = 128;
-const PAPER_HEIGHT = 84;
+const PAPER_HEIGHT = 96;
 const AXIS_WIDTH = 54;
 /** Height of the names of marked stretches, and how far a short one's may reach beyond it. */
 const STRIP = 16;
@@ -76,7 +76,7 @@ export function buildChart(chart: ChartData, x: Values, marks: Marks, width: num
   const range = (u: uPlot): [number, number] => [0, top(u, tracks, chart.lines)];
   const options: uPlot.Options = {
     width,
-    height: document.documentElement.classList.contains("paper") ? PAPER_HEIGHT : Math.round(HEIGHT * theme.zoom),
+    height: Math.round((document.documentElement.classList.contains("paper") ? PAPER_HEIGHT : HEIGHT) * theme.zoom),
     padding: [hasStrip(marks.spans) ? STRIP * theme.zoom : 8, 1, 0, 0],
     legend: { show: false },
     scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range } },
@@ -325,10 +325,13 @@ function labels(u: uPlot, lines: Line[], theme: Theme): void {
   const ratio = uPlot.pxRatio;
   const right = u.bbox.left + u.bbox.width - 2 * ratio;
   const placed: number[] = [];
+  const height = 12 * ratio * theme.zoom;
+  // Names of marked stretches stand above the plot, and their bars at its edge: labels stay below.
+  const least = u.bbox.top > 10 * ratio * theme.zoom ? u.bbox.top + height : 0.75 * height;
   for (const line of [...lines].sort((a, b) => b.value - a.value)) {
     const y = Math.round(u.valToPos(line.value, "y", true));
-    const candidates = [y - 4 * ratio, y + 12 * ratio];
-    const free = candidates.find((at) => placed.every((other) => Math.abs(other - at) > 12 * ratio) && at - 9 * ratio >= 0);
+    const candidates = [y - 4 * ratio * theme.zoom, y + height];
+    const free = candidates.find((at) => placed.every((other) => Math.abs(other - at) > height) && at >= least);
     if (free === undefined) continue;
     placed.push(free);
     write(u.ctx, line.label, right, free, line.kind === "requested" ? theme.requested : theme.limit, theme);

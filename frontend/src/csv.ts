@@ -32,6 +32,7 @@ function save(text: string, name: string): void {
 function copyText(text: string, button: HTMLButtonElement): void {
   const holder = document.createElement("pre");
   holder.className = "sr";
+  holder.style.whiteSpace = "pre"; // a selection is what is laid out
   holder.textContent = text;
   document.body.append(holder);
   const copied = selectAndCopy(holder);

@@ -78,3 +78,27 @@ export function selectAndCopy(element: HTMLElement): boolean {
   selection?.addRange(range);
   return document.execCommand("copy");
 }
+
+/** Room on a page of Letter, the lower of the two, in CSS pixels. */
+const PAPER_ROOM = 970;
+const TYPE_PX = 11;
+/** What needs smaller type than this takes a second page. */
+const LEAST_TYPE_PX = 9.4;
+
+/** Paper has its own looks, in light colours; `redraw` draws the canvases for it, and for the screen afterwards. */
+export function wirePrint(redraw: () => void = () => undefined): void {
+  const root = document.documentElement;
+  window.addEventListener("beforeprint", () => {
+    root.classList.add("paper");
+    redraw();
+    const needed = (TYPE_PX * PAPER_ROOM) / document.body.scrollHeight;
+    if (needed >= TYPE_PX || needed < LEAST_TYPE_PX) return;
+    root.style.fontSize = `${needed - 0.1}px`;
+    redraw();
+  });
+  window.addEventListener("afterprint", () => {
+    root.classList.remove("paper");
+    root.style.removeProperty("font-size");
+    redraw();
+  });
+}

@@ -1,4 +1,5 @@
 // Starts the cost review: everything is drawn already, only the lines to paste get their buttons.
-import { wireCopy } from "./page";
+import { wireCopy, wirePrint } from "./page";
 
 wireCopy();
+wirePrint();

@@ -12,6 +12,7 @@ from resource_tracker.report.comparison import comparison
 from resource_tracker.report.headline import advice, badge, money
 from resource_tracker.report.offers import OfferRow, OfferTable, offer_table
 from resource_tracker.report.scales import scales
+from resource_tracker.report.spans import span_table
 
 _MARKS = {
     "requested": "asked",
@@ -40,6 +41,7 @@ _TASK_COLUMNS = (
 )
 
 _OPTIONAL = ("duration", "cost", "CPU used", "GPU asked", "CPU asked", "memory asked", "outcome")
+_OPTIONAL_OF_SPANS = ("cores, mean", "from")
 _OFFER_COLUMNS = ("machine", "where", "vCPUs", "memory", "GPU", "per hour", "this run", " ")
 _OFFER_NUMBERS = frozenset(("vCPUs", "memory", "per hour", "this run"))
 
@@ -55,6 +57,7 @@ def show_record(terminal: Terminal, record: TaskRecord) -> None:
         if known:
             terminal.line()
             terminal.line(known)
+    _show_spans(terminal, record)
     _show_advice(terminal, record)
     _show_gaps(terminal, record)
     _show_comparison(terminal, record)
@@ -84,6 +87,19 @@ def usage_table(record: TaskRecord) -> Table:
             rows.append([name, *(texts.get(kind, "") for kind in _MARKS)])
     columns = ["", *_MARKS.values()]
     return Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]), optional=("saving artifacts", "mean"))
+
+
+def _show_spans(terminal: Terminal, record: TaskRecord) -> None:
+    """What the step's own code marked, those within others indented."""
+    found = span_table(record)
+    if not found.rows:
+        return
+    columns = ("marked", *found.heads)
+    rows = [[f"{'  ' * row.depth}{row.label}", *row.cells] for row in found.rows]
+    terminal.line()
+    terminal.table(Table(columns=columns, rows=rows, numbers=frozenset(columns[1:]), optional=_OPTIONAL_OF_SPANS))
+    if found.note:
+        terminal.line(found.note)
 
 
 def _has_memory_mean(record: TaskRecord) -> bool:

@@ -79,15 +79,22 @@ class CardStore:
             content[_EARLY] = early
         self._datastore.save_data(self.uuid, CARD_TYPE, content, card_id=self.card_id)
 
+    def read_page(self) -> str | None:
+        """The page that stands there; ``None`` where there is none. Raises whatever the store raises."""
+        page = self._datastore.get_card_html(self._location("cards", "html"))
+        return None if page is None else str(page)
+
+    def read_data(self) -> dict[str, Any]:
+        """What :meth:`save_data` wrote last; empty where it never did. Raises whatever the store raises."""
+        found = self._datastore.get_card_data(self._location("runtime", "data.json"))
+        return found if isinstance(found, dict) else {}
+
     def early_record(self) -> str | None:
-        """The encoded summary that stands beside the card's data; ``None`` where there is none, or the card is final.
+        """The encoded summary of an attempt so far; ``None`` where there is none, or the card is final.
 
         Raises whatever the store raises.
         """
-        location = self._datastore.get_card_location(
-            self._datastore._get_data_write_path(), CARD_TYPE, self.uuid, card_id=self.card_id, suffix="data.json"
-        )
-        found = (self._datastore.get_card_data(location) or {}).get(_EARLY)
+        found = self.read_data().get(_EARLY)
         return found if isinstance(found, str) else None
 
     def save_review(self, html: str) -> None:
@@ -96,10 +103,12 @@ class CardStore:
 
     def path(self) -> str:
         """Path of the page below the card datastore's root."""
-        location = self._datastore.get_card_location(
-            self._datastore._get_card_write_path(), CARD_TYPE, self.uuid, card_id=self.card_id
-        )
-        return str(self._datastore.create_full_path(location))
+        return str(self._datastore.create_full_path(self._location("cards", "html")))
+
+    def _location(self, kind: str, suffix: str) -> str:
+        datastore = self._datastore
+        folder = datastore._get_card_write_path() if kind == "cards" else datastore._get_data_write_path()
+        return str(datastore.get_card_location(folder, CARD_TYPE, self.uuid, card_id=self.card_id, suffix=suffix))
 
 
 def _uuid(name: str) -> str:

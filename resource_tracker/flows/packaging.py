@@ -12,6 +12,7 @@ from pathlib import Path
 from resource_tracker.bundled import FOLDER, bundled_folder, pynvml_file
 
 _DISTRIBUTION = "metaflow-resource-tracker"
+_OURS = "resource_tracker"
 _BUNDLED_PACKAGES = ("jinja2", "markupsafe")
 _SKIPPED_SUFFIXES = (".pyc", ".so", ".pyd", ".pyi", ".c")
 
@@ -25,8 +26,17 @@ def package_files() -> tuple[tuple[str, str], ...]:
     return tuple(_package_files())
 
 
+def link_into(folder: str) -> None:
+    """Make all that would travel in the code package importable from a folder; again is for nothing. Raises OSError."""
+    if os.path.exists(f"{folder}/{_OURS}"):
+        return
+    for path, name in package_files():
+        os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+        os.symlink(os.path.abspath(path), f"{folder}/{name}")
+
+
 def _package_files() -> Iterator[tuple[str, str]]:
-    yield from _files_below(_installed("resource_tracker"), "resource_tracker")
+    yield from _files_below(_installed(_OURS), _OURS)
     copies = bundled_folder()
     for name in _BUNDLED_PACKAGES:
         yield from _files_below(_installed(name) or (Path(copies, name) if copies else None), f"{FOLDER}/{name}")

@@ -293,11 +293,13 @@ class TaskSession:
 
     def _task_is_exiting(self) -> None:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""
-        if self._outcome.status in ("running", "ok"):
-            self._outcome = Outcome(status="failed")
         if self._order.datastore not in OF_FOLDERS:
             # Clients of clouds need threads, and none starts any more: Metaflow would try again for minutes.
+            if isinstance(self._measuring, SamplerProcess):
+                return  # the sampler sees the end, and has a process of its own tell of it
             self._cards = None
+        if self._outcome.status in ("running", "ok"):
+            self._outcome = Outcome(status="failed")
         guarded("finish the card", self.finished)
 
     def _record(self) -> TaskRecord:

@@ -9,6 +9,8 @@ from resource_tracker.summary import SUMMARY_FIELD, encode_summary
 
 __all__ = ["SUMMARY_FIELD", "read_summaries", "write_summary"]
 
+ENDING_FIELD = "resource-tracker-ending"
+"""Under this name the metadata of a task that died say of what."""
 MAX_TASKS_READ = 1000
 MAX_RUNS_SCANNED = 50
 
@@ -17,13 +19,12 @@ def write_summary(provider: Any, summary: TaskSummary) -> None:
     """Append the summary of an attempt to its task's metadata."""
     from metaflow.metadata_provider import MetaDatum
 
-    datum = MetaDatum(
-        field=SUMMARY_FIELD,
-        value=encode_summary(summary),
-        type="resource-tracker",
-        tags=[f"attempt_id:{summary.attempt}"],
-    )
-    provider.register_metadata(summary.run_id, summary.step, summary.task_id, [datum])
+    told = {SUMMARY_FIELD: encode_summary(summary)}
+    if summary.ended_by is not None:  # for people who look at the metadata
+        told[ENDING_FIELD] = f"{summary.ended_by}: {summary.ended_evidence or ''}".rstrip(": ")
+    tags = [f"attempt_id:{summary.attempt}"]
+    data = [MetaDatum(field=field, value=value, type="resource-tracker", tags=tags) for field, value in told.items()]
+    provider.register_metadata(summary.run_id, summary.step, summary.task_id, data)
 
 
 def read_summaries(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
+from resource_tracker.report.spans import where_it_was
 
 
 class EndingPanel(NamedTuple):
@@ -32,7 +33,7 @@ def ending_panel(record: TaskRecord) -> EndingPanel | None:
         return None
     return EndingPanel(
         cause=_capitalised(ending.cause),
-        evidence=fmt.unbroken(ending.evidence),
+        evidence=fmt.unbroken(f"{ending.evidence} {where_it_was(record)}".strip()),
         source=ending.source,
         remedy=fmt.unbroken(ending.remedy or ""),
     )

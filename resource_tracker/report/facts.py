@@ -87,10 +87,10 @@ def _amount(name: str, own: float | None, machine: float | None) -> Fact:
 
 
 def machine(record: TaskRecord) -> tuple[Fact, ...]:
-    server, cloud, limits = record.server, record.cloud, record.limits
+    server, limits = record.server, record.limits
     facts = [
         Fact(label="Cloud", text=_cloud(record)),
-        Fact(label="Instance type", text=cloud.instance_type if cloud.known else fmt.UNKNOWN),
+        Fact(label="Instance type", text=_instance(record)),
         Fact(
             label="Processor", text=" · ".join(p for p in (server.cpu_model, server.architecture) if p) or fmt.UNKNOWN
         ),
@@ -100,6 +100,8 @@ def machine(record: TaskRecord) -> tuple[Fact, ...]:
         Fact(label="Operating system", text=server.os or fmt.UNKNOWN),
         Fact(label="Allocation", text=_with_reason(server.allocation, server.allocation_reason)),
     ]
+    if server.scheduler:
+        facts.append(Fact(label="Placed by", text=server.scheduler))
     if limits.cpus is not None or limits.memory_mib is not None:
         parts = []
         if limits.cpus is not None:
@@ -132,8 +134,23 @@ def _cloud(record: TaskRecord) -> str:
     if not cloud.known:
         return _with_reason("unknown", cloud.reason or "")
     return " ".join(
-        part for part in (vendor_name(cloud.vendor), cloud.region if cloud.region != "unknown" else "") if part
+        part
+        for part in (
+            vendor_name(cloud.vendor),
+            cloud.region if cloud.region != "unknown" else "",
+            f"(zone {cloud.zone})" if cloud.zone else "",
+        )
+        if part
     )
+
+
+def _instance(record: TaskRecord) -> str:
+    """Its type, and whether it was paid for as spot, where the cloud tells."""
+    cloud = record.cloud
+    if not cloud.known:
+        return fmt.UNKNOWN
+    told = {None: "", True: ", spot", False: ", on demand"}[cloud.spot]
+    return f"{cloud.instance_type}{told}"
 
 
 def _gpus(record: TaskRecord) -> str:

@@ -10,8 +10,8 @@ from resource_tracker.frame import TinyDataFrame
 
 MAX_POINTS = 600
 """Points of a series at most: about two for each pixel of a chart in a card of 810 px."""
-_STEPS = 10_000
-"""Steps between 0 and a series' largest value: four digits, of which a chart shows two or three."""
+_STEPS = 5_000
+"""Steps between 0 and a series' largest value: more than three digits, of which a chart shows two or three."""
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _GAP = "."
 

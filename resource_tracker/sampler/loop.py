@@ -159,9 +159,9 @@ class Loop:
         now_s = time.monotonic()
         if self.publisher is not None and now_s >= self.publisher.next_s:
             self.publisher.look(now_s)
+        self._spans.write_now_and_then(self._spool.directory, now_s)
         if now_s >= self._pace.next_row_s:
             self._close_row()
-            self._spans.write(self._spool.directory)
             self._pace.row_closed(now_s, self._take_cost_s())
             return self._spool.reachable
         if now_s >= self._pace.next_sweep_s:

@@ -5,6 +5,7 @@ block that the mark stands in. The task says so in messages (:mod:`resource_trac
 of CLOCK_MONOTONIC in nanoseconds.
 """
 
+import math
 import os
 
 from resource_tracker.sampler.control import BEGIN, END, STAGE
@@ -17,6 +18,9 @@ MAX_SPANS = 200
 """Kept one by one, the first ones and the latest; of the others those of one label are added up."""
 MAX_LABELS = 50
 MAX_OPEN = 200
+MAX_ENDING = 1000
+"""In one row; what more of them used remains unknown."""
+WRITE_EVERY_S = 1.0
 OTHERS = "(others)"
 SPAN_WORDS = (BEGIN, END, STAGE)
 TOP = "0"
@@ -87,6 +91,7 @@ class Spans:
         self._sums: dict[str, Sum] = {}
         self._closed = False
         self._marked_at_s = now_s
+        self._written_at_s = -math.inf
         self.changed = False
 
     def act(self, word: str, told: str) -> None:
@@ -143,6 +148,12 @@ class Spans:
         lines = [stretch.text for stretch in self._done]
         lines += [stretch.line(self._ticks, self._ticks_per_s) for stretch in changing]
         return lines + [total.line(label, self._ticks_per_s) for label, total in self._sums.items()]
+
+    def write_now_and_then(self, directory: str, now_s: float) -> None:
+        """As :meth:`write`, at most once a second: for who looks on."""
+        if self.changed and now_s - self._written_at_s >= WRITE_EVERY_S:
+            self._written_at_s = now_s
+            self.write(directory)
 
     def write(self, directory: str) -> None:
         """Replaces the file in `directory`, if there is anything new; where that fails, the next call tries again."""
@@ -208,10 +219,13 @@ class Spans:
         stretch.ended_s = max(at_s, stretch.began_s)  # threads may overtake each other on the way to us
         stretch.ticks_after = self._ticks_at(stretch.ended_s)
         self.changed = True
-        if stretch.ticks_after is None or stretch.ticks_before is None:
+        known = stretch.ticks_after is not None and stretch.ticks_before is not None
+        if not known and len(self._ending) < MAX_ENDING:
             self._ending.append(stretch)
-        else:
-            self._keep(stretch)
+            return
+        if not known:
+            stretch.ticks_before = stretch.ticks_after = NAN
+        self._keep(stretch)
 
     def _keep(self, stretch: Stretch) -> None:
         if len(self._done) >= MAX_SPANS:  # the latest stays by itself: it may yet be the beginning of a block

@@ -81,7 +81,7 @@ def read_spool(directory: str, prefix: str = "") -> Spool:
             continue
         spool = _spool(directory, [(p, d) for p, d in (sealed or ("", b""), tail or ("", b"")) if p])
         if not prefix:
-            spool.span_lines = _span_lines(f"{directory}/{SPANS}")
+            spool.span_lines = span_lines_of(directory)
         return spool
     raise SpoolError(f"{directory}: its files change faster than they can be read")
 
@@ -105,10 +105,10 @@ def _read(path: str) -> tuple[str, bytes] | None:
         return None
 
 
-def _span_lines(path: str) -> list[str]:
-    """Nothing where the step marked nothing; the rows are worth more than an error here."""
+def span_lines_of(directory: str) -> list[str]:
+    """What the step marked so far; where it cannot be read, nothing: the rows are worth more than an error here."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(f"{directory}/{SPANS}", encoding="utf-8", errors="replace") as file:
             return file.read().split("\n")
     except OSError:
         return []

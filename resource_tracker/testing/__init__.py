@@ -13,8 +13,9 @@ from typing import Any
 
 from resource_tracker.errors import SettingError
 from resource_tracker.records import TaskRecord
+from resource_tracker.testing.measured import HOSTILE
 from resource_tracker.testing.runs import fake_run
-from resource_tracker.testing.situations import HOSTILE, SITUATIONS
+from resource_tracker.testing.situations import SITUATIONS
 
 __all__ = ["HOSTILE", "SITUATIONS", "fake_record", "fake_run"]
 

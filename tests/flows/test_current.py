@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from harness import FlowFolder, wait_until_clean
 
 from resource_tracker.host import server_info
+from resource_tracker.options import DEFAULTS
 
 pytestmark = pytest.mark.flow
 
@@ -85,3 +88,20 @@ def test_a_step_measures_itself(tmp_path: Path) -> None:
     assert "/start/" in warned[0]
     (page,) = run.cards()
     assert "epoch 1" in page.read_text(encoding="utf-8")
+
+
+def test_metaflows_stubs_know_the_decorator(tmp_path: Path) -> None:
+    """What Metaflow writes for editors has each option with its default, and the type of what is in `current`."""
+    code = "import sys; from metaflow.cmd.develop.stub_generator import StubGenerator as S; S(sys.argv[1]).write_out()"
+    folder = FlowFolder(tmp_path)
+    command = [sys.executable, "-c", code, str(tmp_path / "stubs")]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=folder.environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "stubs" / "__init__.pyi").read_text(encoding="utf-8")
+    (signature,) = {line for line in told.splitlines() if line.startswith("def track_resources(*, ")}
+    assert all(f"{name}: " in signature for name in DEFAULTS)
+    assert "warn_memory_fraction: float = 0.9" in signature
+    of_current = (tmp_path / "stubs" / "metaflow_current.pyi").read_text(encoding="utf-8")
+    assert 'def track_resources(self) -> "resource_tracker.step_resources.StepResources":' in of_current

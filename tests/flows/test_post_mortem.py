@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from harness import FlowFolder, FlowRun, wait_until_clean
 
-from resource_tracker.flows.runs import every_namespace
-from resource_tracker.flows.summaries import SUMMARY_FIELD
+from resource_tracker.build import history_of
+from resource_tracker.flows.runs import client_provider, every_namespace
+from resource_tracker.flows.summaries import SUMMARY_FIELD, read_summaries
 from resource_tracker.records import TaskSummary
 from resource_tracker.summary import decode_summary
 
@@ -68,7 +69,7 @@ def deaths(tmp_path_factory: pytest.TempPathFactory) -> FlowRun:
     folder.write(DEATHS)
     run = folder.call("run", "--max-workers", "2")
     assert run.returncode == 0, run.output
-    assert wait_until_clean(run, deadline_s=60) == []
+    assert wait_until_clean(run) == []
     return run
 
 
@@ -109,6 +110,7 @@ def test_each_death_is_told(deaths: FlowRun, way: str, cause: str, status: str) 
     assert (summary.attempt, summary.status, summary.ended_by) == (0, status, cause)
     assert summary.ended_source in ("pidfd", "/proc/PID/stat", "Metaflow's record of the task")
     assert summary.request_memory_mb == 300
+    assert task.metadata_dict["resource-tracker-ending"].startswith(cause)
     text = card_of(deaths, task)
     assert cause.lower() in text.lower()
     assert "What ended the step" in text
@@ -120,6 +122,17 @@ def test_what_was_used_until_then_is_known(deaths: FlowRun) -> None:
     tasks = by_way(deaths)
     peak = summaries_of(tasks["persist"])[0].memory_peak_kib
     assert peak is not None and peak * 1024 > 100e6
+
+
+def test_history_counts_them(deaths: FlowRun) -> None:
+    """Later runs learn from each what it used until it died; none of them is one of which nothing is known."""
+    deaths.run()  # the client now looks into this folder
+    given = {"namespace": None, "current_run_id": "0", "max_runs": 5}
+    found = read_summaries(client_provider(), "DeathFlow", "work", **given)
+    peaks = [summary.memory_peak_kib for summary in found if summary.ended_by]
+    assert len(peaks) == 5
+    assert all(peak is not None and peak * 1024 > 50e6 for peak in peaks)
+    assert history_of(found, max_runs=5, reason=None).lost_attempts is None
 
 
 def test_why_explains_them(deaths: FlowRun) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from containers import LEFT_OVER, Pod
 from environments import (
+    OLDEST_METAFLOW,
     OTHER_EXTENSION,
     ROOT,
     RUNNING_PYTHON,
@@ -74,11 +75,11 @@ def package(
     def save(source: str) -> Path:
         if source not in saved:
             folder = FlowFolder(tmp_path_factory.mktemp(source))
-            shutil.copy(FLOWS / "branch_flow.py", folder.folder)
+            shutil.copy(FLOWS / "pod_flow.py", folder.folder)
             python = sys.executable
             if source == "wheel":
                 python = str(python_of(environment("newest", wheel, OTHER_EXTENSION, "metaflow")))
-            run = folder.call("package", "save", "job.tar", name="branch_flow.py", python=python, PYTHONPATH="")
+            run = folder.call("package", "save", "job.tar", name="pod_flow.py", python=python, PYTHONPATH="")
             assert run.returncode == 0, run.output
             assert "could not" not in run.output
             saved[source] = folder.folder / "job.tar"
@@ -106,7 +107,7 @@ def run_start(pod: Pod, package: Path, run_id: str) -> subprocess.CompletedProce
     """Unpack the package in a container and run its step `start` there as a task of its own run."""
     pod.directory.mkdir()
     shutil.copy(package, pod.directory / "job.tar")
-    flow = f"python branch_flow.py {TOP_OPTIONS}"
+    flow = f"python pod_flow.py {TOP_OPTIONS}"
     steps = f"""
         {flow} init --run-id {run_id} --task-id 0
         {flow} step start --run-id {run_id} --task-id 1 --input-paths {run_id}/_parameters/0
@@ -121,7 +122,7 @@ def run_start(pod: Pod, package: Path, run_id: str) -> subprocess.CompletedProce
 def assert_complete(s3: S3Server, pathspec: str, summaries: list[str]) -> dict[str, Any]:
     """Artifact with advice and prices, card and summary are all in their places, and all tell the same; the artifact.
 
-    The step itself saw nothing of us, nor of what we brought.
+    The card was live before, and is not any more. The step itself saw nothing of us, nor of what we brought.
     """
     found = s3.artifacts(pathspec)
     record: dict[str, Any] = found["resource_tracker_data"]
@@ -135,11 +136,12 @@ def assert_complete(s3: S3Server, pathspec: str, summaries: list[str]) -> dict[s
     assert len(record["pricing"]["offers"]) == 5
     assert record["versions"]["resource_tracker"] == VERSION
     flow, run_id, step, task_id = pathspec.split("/")
-    (card,) = (
-        key
-        for key in s3.keys(f"metaflow/mf.cards/{flow}/runs/{run_id}/steps/{step}/tasks/{task_id}/cards/")
-        if key.endswith(".html")
-    )
+    kept = s3.keys(f"metaflow/mf.cards/{flow}/runs/{run_id}/steps/{step}/tasks/{task_id}/")
+    (card,) = (key for key in kept if key.endswith(".html"))
+    (data,) = (key for key in kept if key.endswith(".data.json"))
+    live = json.loads(found["live_data"])
+    assert live["reload_token"] == "live_0"
+    assert json.loads(s3.read(data))["reload_token"] == "final"
     page = s3.read(card).decode()
     assert f"<span>{flow}</span>" in page
     assert 'id="charts-title"' in page
@@ -163,7 +165,7 @@ def test_step_in_a_bare_container(
     pod = Pod(image(version), tmp_path / "pod", variables=s3.environment())
     run_id = f"{source}-{version}"
     run_start(pod, package(source), run_id)
-    record = assert_complete(s3, f"BranchFlow/{run_id}/start/1", summaries_below(pod.directory))
+    record = assert_complete(s3, f"PodFlow/{run_id}/start/1", summaries_below(pod.directory))
     assert record["versions"]["python"].startswith(f"{version}.")
 
 
@@ -173,17 +175,17 @@ def test_hardened_container(
     """A root that can only be read, no ``/tmp``, a user without name and home: the step's record is complete."""
     pod = Pod(image(), tmp_path / "pod", hardened=True, variables=s3.environment())
     run_start(pod, package("wheel"), "hardened")
-    assert_complete(s3, "BranchFlow/hardened/start/1", summaries_below(pod.directory))
+    assert_complete(s3, "PodFlow/hardened/start/1", summaries_below(pod.directory))
 
 
-def call_on_s3(s3: S3Server, folder: FlowFolder, flow: str, *arguments: str) -> FlowRun:
+def call_on_s3(s3: S3Server, folder: FlowFolder, flow: str, *arguments: str, **variables: str) -> FlowRun:
     """`flow.py ARGUMENTS` with the checkout's own installation and the S3 server as datastore."""
-    return folder.call("--quiet", "--no-pylint", *arguments, name=flow, **s3.environment())
+    return folder.call("--quiet", "--no-pylint", *arguments, name=flow, **s3.environment(), **variables)
 
 
-def argo_template(s3: S3Server, folder: FlowFolder, flow: str) -> dict[str, Any]:
+def argo_template(s3: S3Server, folder: FlowFolder, flow: str, **variables: str) -> dict[str, Any]:
     """What `argo-workflows create --only-json` prints."""
-    run = call_on_s3(s3, folder, flow, "argo-workflows", "create", "--only-json")
+    run = call_on_s3(s3, folder, flow, "argo-workflows", "create", "--only-json", **variables)
     assert run.returncode == 0, run.output
     assert "could not" not in run.output
     template: dict[str, Any] = json.loads(run.output[run.output.index("{\n") :])
@@ -214,10 +216,11 @@ def test_bootstrap_of_a_pod(tmp_path: Path, s3: S3Server, image: Callable[..., P
     """The very command of Argo's template, from the download of the code package on: our summary comes home, too."""
     folder = FlowFolder(tmp_path)
     shutil.copy(FLOWS / "pod_flow.py", folder.folder)
-    template = argo_template(s3, folder, "pod_flow.py")
+    template = argo_template(s3, folder, "pod_flow.py", POD_FLOW_ON_KUBERNETES="1")
     container = next(found["container"] for found in template["spec"]["templates"] if found["name"] == "start")
     given = {entry["name"]: filled(entry["value"] or "of the pod") for entry in container["env"]}
     given |= {**s3.environment(), "METAFLOW_SKIP_INSTALL_DEPENDENCIES": "1", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    given |= {"POD_FLOW_ON_KUBERNETES": "1"}
     pod = Pod(image(), tmp_path / "pod", variables=given)
     pod.directory.mkdir()
     *_, command = container["command"]
@@ -234,6 +237,7 @@ def test_bootstrap_of_a_pod(tmp_path: Path, s3: S3Server, image: Callable[..., P
     assert record["request"]["memory_mb"] == 700
     assert record["request"]["written_in"] == ["kubernetes"]
     assert record["server_info"]["allocation_reason"] == "runs in a Kubernetes pod"
+    assert record["server_info"]["scheduler"] == "Argo Workflows on Kubernetes"
 
 
 def filled(text: str) -> str:
@@ -263,21 +267,31 @@ if __name__ == "__main__":
 
 
 def test_artifact_that_cannot_be_saved(tmp_path: Path, s3: S3Server) -> None:
-    """On S3, too, the run fails for it at once: no card is tried while the interpreter exits and no thread starts."""
+    """The run fails for it at once: no client of S3 works in an interpreter that exits, so another process tells."""
     folder = FlowFolder(tmp_path)
     folder.write(UNSAVED_FLOW)
     run = call_on_s3(s3, folder, "flow.py", "run")
     assert run.returncode == 1, run.output
     assert 'Cannot pickle dump artifact named "cannot_be_saved"' in run.output
     assert "could not" not in run.output
-    assert wait_until_clean(run) == []
+    assert wait_until_clean(run, deadline_s=120.0) == []
+    (card,) = (key for key in s3.keys("metaflow/mf.cards/UnsavedFlow/") if key.endswith(".html"))
+    assert "<span>UnsavedFlow</span>" in s3.read(card).decode()
+    (summary,) = map(decode_summary, summaries_below(folder.folder))
+    assert summary.status == "failed"
 
 
-def test_interpreter_of_its_own(tmp_path: Path, image: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("metaflow", ["checkout", pytest.param("oldest", marks=pytest.mark.slow)])
+def test_interpreter_of_its_own(
+    metaflow: str, tmp_path: Path, wheel: Path, environment: Callable[..., Path], image: Callable[..., Path]
+) -> None:
     """``--environment=pypi`` runs each task with an interpreter that sees nothing of the user's: it is tracked there.
 
     Metaflow's own code decides how; only micromamba is a stand-in.
     """
+    python = sys.executable
+    if metaflow == "oldest":
+        python = str(python_of(environment("oldest", wheel, OTHER_EXTENSION, f"metaflow=={OLDEST_METAFLOW}")))
     folder = FlowFolder(tmp_path)
     shutil.copy(FLOWS / "branch_flow.py", folder.folder)
     programs = tmp_path / "programs"
@@ -289,6 +303,7 @@ def test_interpreter_of_its_own(tmp_path: Path, image: Callable[..., Path]) -> N
     run = folder.call(
         *("--no-pylint", "--environment=pypi", "run"),
         name="branch_flow.py",
+        python=python,
         PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
         FAKE_MICROMAMBA_ROOT=str(tmp_path / "environments"),
         FAKE_MICROMAMBA_ENVIRONMENT=str(image()),
@@ -301,5 +316,5 @@ def test_interpreter_of_its_own(tmp_path: Path, image: Callable[..., Path]) -> N
         record = run.record(step)
         assert record["tracking"]["mode"] == "sampler", record["tracking"]
         assert record["recommendation"]["available"] is True
-    assert len(run.cards()) == 4
+    assert len({card.parents[1].name for card in run.cards()}) == 4
     assert wait_until_clean(run) == []

@@ -65,8 +65,10 @@ class NothingTracked:
 
 def offer():
     """Makes `current.track_resources` this, until a step is measured."""
-    from metaflow.metaflow_current import Current
-
+    try:
+        from metaflow.metaflow_current import Current
+    except ImportError:  # a later Metaflow: this must not keep it from being imported
+        return
     if not hasattr(Current, "track_resources"):
         nothing = NothingTracked()
         Current.track_resources = property(lambda _: nothing)

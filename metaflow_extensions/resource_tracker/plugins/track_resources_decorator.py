@@ -43,8 +43,10 @@ class TrackResourcesDecorator(StepDecorator):
         Number of earlier runs to compare with; 0 for none.
     prices : str, default 'bundled'
         Where prices come from: 'bundled' (offline) or 'live' (Spare Cores Keeper API).
-    vendor, region : str, optional
-        Offer machines of this vendor and region, such as 'aws' and 'eu-west-1'; by default where the step ran.
+    vendor : str, optional
+        Offer machines of this vendor, such as 'aws'; by default that of the machine that the step ran on.
+    region : str, optional
+        Offer machines in this region, such as 'eu-west-1'; by default where the step ran.
     policy : str, default 'safe'
         What the advice is for: 'safe' practically never asks for too little, 'lean' costs least with retries counted.
     enabled : bool, default True
@@ -53,10 +55,22 @@ class TrackResourcesDecorator(StepDecorator):
         If True, no closing line is written to the step's log.
     warn_memory_fraction : float, default 0.9
         Part of the memory limit from which on the step's log has a warning, once; 0 for none.
-    input_size : str, float or callable, optional
+    input_size : Union[str, float, Callable], optional
         How large the step's input is, for memory advice that follows it: the name of an attribute or an
         expression of `self` that gives a number of bytes or a path, such as 'len(self.rows) * 8', a number,
         or a function of the flow. Evaluated just before the step. By default the bytes of the input artifacts.
+
+    MF Add To Current
+    -----------------
+    track_resources -> resource_tracker.step_resources.StepResources
+        What the running step uses and may use, such as `current.track_resources.memory_mib`, and marks that divide
+        it into spans: `current.track_resources.mark("loaded data")`. In steps that are not measured, figures are
+        `nan`, and marks do nothing.
+
+        @@ Returns
+        -------
+        StepResources
+            Live figures and marks.
     """
 
     name = "track_resources"
@@ -86,6 +100,11 @@ class TrackResourcesDecorator(StepDecorator):
         if self._settings.enabled and handover is not None:
             variables = self._guarded("hand earlier runs over to the task", handover.begin)
             cli_args.env.update(variables or {})
+        for decorator in self._decorators:
+            # Older versions show a step with an interpreter of its own (@conda, @pypi) this extension, but not its package.
+            folder = getattr(getattr(decorator, "metaflow_dir", None), "name", None)
+            if folder is not None:
+                self._guarded("be found by the step's own interpreter", self._link_into, folder)
 
     def runtime_finished(self, exception):
         handover, TrackResourcesDecorator._handover = TrackResourcesDecorator._handover, None
@@ -97,6 +116,12 @@ class TrackResourcesDecorator(StepDecorator):
 
         # Also where not enabled: the container imports this module all the same.
         return self._guarded("add itself to the code package", lambda: list(package_files())) or []
+
+    @staticmethod
+    def _link_into(folder):
+        from resource_tracker.flows.packaging import link_into
+
+        link_into(folder)
 
     def task_pre_step(
         self,

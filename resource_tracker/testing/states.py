@@ -1,0 +1,184 @@
+"""Made-up records of attempts in states of their own: running, ended by the kernel, held back, with marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from resource_tracker.columns import PROCESS_NAMES
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.records import (
+    CloudInfo,
+    EarlierAttempt,
+    Ending,
+    FailedSource,
+    History,
+    Limits,
+    NoRecommendation,
+    Outcome,
+    Pricing,
+    Projection,
+    Span,
+    TaskRecord,
+)
+from resource_tracker.testing.measured import FIRST, fake_measured
+from resource_tracker.testing.parts import fake_history, fake_usage, with_advice
+
+
+def _oom() -> TaskRecord:
+    """Killed by the kernel after an hour, and repeated once already."""
+    record = fake_measured(3412.0, 2048, memory_kib=17_350_000)
+    changed = replace(
+        record,
+        attempt=1,
+        outcome=Outcome(status="failed"),
+        usage=replace(record.usage, persist_memory_peak_kib=None, oom_kills=1, memory_cgroup_shared=False),
+        tracking=replace(record.tracking, ended_early="the task was gone before it had finished"),
+        history=FIRST,
+        ending=Ending(
+            cause="Out of memory",
+            evidence="The kernel killed the task (SIGKILL): its limit is 16.0\u00a0GB, and it had used 15.9\u00a0GB.",
+            source="oom_kill of the cgroup's memory.events",
+            remedy="Ask for at least memory=32256: how much more it would have taken is not known.",
+        ),
+        attempt_before=EarlierAttempt(
+            attempt=0,
+            text="out of memory after 41\u00a0min, at 12.0\u00a0GB of 12.0\u00a0GB allowed.",
+            remedy="memory= was raised to 16000 since.",
+        ),
+    )
+    return with_advice(changed)
+
+
+def _throttled() -> TaskRecord:
+    """Two CPUs where it could have used four."""
+    limit = 2.0
+    record = fake_measured(1260.0, 1260)
+    frame = record.process_metrics
+    wanted = frame["cpu_usage"]
+    held = [1.0 if cores > limit else 0.0 for cores in wanted]
+    changed: dict[str, list[float]] = {
+        "cpu_usage": [min(cores, limit) for cores in wanted],
+        "cpu_peak_cores": [min(cores, limit) for cores in frame["cpu_peak_cores"]],
+        "utime": [round(min(cores, limit) * 90) for cores in wanted],
+        "stime": [round(min(cores, limit) * 10) for cores in wanted],
+        "quota_periods": [10.0] * len(wanted),
+        "throttled_periods": [9.0 * share for share in held],
+        "throttled_s": [max(cores - limit, 0.0) for cores in wanted],
+    }
+    columns = {name: changed.get(name, frame[name]) for name in PROCESS_NAMES}
+    process = TinyDataFrame(columns)
+    usage = replace(
+        fake_usage(process, record.system_metrics, 1260.0, 0, 0.62, {}),
+        throttled_s=sum(changed["throttled_s"]),
+        throttled_share=sum(held) / len(held),
+        cpu_wanted_cores=3.1,
+        cpu_cgroup_shared=False,
+        memory_cgroup_shared=False,
+    )
+    limited = replace(
+        record,
+        process_metrics=process,
+        usage=usage,
+        request=replace(record.request, cpu=2),
+        limits=replace(record.limits, cpus=limit, cpu_period_s=0.1),
+    )
+    return with_advice(replace(limited, history=fake_history(limited)))
+
+
+def _marked() -> TaskRecord:
+    """A step whose code says where it is."""
+    record = fake_measured(1800.0, 1800)
+    parts = (
+        ("load data", 0.0, 268.0, 0, 131.0, 1_890_000),
+        ("read parquet", 4.0, 190.0, 1, 88.0, 1_300_000),
+        ("train", 271.0, 1655.0, 0, 2911.0, 3_540_000),
+        ("checkpoint", 1066.0, 1066.0, 0, None, None),
+        ("evaluate", 1440.0, 1655.0, 1, 466.0, 3_020_000),
+        ("save", 1657.0, 1799.0, 0, 74.0, 2_980_000),
+    )
+    cost = record.pricing.run_cost_usd
+    spans = tuple(
+        Span(
+            label=label,
+            start_s=start,
+            end_s=end,
+            depth=depth,
+            cpu_seconds=cpu,
+            memory_peak_kib=peak,
+            cost_usd=cost * (end - start) / 1800 if cost is not None and end > start else None,
+        )
+        for label, start, end, depth, cpu, peak in parts
+    )
+    return replace(record, spans=spans)
+
+
+def _sources_missing() -> TaskRecord:
+    """What a hardened container hides."""
+    record = fake_measured(420.0, 420)
+    failed = (
+        FailedSource(source="/proc/PID/io", reason="permission denied", count=420),
+        FailedSource(source="/sys/fs/cgroup", reason="not mounted"),
+        FailedSource(source="NVML", reason="libnvidia-ml.so.1 was not found"),
+    )
+    usage = replace(
+        record.usage, process_read_bytes=None, process_write_bytes=None, cpu_is_lower_bound=True, cpu_mean_cores=2.0
+    )
+    tracking = replace(record.tracking, failed_sources=failed)
+    process = record.process_metrics
+    nothing = [float("nan")] * len(process)
+    columns = {name: process[name] for name in process.columns} | {"read_bytes": nothing, "write_bytes": nothing}
+    return with_advice(
+        replace(
+            record,
+            usage=usage,
+            tracking=tracking,
+            process_metrics=TinyDataFrame(columns),
+            limits=Limits(),
+            cloud=CloudInfo(reason="no metadata service answered within 1 s"),
+            history=History(available=False, reason="the metadata service did not answer within 5 s"),
+        )
+    )
+
+
+def _running() -> TaskRecord:
+    return _still_running(fake_measured(95.0, 95))
+
+
+def _running_long() -> TaskRecord:
+    """Three hours of a step on a GPU that will not fit into its memory."""
+    record = _still_running(fake_measured(10_800.0, 2048, gpus=1, memory_kib=11_300_000))
+    return replace(
+        record,
+        spans=(
+            Span(label="load data", start_s=0.0, end_s=1610.0, cpu_seconds=801.0, memory_peak_kib=6_300_000),
+            Span(label="train", start_s=1612.0, cpu_seconds=18_420.0, memory_peak_kib=11_900_000),
+        ),
+        projections=(
+            Projection(
+                kind="memory", text="Memory reaches its limit of 16.0\u00a0GB in about 40\u00a0min at this pace."
+            ),
+            Projection(kind="cpu", text="The CPU quota held the step back in 34\u00a0% of the last 5\u00a0min."),
+        ),
+    )
+
+
+def _still_running(record: TaskRecord) -> TaskRecord:
+    return replace(
+        record,
+        ended_at=None,
+        outcome=Outcome(status="running"),
+        usage=replace(record.usage, persist_memory_peak_kib=None),
+        recommendation=NoRecommendation(reason="the step is still running"),
+        pricing=Pricing(note="Prices follow when the step has ended."),
+    )
+
+
+STATES: dict[str, Callable[[], TaskRecord]] = {
+    "oom": _oom,
+    "throttled": _throttled,
+    "marked": _marked,
+    "sources_missing": _sources_missing,
+    "running": _running,
+    "running_long": _running_long,
+}
