@@ -36,6 +36,7 @@ def record_of(
     death: Death | None = None,
     attempt_before: EarlierAttempt | None = None,
     earlier: Sequence[TaskSummary] | None = None,
+    spool_dir: str | None = None,
     advise: bool = True,
 ) -> TaskRecord:
     """All that is known of the attempt now; more of earlier runs and the cloud may have arrived since the last call.
@@ -52,10 +53,12 @@ def record_of(
         What became of the attempt before.
     earlier : sequence of TaskSummary, optional
         Attempts of earlier runs, for where the runtime has handed over none.
+    spool_dir : str, optional
+        Where the publisher of a remote task leaves what it has read of earlier runs.
     advise : bool
         False: neither advice nor costs, for an attempt that still runs.
     """
-    handed = read_handover(order.handover_folder, order.step)
+    handed = read_handover(order.handover_folder, order.step, spool_dir)
     catalog, catalog_note = _catalog()
     return build_record(
         measurements,

@@ -97,7 +97,7 @@ class RuntimeHandover:
 
     def _gather(self, folder: str) -> None:
         for step, runs in self._history_runs.items():
-            _write_json(folder, _history_file(step), self._history_of(step, runs))
+            leave_history(folder, self._provider, self._flow_name, self.run_id, step, runs)
         if self._lists_runs:
             with contextlib.suppress(Exception):  # without it the last step asks itself
                 _write_json(folder, _RUNS_FILE, {"runs": self._earlier_runs()})
@@ -109,33 +109,34 @@ class RuntimeHandover:
 
         return runs_before(self._provider, self._flow_name, self.run_id)[:_RUNS_LISTED]
 
-    def _history_of(self, step: str, runs: int) -> dict[str, Any]:
-        from metaflow.util import resolve_identity
 
-        from resource_tracker.flows.summaries import read_summaries
+def leave_history(folder: str, provider: Any, flow_name: str, run_id: str, step: str, runs: int) -> None:
+    """Read a step's earlier runs, and leave them in a folder; where they cannot be read, the reason."""
+    from metaflow.util import resolve_identity
 
-        try:
-            summaries = read_summaries(
-                self._provider,
-                self._flow_name,
-                step,
-                namespace=resolve_identity(),
-                current_run_id=self.run_id,
-                max_runs=runs,
-            )
-            return {"summaries": [encode_summary(summary) for summary in summaries]}
-        except Exception as error:  # noqa: BLE001 - a metadata service may fail in any way; the run goes on
-            return {"reason": f"earlier runs could not be read: {type(error).__name__}"}
+    from resource_tracker.flows.summaries import read_summaries
+
+    try:
+        summaries = read_summaries(
+            provider, flow_name, step, namespace=resolve_identity(), current_run_id=run_id, max_runs=runs
+        )
+        content: dict[str, Any] = {"summaries": [encode_summary(summary) for summary in summaries]}
+    except Exception as error:  # noqa: BLE001 - a metadata service may fail in any way; the run goes on
+        content = {"reason": f"earlier runs could not be read: {type(error).__name__}"}
+    _write_json(folder, _history_file(step), content)
 
 
-def read_handover(folder: str | None, step: str) -> Handed:
+def read_handover(folder: str | None, step: str, spool_dir: str | None = None) -> Handed:
     """What has arrived for a step by now.
 
     Parameters
     ----------
     folder : str or None
         Value of :data:`HANDOVER_VARIABLE`; ``None`` in tasks that a scheduler started elsewhere.
+    spool_dir : str, optional
+        Where the publisher of such a task leaves them.
     """
+    folder = folder or spool_dir
     if not folder:
         reason = "earlier runs are read by the local runtime, which did not start this task"
         return Handed(summaries=None, reason=reason, cloud=None)

@@ -315,6 +315,7 @@ class TaskSession:
             server=self._server,
             input_size=size,
             attempt_before=self._before,
+            spool_dir=getattr(self._measuring, "spool_dir", None),
         )
 
     def _sizes_of_artifacts(self) -> ArtifactSizes:

@@ -103,15 +103,16 @@ def image(environment: Callable[..., Path]) -> Callable[[str], Path]:
     return make
 
 
-def run_start(pod: Pod, package: Path, run_id: str) -> subprocess.CompletedProcess[str]:
-    """Unpack the package in a container and run its step `start` there as a task of its own run."""
+def run_start(pod: Pod, package: Path, *run_ids: str) -> subprocess.CompletedProcess[str]:
+    """Unpack the package in a container and run its step `start` there as a task of each run."""
     pod.directory.mkdir()
     shutil.copy(package, pod.directory / "job.tar")
     flow = f"python pod_flow.py {TOP_OPTIONS}"
-    steps = f"""
-        {flow} init --run-id {run_id} --task-id 0
-        {flow} step start --run-id {run_id} --task-id 1 --input-paths {run_id}/_parameters/0
-    """
+    steps = "\n".join(
+        f"{flow} init --run-id {run_id} --task-id 0\n"
+        f"{flow} step start --run-id {run_id} --task-id 1 --input-paths {run_id}/_parameters/0"
+        for run_id in run_ids
+    )
     done = pod.run(UNPACK + steps + LEFT_OVER)
     assert done.returncode == 0, done.stdout
     assert "could not" not in done.stdout
@@ -151,6 +152,12 @@ def assert_complete(s3: S3Server, pathspec: str, summaries: list[str]) -> dict[s
     return record
 
 
+def summaries_of(folder: Path, run_id: str) -> list[str]:
+    """Of one run."""
+    (run,) = folder.rglob(f"PodFlow/{run_id}")
+    return summaries_below(run)
+
+
 def summaries_below(folder: Path) -> list[str]:
     """Our summaries among the metadata that a task kept in files."""
     files = folder.rglob("sysmeta_resource-tracker-summary_*.json")
@@ -174,8 +181,11 @@ def test_hardened_container(
 ) -> None:
     """A root that can only be read, no ``/tmp``, a user without name and home: the step's record is complete."""
     pod = Pod(image(), tmp_path / "pod", hardened=True, variables=s3.environment())
-    run_start(pod, package("wheel"), "hardened")
-    assert_complete(s3, "PodFlow/hardened/start/1", summaries_below(pod.directory))
+    run_start(pod, package("wheel"), "earlier", "hardened")
+    assert_complete(s3, "PodFlow/earlier/start/1", summaries_of(pod.directory, "earlier"))
+    record = assert_complete(s3, "PodFlow/hardened/start/1", summaries_of(pod.directory, "hardened"))
+    history = record["historical_stats"]  # of local metadata, which both runs have in the container
+    assert (history["available"], history["runs_analyzed"]) == (True, 1), history
 
 
 def call_on_s3(s3: S3Server, folder: FlowFolder, flow: str, *arguments: str, **variables: str) -> FlowRun:

@@ -47,6 +47,7 @@ class LiveCard:
 
     def __init__(self, order: Order, spool_dir: str, cards: CardStore, status: Status) -> None:
         self._order = order
+        self._spool_dir = spool_dir
         self._cards = cards
         self._status = status
         self._rows = SpoolFollower(spool_dir)
@@ -100,7 +101,7 @@ class LiveCard:
             overhead_budget=order.overhead_budget,
             gpu_spool=gpu_spool,
         )
-        record = record_of(order, measurements, Outcome(status="running"), advise=False)
+        record = record_of(order, measurements, Outcome(status="running"), spool_dir=self._spool_dir, advise=False)
         process, system = record.process_metrics, record.system_metrics
         record = replace(record, projections=projections(process, system, record.usage, record.limits, record.server))
         if max(spool.merged, default=1) == 1:

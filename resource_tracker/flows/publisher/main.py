@@ -10,6 +10,7 @@ import sys
 import time
 
 from resource_tracker.flows.order import Order, read_order
+from resource_tracker.flows.publisher.earlier import read_earlier_runs
 from resource_tracker.flows.publisher.room import (
     LEAVES_BELOW_MIB,
     STARTS_WITH_MIB,
@@ -50,6 +51,7 @@ def publish(spool_dir: str) -> None:
         return
     resemble_the_task(order, spool_dir)
     if not died_before:
+        read_earlier_runs(order, spool_dir)
         _keep_live(order, spool_dir, task)
     if task.ended() and os.path.exists(spool_dir):  # else it has said goodbye itself
         from resource_tracker.flows.publisher.finish import finish  # hardly ever needed, with much behind it
