@@ -6,7 +6,10 @@ Where rows are merged, what a row of its own would have shown is kept beside the
 from __future__ import annotations
 
 import math
+import os
 from array import array
+from contextlib import suppress
+from typing import BinaryIO
 
 from resource_tracker.columns import COUNTER, GAUGE
 from resource_tracker.errors import SpoolError
@@ -107,7 +110,7 @@ class SpoolFollower:
         self._prefix = prefix
         self._most_rows = most_rows
         self._generation = -1
-        self._offset = 0
+        self._file: BinaryIO | None = None
         self._layout: Layout | None = None
         self._spool: LiveSpool | None = None
 
@@ -123,8 +126,9 @@ class SpoolFollower:
             for _ in range(TRIES):
                 generation = generation_of(self._directory, self._prefix)
                 if generation != self._generation:
-                    self._start_over(generation)
-                self._read_on(f"{self._directory}/{self._prefix}rows.{generation}")
+                    self._go_on_to(generation)
+                self._open(f"{self._directory}/{self._prefix}rows.{generation}")
+                self._read_on()
                 if generation_of(self._directory, self._prefix) == generation:
                     break
         except OSError as error:
@@ -135,35 +139,51 @@ class SpoolFollower:
             self._spool.span_lines = span_lines_of(self._directory)
         return self._spool
 
-    def _start_over(self, generation: int) -> None:
-        """Another generation: its sealed file has all that came before."""
-        self._generation, self._offset, self._spool, self._layout = generation, 0, None, None
-        if generation:
-            self._read_on(f"{self._directory}/{self._prefix}sealed.{generation}")
-            self._offset, self._layout = 0, None
+    def close(self) -> None:
+        """Lets go of the file that is read; :meth:`read` opens the next one."""
+        if self._file is not None:
+            self._file.close()
+        self._file = self._layout = None
 
-    def _read_on(self, path: str) -> None:
+    def _go_on_to(self, generation: int) -> None:
+        """The file that was read is complete, and gone from its folder, but not from us: what we lack is still there.
+
+        If it is not the one before, all begins again with the sealed file, which has all that came before.
+        """
+        if generation == self._generation + 1 and self._file is not None:
+            self._read_on()
+        elif generation:
+            self._spool = None
+            self.close()
+            self._open(f"{self._directory}/{self._prefix}sealed.{generation}")
+            self._read_on()
+        self.close()
+        self._generation = generation
+
+    def _open(self, path: str) -> None:
+        if self._file is None:
+            with suppress(FileNotFoundError):  # it is about to be made, or was just sealed
+                self._file = open(path, "rb")  # noqa: SIM115 - held for as long as it grows
+
+    def _read_on(self) -> None:
         """Adds the whole records that were appended since the last look."""
-        try:
-            with open(path, "rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return  # it is about to be made, or was just sealed
+        if self._file is None:
+            return
+        data = self._file.read()
         if self._layout is None:
-            layout = self._layout = parse_header(data, path)
+            layout = self._layout = parse_header(data, self._file.name)
             if self._spool is None:
                 self._spool = LiveSpool(layout, self._most_rows)
             elif [*self._spool.columns] != [(frame, name) for frame, _, name in layout.columns]:
-                raise SpoolError(f"{path}: damaged header (its columns differ from the sealed file's)")
-            self._offset = layout.header_bytes
-            data = data[self._offset :]
+                raise SpoolError(f"{self._file.name}: damaged header (its columns differ from the sealed file's)")
+            data = data[layout.header_bytes :]
+        assert self._spool is not None
         width = self._layout.record_bytes
         whole = len(data) - len(data) % width
-        assert self._spool is not None
         for start in range(0, whole, width):
             self._spool.add(self._layout, data[start : start + width])
-        self._offset += whole
+        # What is half written comes again: on a full disk the writer takes it back.
+        self._file.seek(whole - len(data), os.SEEK_CUR)
 
 
 def _highest(values: array[float]) -> float:

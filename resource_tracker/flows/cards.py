@@ -20,6 +20,44 @@ _EARLY = "resource_tracker_early"
 REVIEW_TYPE = REVIEW_ID = "cost_review"
 
 
+_NEEDED = {
+    "save_card": {"uuid", "card_type", "card_html", "card_id", "overwrite"},
+    "save_data": {"uuid", "card_type", "json_data", "card_id"},
+    "get_card_location": {"base_path", "card_name", "uuid", "card_id", "suffix"},
+    "get_storage_root": {"storage_type"},
+    "_get_card_write_path": set(),
+    "_get_data_write_path": set(),
+}
+"""What of Metaflow's own we use that it has not promised to keep."""
+
+
+def internals_are_known() -> bool:
+    """Whether this Metaflow keeps cards as we know it; else ``@card`` must do it, which it keeps working."""
+    try:
+        from metaflow.plugins.cards.card_datastore import CardDatastore
+
+        methods = {name: getattr(CardDatastore, name).__code__ for name in _NEEDED}
+    except (ImportError, AttributeError):
+        return False
+    return all(_NEEDED[name] <= set(code.co_varnames[: code.co_argcount]) for name, code in methods.items())
+
+
+def attach_card(flow: Any, step_name: str) -> None:
+    """Puts ``@card(type="resource_tracker", id="resources")`` on a step that is being initialised.
+
+    A runtime hands what was attached on to its tasks, which then have it already.
+    """
+    from metaflow.decorators import _attach_decorators_to_step
+
+    step = getattr(flow, step_name)
+    if any(deco.name == "card" and deco.attributes.get("type") == CARD_TYPE for deco in step.decorators):
+        return
+    _attach_decorators_to_step(step, [f"card:type={CARD_TYPE},id={CARD_ID}"])
+    attached = step.decorators[-1]
+    if hasattr(attached, "external_init"):  # in Metaflow since 2.14: the round in which it is called is over
+        attached.external_init()
+
+
 def card_root(flow_datastore: Any) -> str:
     """The root of the cards that go with a datastore.
 

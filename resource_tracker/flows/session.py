@@ -19,7 +19,7 @@ from resource_tracker.bundled import use_bundled
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
 from resource_tracker.flows.attempt_record import bundled_catalog, record_of
-from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id, card_root
+from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id, card_root, internals_are_known
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.failure import failure_of
 from resource_tracker.flows.guard import guarded, say
@@ -128,9 +128,7 @@ class TaskSession:
             quiet=settings.quiet,
             datastore=datastore,
             datastore_root=root,
-            card_root=guarded("look for the cards", card_root, context.flow_datastore)
-            if settings.create_card
-            else None,
+            card_root=self._card_root(),
             metadata=provider,
             metadata_info=info,
             handover_folder=os.environ.get(HANDOVER_VARIABLE),
@@ -153,6 +151,12 @@ class TaskSession:
 
     def _card_root(self) -> str | None:
         if not self._settings.create_card:
+            return None
+        if not internals_are_known():
+            say(
+                "[track_resources] this version of Metaflow keeps cards in a way that is not known yet: the card is "
+                "written by @card when the task has ended, without live updates"
+            )
             return None
         return guarded("find the place of the card", card_root, self._context.flow_datastore)
 
@@ -224,7 +228,7 @@ class TaskSession:
         guarded("hand the summary over", pack_again, self._context.metadata, self._context.decorators)
         if self._cards is not None:
             guarded("write the card", self._write_card, record)
-            if live is not None and live.has_page:
+            if live is not None and live.tells_page:
                 guarded("end the live card", self._cards.save_data, NO_DATA, FINAL, time.time())
             if self._context.ends_the_run:
                 guarded("write the cost review", self._write_review)

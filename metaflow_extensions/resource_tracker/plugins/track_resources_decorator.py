@@ -90,6 +90,8 @@ class TrackResourcesDecorator(StepDecorator):
         self.attributes.update({name: getattr(self._settings, name) for name in DEFAULTS})
         if self._settings.enabled:
             self._guarded("prepare for joins", self._let_joins_merge, flow)
+        if self._settings.enabled and self._settings.create_card:
+            self._guarded("prepare the card", self._attach_card_where_needed, flow)
 
     def runtime_init(self, flow, graph, package, run_id):
         if self._settings.enabled:
@@ -196,6 +198,12 @@ class TrackResourcesDecorator(StepDecorator):
         name = self._settings.artifact_name
         if internal is not None and assigned_at(type(flow), name) is None:
             internal.add(name)
+
+    def _attach_card_where_needed(self, flow):
+        from resource_tracker.flows.cards import attach_card, internals_are_known
+
+        if not internals_are_known():
+            attach_card(flow, self._step)
 
     def _join_handover(self, flow, run_id):
         from resource_tracker.flows.handover import RuntimeHandover

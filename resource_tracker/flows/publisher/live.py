@@ -113,6 +113,7 @@ class LiveCard:
         if html is not None:
             self._cards.save(html)
             self._status.has_page = True
+            self._status.asking()
         self._created_on = max(time.time(), self._created_on + 0.001)  # it must grow, whatever the clock does
         self._cards.save_data(data, self.token, self._created_on, early)
 

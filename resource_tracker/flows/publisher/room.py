@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+import tempfile
 import time
 from contextlib import suppress
 
@@ -28,11 +30,13 @@ def take_place() -> socket.socket | None:
     """What holds one of the places on this machine until it is closed; ``None`` where all are taken.
 
     An abstract socket (unix(7)): the kernel lets go of it with the process, however that ends, and no file is left.
+    Each user counts by itself, and so does each folder for temporary files, as every job of a cluster has one.
     """
+    whose = hashlib.sha256(f"{os.geteuid()} {tempfile.gettempdir()}".encode()).hexdigest()[:16]
     for place in range(MOST_AT_ONCE):
         held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            held.bind(f"\0metaflow-resource-tracker-publisher-{os.geteuid()}-{place}")
+            held.bind(f"\0metaflow-resource-tracker-publisher-{whose}-{place}")
             return held
         except OSError:
             held.close()

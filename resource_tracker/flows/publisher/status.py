@@ -15,7 +15,7 @@ from resource_tracker.records import FailedSource
 
 STATUS = "publisher"
 SOURCE = "live card"
-WORTH_A_WORD_S = 20.0
+SLOW_S = 5.0
 """A store that is waited for longer than this at the end of the step has kept the live card behind."""
 
 
@@ -34,6 +34,7 @@ class Status:
         self.updates = _count(before, "updates")
         self.failures = _count(before, "failures")
         self._reason = str(before.get("reason", ""))
+        self._failing = False
         self.has_page = before.get("has_page") is True
 
     def begun(self) -> None:
@@ -47,11 +48,13 @@ class Status:
     def succeeded(self) -> None:
         """The store took an update."""
         self.updates += 1
+        self._failing = False
         self._write()
 
     def failed(self, error: BaseException) -> None:
         """It did not, or something else went wrong."""
         self.failures += 1
+        self._failing = True
         self._reason = reason_of(error)
         self._write()
 
@@ -61,6 +64,7 @@ class Status:
             "has_page": self.has_page,
             "updates": self.updates,
             "failures": self.failures,
+            "failing": self._failing,
             "reason": self._reason,
             "asked_at": asked_at,
         }
@@ -87,18 +91,28 @@ def has_live_page(spool_dir: str) -> bool:
     return _read(f"{spool_dir}/{STATUS}").get("has_page") is True
 
 
+def store_answers(spool_dir: str) -> bool:
+    """Whether the store took the last update, and does not keep the publisher waiting just now."""
+    found = _read(f"{spool_dir}/{STATUS}")
+    return found.get("failing") is not True and _waited_s(found) <= SLOW_S
+
+
 def troubles(spool_dir: str) -> FailedSource | None:
     """What the card should say of its own live updates; ``None`` where all was well, or there were none."""
     found = _read(f"{spool_dir}/{STATUS}")
-    updates, failures, asked_at = _count(found, "updates"), _count(found, "failures"), found.get("asked_at")
-    waited_s = time.monotonic() - asked_at if isinstance(asked_at, float) else 0.0
-    if waited_s > WORTH_A_WORD_S:
-        reason = f"the store had not answered for {waited_s:.0f} s when the step ended"
-        return FailedSource(source=SOURCE, reason=f"{reason}, after {updates} updates", count=failures + 1)
+    updates, failures, seconds = _count(found, "updates"), _count(found, "failures"), _waited_s(found)
+    if seconds > SLOW_S:
+        reason = f"the store had not answered for {seconds:.0f} s when the step ended, after {updates} updates"
+        return FailedSource(source=SOURCE, reason=reason, count=failures + 1)
     if failures:
         reason = f"{failures} of {updates + failures} updates could not be written, the last one for: "
         return FailedSource(source=SOURCE, reason=reason + str(found.get("reason", "")), count=failures)
     return None
+
+
+def _waited_s(found: dict[str, Any]) -> float:
+    asked_at = found.get("asked_at")
+    return max(0.0, time.monotonic() - asked_at) if isinstance(asked_at, float) else 0.0
 
 
 def _count(found: dict[str, Any], name: str) -> int:

@@ -46,7 +46,8 @@ def resemble_the_task(order: Order, spool_dir: str) -> None:
         os.umask(order.umask)
     os.environ.update(order.environment)
     os.environ["TMPDIR"] = os.environ["METAFLOW_ARTIFACT_LOCALROOT"] = temporary
-    os.environ["METAFLOW_S3_RETRY_COUNT"] = "0"  # we try again ourselves, with fresh data
+    for name in ("METAFLOW_S3_RETRY_COUNT", "METAFLOW_S3_TRANSIENT_RETRY_COUNT"):
+        os.environ[name] = "0"  # it would try for hours; we try again ourselves, with fresh data
     copies = bundled_folder()
     *others, flow_folder = order.python_path or ("",)
     # The copies before the flow's folder, which may hold a `jinja2.py`, and after all that is installed.

@@ -1,0 +1,220 @@
+"""What may befall the live card: the step ends as it would without it, and nothing is left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import requests
+from flows.harness import FlowFolder, wait_until_clean
+from flows.test_live import SOON, WAITING
+from s3_server import s3_server
+
+FAULTS = (
+    WAITING
+    + """
+    import signal
+    from metaflow import FlowSpec, step, track_resources
+
+    def kill(*names):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                command = open(f"/proc/{pid}/cmdline").read()
+            except OSError:
+                continue
+            if spool() in command and any(name in command for name in names):
+                os.kill(int(pid), signal.SIGKILL)
+
+    class FaultFlow(FlowSpec):
+        @step
+        def start(self):
+            self.faults = ["publisher", "sampler", "both"]
+            self.next(self.hit, foreach="faults")
+
+        @track_resources(interval=0.5)
+        @step
+        def hit(self):
+            self.fault = self.input
+            wait_until(lambda: status().get("updates", 0) >= 1)
+            kill(*{
+                "publisher": ["flows.publisher.main"],
+                "sampler": ["sampler.main"],
+                "both": ["flows.publisher.main", "sampler.main"],
+            }[self.fault])
+            self.next(self.join)
+
+        @step
+        def join(self, inputs):
+            self.survived = [one.fault for one in inputs]
+            self.next(self.end)
+
+        @step
+        def end(self):
+            pass
+
+    if __name__ == "__main__":
+        FaultFlow()
+"""
+)
+
+
+def test_whoever_is_killed_the_step_and_its_last_card_are_as_ever(tmp_path: Path) -> None:
+    """Without publisher, sampler or both the step succeeds, the last card is final, and nothing is left behind."""
+    folder = FlowFolder(tmp_path)
+    folder.write(FAULTS)
+    run = folder.call("run", **SOON)
+    assert run.returncode == 0, run.output
+    assert run.run()["join"].task["survived"].data == ["publisher", "sampler", "both"]
+    pages = [page.read_text() for page in run.cards()]
+    assert len(pages) == 3
+    assert all('METAFLOW_RELOAD_TOKEN="final"' in page and "Succeeded" in page for page in pages)
+    data = [path.read_text() for path in (run.folder / ".metaflow" / "mf.cards").rglob("*.data.json")]
+    assert len(data) == 3
+    assert all('"reload_token": "final"' in one for one in data)
+    assert wait_until_clean(run) == []
+
+
+class Gate(BaseHTTPRequestHandler):
+    """Hands everything on to the real server, but for the cards of some steps."""
+
+    target = ""
+    opened = threading.Event()
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        is_card = "/mf.cards/" in self.path and "/runtime/" in self.path and self.command == "PUT"
+        if is_card and "/steps/hangs/" in self.path:
+            self.opened.wait()
+        if is_card and "/steps/refuses/" in self.path:
+            text = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+            self._send(400, {"Content-Type": "application/xml"}, text)
+            return
+        found = requests.request(
+            self.command, self.target + self.path, headers=dict(self.headers), data=body, allow_redirects=False
+        )
+        self._send(found.status_code, dict(found.headers), found.content)
+
+    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _answer  # noqa: N815 (names that http.server asks for)
+
+    def _send(self, code: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(code)
+        for name, value in headers.items():
+            if name.lower() not in ("connection", "content-length", "date", "server", "transfer-encoding"):
+                self.send_header(name, value)
+        self.send_header(
+            "Content-Length", headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
+        )
+        with suppress(ConnectionError):
+            self.end_headers()
+        if self.command != "HEAD":
+            with suppress(ConnectionError):  # whoever asked was killed
+                self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@contextmanager
+def gate_before(url: str) -> Iterator[str]:
+    """The address of a gate in front of a server."""
+    Gate.target, Gate.opened = url, threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gate)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        Gate.opened.set()
+        server.shutdown()
+        server.server_close()
+
+
+STORE = (
+    WAITING
+    + """
+    from metaflow import FlowSpec, step, track_resources
+
+    class StoreFlow(FlowSpec):
+        @step
+        def start(self):
+            self.next(self.refuses, self.hangs)
+
+        @track_resources
+        @step
+        def refuses(self):
+            wait_until(lambda: status().get("failures", 0) >= 1)
+            self.next(self.join)
+
+        @track_resources
+        @step
+        def hangs(self):
+            wait_until(lambda: time.monotonic() - (status().get("asked_at") or time.monotonic()) > 6)
+            self.next(self.join)
+
+        @step
+        def join(self, inputs):
+            self.next(self.end)
+
+        @step
+        def end(self):
+            pass
+
+    if __name__ == "__main__":
+        StoreFlow()
+"""
+)
+
+
+def test_store_that_refuses_or_hangs_is_named_in_the_card(tmp_path: Path) -> None:
+    """Expired credentials and a store that does not answer slow nothing down; the last card says what was missing."""
+    folder = FlowFolder(tmp_path)
+    folder.write(STORE)
+    with s3_server() as server, gate_before(server.url) as url:
+        run = folder.call("run", **SOON, **server.environment() | {"METAFLOW_S3_ENDPOINT_URL": url})
+        assert run.returncode == 0, run.output
+        keys = [key for key in server.keys("metaflow/mf.cards/StoreFlow") if key.endswith(".html")]
+        pages = {step: server.read(key).decode() for step in ("refuses", "hangs") for key in keys if f"/{step}/" in key}
+    assert all('METAFLOW_RELOAD_TOKEN="final"' in page and "Succeeded" in page for page in pages.values())
+    assert "updates could not be written" in pages["refuses"]
+    assert "ExpiredToken" in pages["refuses"]
+    assert "the store had not answered" in pages["hangs"]
+    assert wait_until_clean(run) == []
+
+
+OTHER_METAFLOW = """
+    from metaflow import FlowSpec, step, track_resources
+    from metaflow.plugins.cards.card_datastore import CardDatastore
+
+    save_data = CardDatastore.save_data
+    CardDatastore.save_data = lambda self, *arguments, **named: save_data(self, *arguments, **named)
+
+    class OtherFlow(FlowSpec):
+        @track_resources
+        @step
+        def start(self):
+            self.next(self.end)
+
+        @step
+        def end(self):
+            pass
+
+    if __name__ == "__main__":
+        OtherFlow()
+"""
+
+
+def test_where_metaflow_keeps_cards_otherwise_its_own_decorator_does(tmp_path: Path) -> None:
+    """With other internals of Metaflow's cards, @card writes ours from the artifact, and the log says why."""
+    folder = FlowFolder(tmp_path)
+    folder.write(OTHER_METAFLOW)
+    run = folder.call("run")
+    assert run.returncode == 0, run.output
+    assert any("written by @card" in line for line in run.our_lines), run.output
+    (page,) = run.cards()
+    assert page.name.startswith("resource_tracker-resources-")
+    assert "Succeeded" in page.read_text()
+    assert wait_until_clean(run) == []
