@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import environments, steps
 from benchmarks.measure import clean_environment, run, say
 from benchmarks.tables import Table, against, kilobytes, milliseconds
+from resource_tracker.report.render import render_card
+from resource_tracker.testing import fake_record
+
+if TYPE_CHECKING:
+    from browser import Browser
 
 PROGRAM = Path(__file__).parent / "programs" / "render.py"
 SITUATIONS = {"short": "10 s", "hour": "1 h at 1 s", "gpu": "30 min with a GPU", "day": "24 h at 1 s"}
 USUAL_CARD_BYTES, DAY_CARD_BYTES, DAY_ARTIFACT_BYTES = 150_000, 250_000, 1_000_000
 DAY_RENDER_MS = 500.0
+FIRST_PAINT_MS = 100.0
+ONE_WORD = '<!doctype html><link rel="icon" href="data:,"><title>.</title><p>word</p>'
+WATCH = """
+(() => {
+  const data = JSON.parse(document.getElementById('card-data')?.textContent ?? 'null');
+  const start = performance.now();
+  window.metaflow_card_update?.(data);
+  return [
+    performance.getEntriesByName('first-contentful-paint')[0].startTime,
+    performance.getEntriesByName('charts-drawn')[0]?.startTime ?? 0,
+    performance.now() - start,
+  ];
+})()
+"""
 
 
 def measure(folder: Path, quick: bool) -> list[Table]:
     """Made-up records of usual lengths, rendered in processes of their own; then a real card of each kind."""
-    return [_made_up(folder, 1 if quick else 5), _real(folder)]
+    return [_made_up(folder, 1 if quick else 5), _painted(folder, 3 if quick else 11), _real(folder)]
 
 
 def _made_up(folder: Path, rounds: int) -> Table:
@@ -45,6 +66,39 @@ def _made_up(folder: Path, rounds: int) -> Table:
         "CPU time; `first` loads Jinja2 and the templates, as a task does. Artifacts as Metaflow stores them."
     )
     return found
+
+
+def _painted(folder: Path, rounds: int) -> Table:
+    """How soon a reader sees something, and everything, in Chromium; the least of some rounds, as others work, too."""
+    found = Table("A card in Chromium", ("", "first paint", "target", "charts drawn", "a live update"))
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    from browser import CHROMIUM, chromium
+
+    if CHROMIUM is None:
+        found.notes.append("No chromium here.")
+        return found
+    pages = {name: render_card(fake_record(situation)) for situation, name in SITUATIONS.items()}
+    with chromium() as browser:
+        for name, html in {"a page of one word": ONE_WORD, **pages}.items():
+            say(f"first paint of {name}")
+            page_file = folder / "page.html"
+            page_file.write_text(html, encoding="utf-8")
+            taken = [_watch(browser, page_file) for _ in range(rounds)]
+            paint, drawn, update = (min(one[at] for one in taken) for at in range(3))
+            target = against(paint, FIRST_PAINT_MS, f"<= {FIRST_PAINT_MS:.0f} ms") if name in pages else ""
+            found.add(name, milliseconds(paint), target, milliseconds(drawn), milliseconds(update))
+    found.notes.append("Wall time from the navigation on; text comes before charts.")
+    return found
+
+
+def _watch(browser: Browser, page_file: Path) -> tuple[float, float, float]:
+    page = browser.page()
+    page.call("Page.bringToFront")
+    page.open(page_file)
+    page.wait_for("performance.getEntriesByName('first-contentful-paint').length")
+    found: list[float] = page.evaluate(WATCH)
+    page.close()
+    return (found[0], found[1], found[2])
 
 
 def _render(folder: Path, situation: str) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """Takes the pictures that the documentation shows: ``python scripts/card_pictures.py [DEMO]``.
 
 DEMO is the folder that ``make demo`` has left (``demo`` if not given): the pictures of the card are of its latest
-training step. That of the cost review is of a made-up run. Needs Debian's chromium, and Pillow, which makes them small.
+training step. Those of a running step, of one that was killed and of the cost review are of made-up ones. Needs
+Debian's chromium, and Pillow, which makes them small.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 from browser import Browser, chromium  # noqa: E402
 
 from resource_tracker.catalog import load_bundled  # noqa: E402
-from resource_tracker.report.render import render_review  # noqa: E402
+from resource_tracker.report.render import render_card, render_review  # noqa: E402
 from resource_tracker.review import build_review  # noqa: E402
-from resource_tracker.testing import fake_run  # noqa: E402
+from resource_tracker.testing import fake_record, fake_run  # noqa: E402
 
 WIDTH = 810
 """Width of a card in the Metaflow UI."""
@@ -40,11 +41,17 @@ def main() -> None:
     folder = ROOT / "docs" / "images"
     folder.mkdir(exist_ok=True)
     with chromium() as browser, tempfile.TemporaryDirectory() as made:
-        review = Path(made) / "review.html"
+        review, live, ended = (Path(made) / f"{name}.html" for name in ("review", "live", "ended"))
         review.write_text(cost_review(), encoding="utf-8")
+        running = fake_record("running_long")
+        live.write_text(render_card(running), encoding="utf-8")
+        ended.write_text(render_card(fake_record("oom")), encoding="utf-8")
         take(browser, cards[-1], folder / "card.png", most=1150)
         take(browser, cards[-1], folder / "card-dark.png", most=1150, dark=True)
         take(browser, review, folder / "review.png", most=1450)
+        now = running.started_at + running.usage.duration_s + 2
+        take(browser, live, folder / "card-live.png", most=1700, now=now)
+        take(browser, ended, folder / "card-ended.png", most=1300)
 
 
 def cost_review() -> str:
@@ -54,9 +61,11 @@ def cost_review() -> str:
     return render_review(build_review(runs[0], catalog=load_bundled(), earlier=runs[1:], run_starts=starts))
 
 
-def take(browser: Browser, page_file: Path, picture: Path, *, most: int, dark: bool = False) -> None:
+def take(
+    browser: Browser, page_file: Path, picture: Path, *, most: int, dark: bool = False, now: float | None = None
+) -> None:
     """A picture of a page: at most so much of it, ending between two sections."""
-    page = browser.page(width=WIDTH, height=most + 1000, dark=dark, scale=SCALE)
+    page = browser.page(width=WIDTH, height=most + 1000, dark=dark, scale=SCALE, now=now)
     page.open(page_file)
     bottom = page.evaluate(
         'Math.max(...[...document.querySelectorAll("section")].map(part => part.getBoundingClientRect().bottom)'

@@ -205,6 +205,8 @@ class Page:
                 raise TimeoutError(f"{path} has not loaded")
             self._browser.poll(0.1)
         self.settle()
+        self.wait_for("!document.querySelector('.plot') || document.querySelector('.plot canvas') !== null")
+        self.settle()
         self.requests = [request for request in self.requests if request != url and not request.startswith("data:")]
 
     def settle(self) -> None:

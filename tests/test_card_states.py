@@ -252,7 +252,14 @@ class TestCsv:
 def test_a_strict_policy_is_survived(show):
     """With the policy of a sandbox, and nothing but the page's own script and style allowed, charts are drawn."""
     policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
-    report = "<script>parent.postMessage(document.querySelectorAll('canvas').length, '*')</script>"
+    report = """
+    <script>
+      const drawn = () => performance.getEntriesByName('charts-drawn').length;
+      const report = () => drawn()
+        ? parent.postMessage(document.querySelectorAll('canvas').length, '*') : requestAnimationFrame(report);
+      report();
+    </script>
+    """
     card = render_card(fake_record("gpu")).replace("</body>", f"{report}</body>")
     strict = card.replace("<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{policy}">')
     frame = f'<iframe sandbox="allow-scripts" srcdoc="{html_module.escape(strict)}"></iframe>'
