@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from resource_tracker.dataclass import dataclass
+from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import (
     Ending,
@@ -16,6 +16,7 @@ from resource_tracker.records import (
     NoRecommendation,
     Recommendation,
     ResourceRequest,
+    TaskSummary,
     UsageSummary,
 )
 from resource_tracker.summary import AT_LIMIT, KILLED_FOR_MEMORY
@@ -28,6 +29,7 @@ UNKNOWN = "unknown"
 UNSEEN = (INTERRUPTED, UNKNOWN)
 """Causes of which nobody knows whether they were for lack of memory."""
 RUNTIME_RECORD = "Metaflow's record of the task"
+LAST_RECORD = "the last record of the running attempt"
 RECENT_ROWS = 2
 """Rows before the end in which a kill by the kernel counts as this task's."""
 SHM_FULL = 0.95
@@ -123,9 +125,28 @@ def ending_of(death: Death, measured: Measured) -> Ending:
             f"Nobody saw its end: the container or the machine went at once, "
             f"at most some seconds after this was measured.{_memory_then(measured)}"
         )
-        return Ending(cause=INTERRUPTED, evidence=evidence, source="the last record of the running attempt")
+        return Ending(cause=INTERRUPTED, evidence=evidence, source=LAST_RECORD)
     evidence = f"It ended without a word, and nothing tells how.{_memory_then(measured)}"
     return Ending(cause=UNKNOWN, evidence=evidence, source="")
+
+
+def interrupted(early: TaskSummary) -> TaskSummary:
+    """What is left of an attempt that went with its whole container: its last record while it ran."""
+    usage = UsageSummary(
+        duration_s=early.duration_s,
+        memory_peak_kib=early.memory_peak_kib,
+        persist_memory_peak_kib=early.persist_memory_peak_kib,
+    )
+    measured = Measured(usage, TinyDataFrame(), Limits(memory_mib=early.memory_limit_mib))
+    ending = ending_of(Death(seen=False, source=LAST_RECORD), measured)
+    return replace(
+        early,
+        status="failed",
+        ended_by=ending.cause,
+        ended_evidence=ending.evidence,
+        ended_source=ending.source,
+        ran_out_of_memory=ending.cause == KILLED_FOR_MEMORY,
+    )
 
 
 def remedy_of(
@@ -158,7 +179,7 @@ _REMEDIES = {
     "killed by SIGXCPU": "Its limit of CPU time was used up: raise it (ulimit -t).",
     "killed by SIGXFSZ": "A file grew beyond the limit of file sizes: raise it (ulimit -f).",
     STOPPED: "Nothing is wrong with this task: look at the one that failed.",
-    INTERRUPTED: "See what the scheduler says of it; @retry repeats such a task.",
+    INTERRUPTED: "See what the scheduler says of it. If that was for lack of memory, ask for more than it had.",
     **{
         f"killed by {SIGNALS[number]}": "It crashed in native code: other resources would hardly help; "
         "PYTHONFAULTHANDLER=1 prints where."
@@ -169,33 +190,32 @@ _REMEDIES = {
 
 def _lack_of_memory(death: Death, measured: Measured) -> Iterator[Ending]:
     """The kernel's own word first, then what makes it likely."""
-    reached, room = _reached(measured), f"{_limit(measured)}{_left(measured)}"
+    had = _had(measured)
     usage, status_source = measured.usage, f", {death.source}" if death.source else ""
     if death.kills and usage.memory_cgroup_shared is not True:
         yield Ending(
             cause=KILLED_FOR_MEMORY,
-            evidence=f"The kernel killed it for lack of memory{reached}{room}.",
+            evidence=f"The kernel killed it for lack of memory.{had}",
             source=f"cgroup oom_kill{status_source}",
         )
     if death.kills:
         yield Ending(
             cause=KILLED_FOR_MEMORY,
-            evidence=f"It was killed as the kernel killed for lack of memory in its cgroup, where others run, too"
-            f"{reached}{room}.",
+            evidence=f"It was killed when there was no memory left in its cgroup, where others run, too.{had}",
             source=f"cgroup oom_kill{status_source}",
         )
     share = _share_of_limit(measured)
     if share is not None and share >= AT_LIMIT:
         yield Ending(
             cause=KILLED_FOR_MEMORY,
-            evidence=f"It ended{reached}, which is {share:.0%} of its limit{_limit(measured, ' of ')}.",
+            evidence=f"It was killed at {share:.0%} of its memory limit.{had}",
             source=f"memory at its limit{status_source}",
         )
     # The kernel counts a kill in the cgroup of what it kills, too: where that counter stands still, it was another.
     if death.machine_kills > 0 and usage.oom_kills is None:
         yield Ending(
             cause=KILLED_FOR_MEMORY,
-            evidence=f"It was killed as the kernel killed for lack of memory on its machine{reached}{room}.",
+            evidence=f"It was killed when there was no memory left on its machine.{had}",
             source=f"/proc/vmstat oom_kill{status_source}",
         )
 
@@ -234,20 +254,17 @@ def _share_of_limit(measured: Measured) -> float | None:
     return None if peak is None or not limit or limit <= 0 else peak / mib_to_kib(limit)
 
 
-def _reached(measured: Measured) -> str:
-    peak = measured.usage.overall_memory_peak_kib
-    return "" if peak is None else f", having reached {kib_to_whole_mb(peak):,} MB"
-
-
-def _limit(measured: Measured, before: str = "; its limit is ") -> str:
-    limit = measured.limits.memory_mib
-    return f"{before}{kib_to_whole_mb(mib_to_kib(limit)):,} MB" if limit else ""
+def _had(measured: Measured) -> str:
+    """What it had got to, and what there was, in a sentence of its own."""
+    peak, limit = measured.usage.overall_memory_peak_kib, measured.limits.memory_mib
+    if peak is None:
+        return ""
+    most = f"; its limit is {kib_to_whole_mb(mib_to_kib(limit)):,} MB" if limit else _left(measured)
+    return f" It had reached {kib_to_whole_mb(peak):,} MB{most}."
 
 
 def _left(measured: Measured) -> str:
     """What the machine had left in the last reading, where that is next to nothing."""
-    if measured.limits.memory_mib:
-        return ""
     system, name = measured.system, "memory_available_kib"
     free = list(system[name])[-RECENT_ROWS:] if name in system.columns else []
     known = [value for value in free if value == value]

@@ -24,8 +24,8 @@ GPU_OUT_OF_MEMORY = ("OutOfMemoryError", "CudaError", "ResourceExhaustedError")
 HELD_BACK = 0.2
 """Share of its time in which a quota held an attempt back, from which on that may be why it was late."""
 SHARED_MEMORY_FULL = 0.95
-FOR_LACK = ("memory", "gpu_memory", "disk", "shared_memory", "throttled")
-"""Kinds of explanations that other resources would change."""
+FOR_LACK = ("memory", "gpu_memory", "disk", "shared_memory", "throttled", "interrupted")
+"""Kinds of explanations that other resources would change, or might."""
 
 
 class Explanation(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 
 from resource_tracker.build import build_record
 from resource_tracker.dataclass import replace
-from resource_tracker.endings import INTERRUPTED, STOPPED, UNKNOWN, Death, Measured, ending_of, status_of
+from resource_tracker.endings import INTERRUPTED, STOPPED, UNKNOWN, Death, Measured, ending_of, interrupted, status_of
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.memory_need import observations_of
 from resource_tracker.records import (
@@ -59,8 +59,14 @@ def measured(
         (FOR_MEMORY, measured(700, 1000, 3), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "734 MB"),
         (KILLED, measured(700, 1000, 1), "killed by SIGKILL", "pidfd", "nor its machine"),
         (FOR_MEMORY, measured(50, None, 1, shared=True), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "others run"),
-        (KILLED, measured(960, 1000), KILLED_FOR_MEMORY, "memory at its limit, pidfd", "96% of its limit of 1,049 MB"),
-        (Death(), measured(960, 1000), KILLED_FOR_MEMORY, "memory at its limit", "96%"),
+        (
+            KILLED,
+            measured(960, 1000),
+            KILLED_FOR_MEMORY,
+            "memory at its limit, pidfd",
+            "96% of its memory limit. It had reached 1,007 MB; its limit is 1,049 MB.",
+        ),
+        (Death(), measured(960, 1000), KILLED_FOR_MEMORY, "memory at its limit", "96% of its memory limit"),
         (
             replace(KILLED, machine_kills=1),
             measured(500),
@@ -164,6 +170,19 @@ def test_a_kill_without_a_limit_still_counts_as_out_of_memory() -> None:
     assert summary.ran_out_of_memory is True
 
 
+@pytest.mark.parametrize(
+    ("peak_mib", "cause", "words"),
+    [(600.0, INTERRUPTED, "629 MB, 60% of its limit"), (970.0, KILLED_FOR_MEMORY, "97% of its memory limit")],
+)
+def test_a_last_record_is_all_that_is_left(peak_mib: float, cause: str, words: str) -> None:
+    """Of an attempt that went with its container: interrupted, or at its limit for lack of memory, and from where."""
+    running = replace(summary_of(record_of(None, peak_mib=peak_mib)), status="running")
+    found = interrupted(running)
+    assert (found.status, found.ended_by, found.ran_out_of_memory) == ("failed", cause, cause == KILLED_FOR_MEMORY)
+    assert words in (found.ended_evidence or "")
+    assert (found.ended_source or "").endswith("the last record of the running attempt")
+
+
 @pytest.mark.parametrize(("used", "said"), [(1.99, "temporary and home (tmpfs, 2.0 GB)"), (1.5, None), (None, None)])
 def test_a_full_disk_is_named(used: float | None, said: str | None) -> None:
     """A file system of which nearly all was in use is named by what lies on it, its type and its size."""
@@ -177,7 +196,7 @@ def test_a_full_disk_is_named(used: float | None, said: str | None) -> None:
         ("killed by SIGTERM", "scheduler"),
         ("killed by SIGSEGV", "native code"),
         (STOPPED, "Nothing is wrong with this task"),
-        (INTERRUPTED, "@retry"),
+        (INTERRUPTED, "ask for more than it had"),
     ],
 )
 def test_what_to_do(cause: str, words: str) -> None:

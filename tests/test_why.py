@@ -127,7 +127,7 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
         ({"ended_by": "killed by SIGSEGV", **WAITING}, "crash", "crashed", "ran for", "native code"),
         ({"ended_by": "stopped with the run"}, "stopped", "stopped with the run", "ran for", "Nothing is wrong"),
         ({"exception_type": "KeyboardInterrupt"}, "stopped", "It was interrupted", "Ctrl-C", ""),
-        ({"ended_by": "interrupted"}, "interrupted", "interrupted", "ran for", "@retry"),
+        ({"ended_by": "interrupted"}, "interrupted", "interrupted", "ran for", "ask for more than"),
         ({"ended_by": "exit code 3"}, "exit", "left by itself (exit code 3)", "ran for", "log"),
         ({"ended_by": "unknown"}, "unknown", "without a word", "ran for", ""),
         ({"ended_by": "of a later version"}, "unknown", "without a word", "ran for", ""),

@@ -1,27 +1,76 @@
-"""What became of the attempt before this one, for its card and one line in its log."""
+"""What became of the attempt before this one, for its card and one line in its log.
+
+The attempt reads it itself where that takes a few files. Else it is told by whoever finds out first: the process that
+finishes the attempt before, on the same machine, or the publisher of this one. Who tells leaves a note in the spool.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import stat
+from collections.abc import Callable
 from typing import Any
 
-from resource_tracker.records import EarlierAttempt
+from resource_tracker.errors import ArtifactError
+from resource_tracker.flows.order import Order, read_order
+from resource_tracker.plain import from_plain, to_plain
+from resource_tracker.records import EarlierAttempt, TaskSummary
+from resource_tracker.spool_dirs import PREFIX
+
+NOTE = "attempt_before"
+"""File in the spool's folder: it has been told."""
 
 
-def look_back(provider: Any, pathspec: str, attempt: int) -> EarlierAttempt | None:
-    """What the task's metadata tell of the attempt before; ``None`` for a first one, or where they tell nothing yet.
+def look_back(
+    provider: Any, pathspec: str, attempt: int, early: Callable[[], str | None] | None = None
+) -> EarlierAttempt | None:
+    """What is known of the attempt before; ``None`` for a first one, or where nothing is known yet.
 
-    An attempt that was killed is told of by a process that outlives it, which takes about a second.
+    Parameters
+    ----------
+    provider : metaflow MetadataProvider
+        Its task's metadata are asked first.
+    early : callable, optional
+        Gives the last record of the running attempt before, for where its whole container is gone. What that tells is
+        stored in the metadata in its place. Not where a process that outlives it is about to tell more.
     """
     if attempt < 1:
         return None
-    from resource_tracker.flows.run_reading import read_task  # most attempts are the first
-    from resource_tracker.why import earlier_attempt
+    from resource_tracker.endings import interrupted  # most attempts are the first
+    from resource_tracker.flows.run_reading import read_task
+    from resource_tracker.flows.summaries import write_summary
+    from resource_tracker.summary import decode_summary
 
     found = read_task(provider, *pathspec.split("/")).attempts
     before = next((one for one in found if one.attempt == attempt - 1), None)
-    if before is None or before.summary is None or not before.measured:
+    if before is not None and before.summary is not None and before.measured:
+        return of_summary(before.summary)
+    text = early() if early is not None else None
+    if text is None:
         return None
-    return earlier_attempt(before)
+    summary = interrupted(decode_summary(text))
+    write_summary(provider, summary)
+    return of_summary(summary)
+
+
+def of_summary(summary: TaskSummary) -> EarlierAttempt:
+    """What the next attempt says of the one with this summary."""
+    from resource_tracker.run_attempts import Attempt
+    from resource_tracker.why import earlier_attempt
+
+    return earlier_attempt(
+        Attempt(
+            step=summary.step,
+            task_id=summary.task_id,
+            attempt=summary.attempt,
+            status=summary.status,
+            lost=True,
+            started_at=None,
+            ended_at=summary.finished_at,
+            summary=summary,
+        )
+    )
 
 
 def line_of(before: EarlierAttempt) -> str | None:
@@ -30,3 +79,55 @@ def line_of(before: EarlierAttempt) -> str | None:
         return None
     headline = f"{before.headline[:1].lower()}{before.headline[1:]}"
     return f"[track_resources] attempt {before.attempt}: {headline}. {before.remedy or ''}".rstrip()
+
+
+def tell_the_next(order: Order, spool_dir: str, summary: TaskSummary) -> None:
+    """Tell the attempt that follows this one on the same machine, if it has begun; raises OSError."""
+    parent = os.path.dirname(spool_dir)
+    for name in os.listdir(parent):
+        path = f"{parent}/{name}"
+        if not name.startswith(f"{PREFIX}.") or path == spool_dir:
+            continue
+        try:
+            other = read_order(path)
+        except (OSError, ArtifactError):
+            continue  # it is another's, or has no order
+        if (other.pathspec, other.attempt) == (order.pathspec, order.attempt + 1) and other.attempt_before is None:
+            tell(other, path, of_summary(summary))
+
+
+def tell(order: Order, spool_dir: str, before: EarlierAttempt) -> None:
+    """Tell the attempt of an order from outside, once: a note in its spool, and the line in its log. Raises OSError."""
+    try:
+        fd = os.open(f"{spool_dir}/{NOTE}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    with open(fd, "w", encoding="utf-8") as file:
+        json.dump(to_plain(before), file)
+    line = line_of(before)
+    if line and not order.quiet:
+        _say_in_log(order.pid, line)
+
+
+def read_note(spool_dir: str) -> EarlierAttempt | None:
+    """What was told; ``None`` where nothing was yet."""
+    try:
+        with open(f"{spool_dir}/{NOTE}", encoding="utf-8") as file:
+            return from_plain(EarlierAttempt, json.load(file), "note")
+    except (OSError, ValueError, ArtifactError):
+        return None
+
+
+def _say_in_log(pid: int, line: str) -> None:
+    """Into a task's standard error as long as that is a pipe, as Metaflow makes it; what the step put there is its own.
+
+    Raises OSError.
+    """
+    path = f"/proc/{pid}/fd/2"
+    if not stat.S_ISFIFO(os.stat(path).st_mode):
+        return
+    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.write(fd, f"{line}\n".encode())
+    finally:
+        os.close(fd)

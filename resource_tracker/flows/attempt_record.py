@@ -82,7 +82,7 @@ def record_of(
         input_size=input_size or order.input_size,
         policy=Policy(order.policy),
         death=death,
-        attempt_before=attempt_before,
+        attempt_before=attempt_before or order.attempt_before,
         advise=advise,
     )
 

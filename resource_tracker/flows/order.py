@@ -15,7 +15,7 @@ from typing import Any
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ArtifactError
 from resource_tracker.plain import from_plain, to_plain
-from resource_tracker.records import InputSize, Limits, ResourceRequest, ServerInfo
+from resource_tracker.records import EarlierAttempt, InputSize, Limits, ResourceRequest, ServerInfo
 from resource_tracker.sampler.publisher import LIVE, ORDER
 
 ORDER_VERSION = 1
@@ -49,6 +49,8 @@ class Order:
         ``sys.path`` of the task, absolute, the flow's own folder last: nothing in it hides a library.
     environment : dict
         Variables that are not as the task got them, because paths in them were relative.
+    attempt_before : EarlierAttempt or None
+        What became of the attempt before, where this one knew when it started: then its log says it.
     umask : int or None
         Of the task: what is written for it has the permissions that it would have given.
     """
@@ -88,6 +90,7 @@ class Order:
     python_path: tuple[str, ...]
     environment: dict[str, str]
     umask: int | None = None
+    attempt_before: EarlierAttempt | None = None
 
     @property
     def flow(self) -> str:

@@ -167,7 +167,9 @@ class TaskSession:
     def _leave_order(self, measuring: SamplerProcess) -> None:
         """For who tells of the attempt from outside; it counts from where the measurements do."""
         start = measuring.timeline.start
-        self._order = replace(self._order, started_at=start.unix_s, started_monotonic_s=start.monotonic_s)
+        self._order = replace(
+            self._order, started_at=start.unix_s, started_monotonic_s=start.monotonic_s, attempt_before=self._before
+        )
         write_order(measuring.spool_dir, self._order)
 
     def step_ended(self, exception: BaseException | None) -> None:
@@ -188,6 +190,7 @@ class TaskSession:
         flow = self._context.flow
         if name in flow.__dict__ and (self._stored is None or flow.__dict__[name] is not self._stored):
             return  # the user's own artifact of this name stays, be it None
+        guarded("read what was told of the attempt before", self._read_note)
         self._stored = to_artifact(self._record())
         setattr(flow, name, self._stored)
 
@@ -207,6 +210,7 @@ class TaskSession:
         if self._outcome.status == "failed":
             self._outcome = replace(self._outcome, caught=caught)
         atexit.unregister(self._task_is_exiting)
+        guarded("read what was told of the attempt before", self._read_note)
         guarded("look at the attempt before", self._look_back)
         try:
             self._measuring.stop()
@@ -234,6 +238,13 @@ class TaskSession:
                 guarded("write the cost review", self._write_review)
         if not self._settings.quiet:
             say(closing_line(record, self._order.how_to_open if self._cards is not None else None))
+
+    def _read_note(self) -> None:
+        """Whether somebody has told this attempt what became of the one before, in its log, too."""
+        if self._order.attempt and self._before is None and isinstance(self._measuring, SamplerProcess):
+            from resource_tracker.flows.attempt_before import read_note  # most attempts are the first
+
+            self._before = read_note(self._measuring.spool_dir)
 
     def _look_back(self) -> None:
         """Once it is known what became of the attempt before, say in one line what to raise."""

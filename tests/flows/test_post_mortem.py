@@ -6,8 +6,10 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import metaflow
 import pytest
 from harness import FlowFolder, FlowRun, wait_until_clean
 
@@ -149,3 +151,69 @@ def test_why_explains_them(deaths: FlowRun) -> None:
     found = {one["pathspec"]: one for one in json.loads(done.stdout)}
     kinds = {way: found[task.pathspec]["kind"] for way, task in by_way(deaths).items()}
     assert kinds == {"SIGKILL": "killed", "SIGTERM": "killed", "SIGSEGV": "crash", "exit": "exit", "persist": "killed"}
+
+
+REMOTE = """
+import glob, os, signal, time
+from metaflow import FlowSpec, current, resources, step, track_resources
+
+def await_file(pattern):
+    end = time.monotonic() + 120
+    while not glob.glob(pattern, recursive=True) and time.monotonic() < end:
+        time.sleep(0.05)
+
+class RemoteFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.work)
+
+    @resources(memory=300)
+    @track_resources(refresh_interval=1)
+    @step
+    def work(self):
+        held = b"x" * 100_000_000
+        if current.retry_count:
+            await_file(os.environ["TMPDIR"] + "/resource_tracker.*/attempt_before")
+        else:
+            await_file(".metaflow/mf.cards/**/*.data.json")
+            for name in filter(str.isdigit, os.listdir("/proc")):  # all of the container at once
+                try:
+                    with open(f"/proc/{name}/cmdline") as file:
+                        ours = os.environ["TMPDIR"] + "/resource_tracker." in file.read()
+                    if ours:
+                        os.kill(int(name), signal.SIGKILL)
+                except OSError:
+                    pass
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    RemoteFlow()
+"""
+
+
+def test_a_container_that_is_killed_as_a_whole(tmp_path: Path) -> None:
+    """Its last record is what the next attempt reads, says in its log and card, and leaves in the metadata."""
+    folder = FlowFolder(tmp_path)
+    folder.write(REMOTE)
+    paths = ("--run-id", "one", "--task-id")
+    folder.call("init", *paths, "t0")
+    folder.call("step", "start", *paths, "t1", "--input-paths", "one/_parameters/t0")
+    work = ("step", "work", *paths, "t2", "--input-paths", "one/start/t1")
+    soon = {"METAFLOW_RESOURCE_TRACKER_LIVE_AFTER": "0"}
+    assert folder.call(*work, **soon).returncode == -9
+    run = folder.call(*work, "--retry-count", "1", "--max-user-code-retries", "1", **soon)
+    assert run.returncode == 0, run.output
+    said = [line for line in run.our_lines if "attempt 0: it was interrupted" in line]
+    assert len(said) == 1 and "ask for more than it had" in said[0]
+    assert wait_until_clean(run) == []
+    before = run.task_data("one/work/t2")["resource_tracker_data"]["attempt_before"]
+    assert before["attempt"] == 0 and "the container or the machine went at once" in before["text"]
+    summaries = summaries_of(metaflow.Task("RemoteFlow/one/work/t2"))
+    assert [summaries[number].status for number in (0, 1)] == ["failed", "ok"]
+    assert summaries[0].ended_by == "interrupted"
+    assert (summaries[0].memory_peak_kib or 0) * 1024 > 100e6

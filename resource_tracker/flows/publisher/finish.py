@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 from resource_tracker.dataclass import replace
 from resource_tracker.endings import RECENT_ROWS, RUNTIME_RECORD, Death, status_of
 from resource_tracker.errors import SpoolError
-from resource_tracker.flows.attempt_before import look_back
+from resource_tracker.flows.attempt_before import look_back, tell_the_next
 from resource_tracker.flows.attempt_record import record_of
 from resource_tracker.flows.cards import FINAL, NO_DATA
 from resource_tracker.flows.guard import guarded
@@ -71,8 +71,10 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
     record = record_of(
         order, measurements, Outcome(status="failed"), death=death, attempt_before=before, earlier=earlier
     )
+    summary = summary_of(record)
     if metadata is not None:
-        _store("store the summary of the attempt", write_summary, metadata, summary_of(record))
+        _store("store the summary of the attempt", write_summary, metadata, summary)
+    guarded("tell the next attempt", tell_the_next, order, spool_dir, summary)
     if order.card_root is not None:
         _store("write the card", _write_card, order, record)
     if order.handover_folder is not None:  # the runtime may have been killed, too

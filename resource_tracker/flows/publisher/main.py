@@ -9,6 +9,8 @@ import os
 import sys
 import time
 
+from resource_tracker.dataclass import replace
+from resource_tracker.flows.guard import guarded
 from resource_tracker.flows.order import Order, read_order
 from resource_tracker.flows.publisher.earlier import read_earlier_runs
 from resource_tracker.flows.publisher.room import (
@@ -20,7 +22,7 @@ from resource_tracker.flows.publisher.room import (
     take_place,
 )
 from resource_tracker.flows.publisher.status import Status
-from resource_tracker.flows.publisher.stores import open_cards, resemble_the_task
+from resource_tracker.flows.publisher.stores import cards_of_before, open_cards, open_metadata, resemble_the_task
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.spool_dirs import owner_of
 
@@ -65,6 +67,7 @@ def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
     cards = open_cards(order)
     if cards is None:
         return
+    order = guarded("look at the attempt before", _with_attempt_before, order, spool_dir) or order
     status = Status(spool_dir)
     status.begun()
     card = LiveCard(order, spool_dir, cards, status)
@@ -74,3 +77,19 @@ def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
             if not has_memory(LEAVES_BELOW_MIB):
                 return
             next_s = time.monotonic() + card.refresh()
+
+
+def _with_attempt_before(order: Order, spool_dir: str) -> Order:
+    """The order, with what is known of the attempt before; told in the task's log, where nobody has done that yet."""
+    if order.attempt < 1 or order.attempt_before is not None:
+        return order
+    from resource_tracker.flows.attempt_before import look_back, read_note, tell  # most attempts are the first
+
+    before = read_note(spool_dir)
+    if before is None:
+        # Where a runtime on this machine started the task, somebody else finishes the attempt before.
+        early = None if order.handover_folder else cards_of_before(order).early_record
+        before = look_back(open_metadata(order), order.pathspec, order.attempt, early)
+        if before is not None:
+            tell(order, spool_dir, before)
+    return replace(order, attempt_before=before)

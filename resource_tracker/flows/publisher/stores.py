@@ -79,6 +79,12 @@ def open_cards(order: Order) -> CardStore | None:
     return CardStore(open_storage(order), order.card_root, order.pathspec, order.attempt)
 
 
+def cards_of_before(order: Order) -> CardStore:
+    """Where the card of the attempt before is; of an order with a card. Raises ResourceTrackerError."""
+    assert order.card_root is not None
+    return CardStore(open_storage(order), order.card_root, order.pathspec, order.attempt - 1)
+
+
 def open_metadata(order: Order) -> Any:
     """The metadata provider of the task: its ``register_metadata`` works as in the task.
 
