@@ -26,9 +26,13 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import PackageNotFoundError, distributions, version
 
     try:
         return version("metaflow-resource-tracker")
-    except PackageNotFoundError:  # run from a copied folder, as in a remote task's code package
-        return "unknown"
+    except (
+        PackageNotFoundError
+    ):  # a copied folder, as in a remote task's code package, which may not be on the path now
+        beside = __file__.rpartition("/")[0].rpartition("/")[0]
+        found = distributions(name="metaflow-resource-tracker", path=[beside or "."])
+        return next((distribution.version for distribution in found), "unknown")
