@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import metaflow
 import pytest
 from harness import FlowFolder, FlowRun, wait_until_clean
+from scenes.cgroups import real_groups
+from scenes.tasks import wait_until
 
 from resource_tracker.build import history_of
 from resource_tracker.flows.runs import client_provider, every_namespace
@@ -217,3 +220,81 @@ def test_a_container_that_is_killed_as_a_whole(tmp_path: Path) -> None:
     assert [summaries[number].status for number in (0, 1)] == ["failed", "ok"]
     assert summaries[0].ended_by == "interrupted"
     assert (summaries[0].memory_peak_kib or 0) * 1024 > 100e6
+
+
+HUNGRY = """
+import glob, os, time
+from metaflow import FlowSpec, current, resources, retry, step, track_resources
+
+def is_told():
+    for folder in glob.glob(os.environ["TMPDIR"] + "/resource_tracker.*"):
+        if os.path.exists(folder + "/attempt_before"):
+            return True
+        with open(folder + "/order") as file:
+            if '"attempt_before": {' in file.read():
+                return True
+
+class HungryFlow(FlowSpec):
+    @retry(times=1, minutes_between_retries=0)
+    @resources(memory=256)
+    @track_resources
+    @step
+    def start(self):
+        held = []
+        while not current.retry_count:
+            held.append(b"x" * 8_000_000)
+            time.sleep(0.01)
+        end = time.monotonic() + 120
+        while not is_told() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    HungryFlow()
+"""
+
+
+def test_the_kernels_out_of_memory_killer(tmp_path: Path) -> None:
+    """A real limit: cause, source and advice above it; the next attempt, which began at once, is told what to raise."""
+    folder = FlowFolder(tmp_path)
+    folder.write(HUNGRY)
+    with real_groups("memory") as (group,):
+        (group / "memory.limit_in_bytes").write_text("400000000")
+        inside = ("sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh")
+        run = folder.call("run", prefix=inside)
+        assert run.returncode == 0, run.output
+        assert wait_until_clean(run) == []
+    died = summaries_of(run.task("start"))[0]
+    assert (died.status, died.ended_by, died.ran_out_of_memory) == ("failed", "out of memory", True)
+    assert (died.ended_source or "").startswith("cgroup oom_kill, ")
+    assert died.memory_limit_mib == pytest.approx(400e6 / 1024**2, rel=0.01)
+    (line,) = (line for line in run.our_lines if "] attempt 0: it ran out of memory. Ask for at least memory=" in line)
+    assert int(re.findall(r"memory=(\d+)", line)[0]) > 400
+    assert "out of memory" in str(run.record("start")["attempt_before"]["text"]).lower()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_interrupted(tmp_path: Path) -> None:
+    """Metaflow kills what does not end by itself: that is told apart from a kill that nobody knows of."""
+    folder = FlowFolder(tmp_path)
+    folder.write(REMOTE.replace('await_file(".metaflow/mf.cards/**/*.data.json")', "time.sleep(600)"))
+    command = [sys.executable, "flow.py", "run"]
+    with subprocess.Popen(
+        command,
+        cwd=folder.folder,
+        env=folder.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as runtime:
+        wait_until(lambda: [*(folder.home / "tmp").glob("resource_tracker.*/order")], "a tracked task")
+        runtime.send_signal(signal.SIGINT)
+        output, _ = runtime.communicate(timeout=120)
+    run = FlowRun(returncode=runtime.returncode, output=output, folder=folder.folder, home=folder.home)
+    assert wait_until_clean(run) == []
+    (summary,) = summaries_of(run.task("work")).values()
+    assert (summary.ended_by, summary.ended_source) == ("stopped with the run", "Metaflow's record of the task")

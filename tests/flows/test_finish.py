@@ -1,0 +1,121 @@
+"""What the finisher finds out about a death, from the sampler's word and from Metaflow's own record of the task."""
+
+from __future__ import annotations
+
+import json
+import os
+from array import array
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from metaflow.plugins.datastores.local_storage import LocalStorage
+from test_order import an_order
+
+from resource_tracker.endings import RUNTIME_RECORD, Death
+from resource_tracker.flows.attempt_before import NOTE, of_summary, read_note, tell, tell_the_next
+from resource_tracker.flows.order import Order, read_order, write_order
+from resource_tracker.flows.publisher.finish import death_in, with_runtime_record
+from resource_tracker.records import TaskSummary
+from resource_tracker.sampler.layout import Layout
+from resource_tracker.sampler.spool_read import Event, Spool
+
+KILLED = Death(status=9, source="pidfd")
+
+
+def local_order(root: Path, **changes: Any) -> Order:
+    return an_order(**{"datastore": "local", "datastore_root": str(root), "handover_folder": str(root), **changes})
+
+
+def note_of_runtime(root: Path, content: object, order: Order) -> None:
+    """As Metaflow's runtime writes it once it has waited for the task."""
+    path = root / order.pathspec / f"{order.attempt}.runtime"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("death", "note", "expected"),
+    [
+        (KILLED, {"return_code": -9, "killed": True}, Death(status=9, source="pidfd", stopped=True)),
+        (KILLED, {"return_code": -9, "killed": False}, KILLED),
+        (Death(), {"return_code": -11, "killed": False}, Death(status=11, source=RUNTIME_RECORD)),
+        (Death(), {"return_code": 3, "killed": False}, Death(status=3 << 8, source=RUNTIME_RECORD)),
+        (Death(), [], Death()),
+    ],
+)
+def test_metaflows_record_of_the_task(tmp_path: Path, death: Death, note: object, expected: Death) -> None:
+    """It tells that the end was Metaflow's own doing, and the status where nobody else could."""
+    order = local_order(tmp_path)
+    note_of_runtime(tmp_path, note, order)
+    assert with_runtime_record(death, order, LocalStorage) == expected
+
+
+def test_the_record_is_awaited_only_where_it_can_tell_more(tmp_path: Path) -> None:
+    """Not for long, not of a signal that Metaflow never sends, and not where no runtime on this machine writes one."""
+    order, looks = local_order(tmp_path), count()
+    assert with_runtime_record(KILLED, order, LocalStorage, now=lambda: float(next(looks))) == KILLED
+    assert next(looks) >= 2
+    never = {"now": lambda: pytest.fail("it was awaited")}
+    terminated = Death(status=15, source="pidfd")
+    assert with_runtime_record(terminated, order, LocalStorage, **never) == terminated
+    remote = local_order(tmp_path, handover_folder=None)
+    assert with_runtime_record(KILLED, remote, LocalStorage, **never) == KILLED
+
+
+def spool_of(kills: list[float], *events: str) -> Spool:
+    spool = Spool(Layout({}))
+    spool.columns["process", "oom_kills"] = array("d", kills)
+    spool.events = [Event(0, 1.0, text) for text in events]
+    return spool
+
+
+@pytest.mark.parametrize(
+    ("spool", "expected"),
+    [
+        (
+            spool_of([0, 1, float("nan")], "death\t9\tpidfd\t2"),
+            Death(status=9, source="pidfd", kills=1, machine_kills=2),
+        ),
+        (spool_of([1, 0, 0], "death\tunknown\t\t0", "end\ttask died"), Death()),
+        (spool_of([0, 0, 2]), Death(kills=2)),
+    ],
+)
+def test_the_samplers_word(spool: Spool, expected: Death) -> None:
+    """Status, source, and kills for lack of memory in the last two rows; without a word, the rows alone."""
+    assert death_in(spool) == expected
+
+
+def summary_of(order: Order) -> TaskSummary:
+    return TaskSummary(
+        run_id=order.run_id,
+        step=order.step,
+        task_id=order.task_id,
+        attempt=order.attempt,
+        status="failed",
+        finished_at=1.0,
+        duration_s=5.0,
+        memory_peak_kib=1e6,
+        ended_by="out of memory",
+        ended_evidence="The kernel killed it for lack of memory.",
+        ran_out_of_memory=True,
+    )
+
+
+def test_the_next_attempt_is_told_once(tmp_path: Path) -> None:
+    """The attempt that follows on this machine gets a note and a line in its log, others get nothing."""
+    spools = {name: tmp_path / f"resource_tracker.{name}" for name in ("own", "next", "other", "junk")}
+    for folder in spools.values():
+        folder.mkdir()
+    order = an_order(attempt=0, pid=os.getpid())
+    write_order(str(spools["own"]), order)
+    write_order(str(spools["next"]), an_order(attempt=1, pid=0))
+    write_order(str(spools["other"]), an_order(attempt=1, pid=0, pathspec="AFlow/17/train/4"))
+    summary = summary_of(order)
+    with pytest.raises(OSError, match="No such file"):  # there is no process 0, whose log would take the line
+        tell_the_next(order, str(spools["own"]), summary)
+    assert read_note(str(spools["next"])) == of_summary(summary)
+    assert [name for name, folder in spools.items() if (folder / NOTE).exists()] == ["next"]
+    tell(read_order(str(spools["next"])), str(spools["next"]), of_summary(summary))  # it has been told
+    assert read_note(str(spools["junk"])) is None
