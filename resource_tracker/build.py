@@ -31,6 +31,7 @@ from resource_tracker.records import (
     TaskSummary,
 )
 from resource_tracker.sizing import Policy
+from resource_tracker.units import mib_to_kib
 from resource_tracker.usage import summarize
 
 
@@ -75,6 +76,7 @@ def build_record(
         cpus=limits.cpus or server.vcpus,
         vcpus=server.vcpus,
         quota_period_s=limits.cpu_period_s,
+        memory_limit_kib=mib_to_kib(limits.memory_mib or server.memory_mb or 0.0),
     )
     tracking = measurements.tracking
     if input_size is not None:
