@@ -26,6 +26,7 @@ from resource_tracker.records import (
 )
 from resource_tracker.report.facts import machine
 from resource_tracker.report.findings import findings
+from resource_tracker.report.method import method
 from resource_tracker.step_advice import advise_step
 from resource_tracker.summary import decode_summary, encode_summary, ran_out_of_memory, summary_of_attempt
 from resource_tracker.usage import summarize
@@ -190,6 +191,20 @@ def test_the_card_tells_softer_limits() -> None:
     assert "swap" not in next(
         f.text for f in machine(replace(sample_record(), limits=Limits(cpus=2.0))) if f.label == "Limits"
     )
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"), [([1.0, 1.0], "all of memory exact"), ([0.5, 0.7], "60 % of memory exact")]
+)
+def test_the_card_tells_how_much_of_memory_is_exact(shares: list[float], told: str) -> None:
+    """Beside the source of the peak; nothing where it is not known, as in an older artifact."""
+    label = "Memory peak from"
+    frame = TinyDataFrame({"interval_s": [1.0, 1.0], "memory_exact": shares})
+    found = {fact.label: fact.text for fact in method(replace(sample_record(), process_metrics=frame))}
+    assert found[label].replace("\N{NO-BREAK SPACE}", " ").endswith(told)
+    frame = TinyDataFrame({"interval_s": [1.0, 1.0]})
+    found = {fact.label: fact.text for fact in method(replace(sample_record(), process_metrics=frame))}
+    assert "exact" not in found[label]
 
 
 def test_a_killed_child_makes_memory_a_lower_bound() -> None:
