@@ -12,7 +12,7 @@ from typing import NamedTuple
 from resource_tracker.dataclass import dataclass
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import row_weights
-from resource_tracker.held_back import QUOTA_PERIOD_S
+from resource_tracker.held_back import LEAST_SWAPPED_KIB, NEAR_LIMIT, QUOTA_PERIOD_S
 from resource_tracker.records import Limits, Outcome, ServerInfo, TaskSummary, UsageSummary
 from resource_tracker.summary import ran_out_of_memory
 from resource_tracker.units import kib_to_whole_mb, mib_to_kib
@@ -53,8 +53,6 @@ GPU_BUSY, GPU_IDLE = 0.8, 0.5
 """Share of its time in which a GPU had work: from the first on it is the bound, below the second it is starved."""
 FAULTS_PER_S = 100.0
 """Page faults that wait for the disk: at about a millisecond each, a tenth of the time and more."""
-NEAR_LIMIT = 0.9
-SWAPPED_KIB = 64 * 1024.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +230,7 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
         throttled, memory_waited_s, storage_waited_s = (column[index] / length for column in waits)
         if cpu != cpu:
             continue
-        pressed = memory >= NEAR_LIMIT * limit_kib or swapped - swapped_before >= SWAPPED_KIB
+        pressed = memory >= NEAR_LIMIT * limit_kib or swapped - swapped_before >= LEAST_SWAPPED_KIB
         yield _Row(
             seconds=length,
             cpu=cpu,

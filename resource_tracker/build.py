@@ -35,6 +35,7 @@ from resource_tracker.records import (
 )
 from resource_tracker.sizing import Policy
 from resource_tracker.spans import priced
+from resource_tracker.units import mib_to_kib
 from resource_tracker.usage import summarize
 
 _FARGATE_TASK = "size of the Fargate task"
@@ -94,6 +95,7 @@ def build_record(
         cpus=limits.cpus or server.vcpus,
         vcpus=server.vcpus,
         quota_period_s=limits.cpu_period_s,
+        memory_limit_kib=mib_to_kib(limits.memory_mib or server.memory_mb or 0.0),
     )
     tracking = measurements.tracking
     if input_size is not None:

@@ -15,6 +15,10 @@ QUOTA_PERIOD_S = 0.1
 """The kernel's own, and Docker's and Kubernetes'. Source: kernel, Documentation/scheduler/sched-bwc.rst."""
 CGROUP, MACHINE = "cgroup", "machine"
 """Whose pressure it is: what else runs there waits, too."""
+NEAR_LIMIT = 0.9
+"""Share of the limit on memory from which on the kernel looks for what it could swap out."""
+LEAST_SWAPPED_KIB = 64 * 1024.0
+"""Less is what lies in swap on any machine: pages that nobody asks for."""
 PRESSURES = ("cpu_pressure_s", "memory_pressure_s", "io_pressure_s")
 
 
@@ -70,6 +74,23 @@ def wanted_cores(process: TinyDataFrame) -> list[float]:
             process["cpu_usage"], process["throttled_s"], row_weights(process), strict=True
         )
     ]
+
+
+def swapped_kib(process: TinyDataFrame, system: TinyDataFrame, limit_kib: float | None) -> float | None:
+    """How much more lay in swap than in the first row, at most, while the step was close to its limit on memory.
+
+    What is swapped out is in no figure of resident memory: the step needed at least so much more than its peak. The
+    machine's swap is what is counted, so where the step was far from its limit it was others'. ``None`` where there
+    was nothing of the kind, or it cannot be told.
+    """
+    if not limit_kib or "swap_used_kib" not in system or "memory_peak_kib" not in process:
+        return None
+    swap, peaks = system["swap_used_kib"], process["memory_peak_kib"]
+    if len(swap) != len(peaks) or not len(swap):
+        return None
+    near = [used - swap[0] for used, peak in zip(swap, peaks, strict=True) if peak >= NEAR_LIMIT * limit_kib]
+    most = max((grown for grown in near if grown == grown), default=0.0)
+    return most if most >= LEAST_SWAPPED_KIB else None
 
 
 def _pressure_of(process: TinyDataFrame, system: TinyDataFrame) -> str | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.records import FailedSource, FileSystemUse, Measurements, SamplerCost, Tracking, TrackingMode
+from resource_tracker.measured_cost import cost_of, failed_of, highest_of
+from resource_tracker.records import FileSystemUse, Measurements, Tracking, TrackingMode
 from resource_tracker.sampler.control import STEP_END
 from resource_tracker.sampler.cpu_total import PSUTIL_TREE, TREE
 from resource_tracker.sampler.file_systems import MAX_FILE_SYSTEMS
@@ -49,13 +50,13 @@ def measurements_of(
     step = [index for index, phase in enumerate(phases) if phase == 0]
     persist = [index for index, phase in enumerate(phases) if phase > 0]
     duration_s = (step_end or end).monotonic_s - timeline.start.monotonic_s
-    alone = not _highest(spool.columns["internal", "attempts_left_out"], list(range(len(spool.phases))))
+    alone = not highest_of(spool.columns["internal", "attempts_left_out"], list(range(len(spool.phases))))
     used = (step_end or end).usage
     peak, source = _peak(spool, step, used.peaks_since(timeline.start.usage, with_children=alone))
     persist_peak = None
     if step_end is not None and timeline.end is not None:  # sooner, saving has hardly begun
         persist_peak, _ = _peak(spool, persist, end.usage.peaks_since(step_end.usage, with_children=alone))
-    childless = alone and _highest(spool.columns["process", "children"], step) == 0
+    childless = alone and highest_of(spool.columns["process", "children"], step) == 0
     of_task_s = used.cpu_since(timeline.start.usage) if alone else None
     exact = _only_source(spool, "cpu", (TREE, PSUTIL_TREE))
     cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless, exact)
@@ -89,8 +90,8 @@ def measurements_of(
             overhead_budget=overhead_budget,
             reason=reason,
             ended_early=ended_early,
-            cost=_cost(spool),
-            failed_sources=_failed(spool),
+            cost=cost_of(spool),
+            failed_sources=failed_of(spool),
         ),
     )
 
@@ -155,8 +156,8 @@ def _peak(spool: Spool, rows: list[int], of_task: dict[str, float]) -> tuple[flo
     of_cgroup = _only_source(spool, "memory", (TREE,))
     of_samples = f"{PEAK_OF_SAMPLES} of {of_cgroup}" if of_cgroup else PEAK_OF_SAMPLES
     candidates = {
-        of_samples: _highest(spool.columns["internal", "memory_sampled_kib"], rows),
-        PEAK_OF_KERNEL: _highest(spool.columns["process", "memory_peak_kib"], rows),
+        of_samples: highest_of(spool.columns["internal", "memory_sampled_kib"], rows),
+        PEAK_OF_KERNEL: highest_of(spool.columns["process", "memory_peak_kib"], rows),
         **of_task,
     }
     best, source = None, ""
@@ -196,10 +197,6 @@ def _cpu(
     return of_rows_s, "" if of_rows_s is None else exact or of_tree
 
 
-def _highest(column: array[float], rows: list[int]) -> float | None:
-    return max((column[index] for index in rows if column[index] == column[index]), default=None)
-
-
 def _file_systems(spool: Spool) -> tuple[FileSystemUse, ...]:
     """The step's own first; empty where the sampler did not tell."""
     found = []
@@ -216,7 +213,7 @@ def _file_systems(spool: Spool) -> tuple[FileSystemUse, ...]:
                 kind=kind,
                 type=fields[0],
                 size_gb=float(fields[1]),
-                used_peak_gb=_highest(column, list(range(len(column)))),
+                used_peak_gb=highest_of(column, list(range(len(column)))),
                 growth_gb=_growth(spool, *where),
             )
         )
@@ -227,7 +224,7 @@ def _growth(spool: Spool, frame: str, name: str) -> float | None:
     """How far a column went above the reading at start; also while the artifacts were saved."""
     column = spool.columns.get((frame, name), array("d"))
     at_start = spool.first.get((frame, name), math.nan)
-    highest = _highest(column, list(range(len(column))))
+    highest = highest_of(column, list(range(len(column))))
     if highest is None or at_start != at_start:
         return None
     return round(max(0.0, highest - at_start), 9)  # to the byte of a GB: the rest is no growth, but arithmetic
@@ -236,58 +233,5 @@ def _growth(spool: Spool, frame: str, name: str) -> float | None:
 def _flag(spool: Spool, name: str) -> bool | None:
     """Whether it was so in any row; an earlier version's sampler does not tell."""
     column = spool.columns.get(("internal", name), array("d"))
-    highest = _highest(column, list(range(len(column))))
+    highest = highest_of(column, list(range(len(column))))
     return None if highest is None else highest > 0
-
-
-def _total(column: array[float]) -> float:
-    return math.fsum(value for value in column if value == value)
-
-
-def _cost(spool: Spool) -> SamplerCost:
-    cpu = spool.columns["system", "sampler_cpu_s"]
-    of_start = spool.first.get(("system", "sampler_cpu_s"), 0.0)
-    everything = range(len(spool.phases))
-    publisher_cpu_s, publisher_memory_kib = _cost_of_publisher(spool)
-    by_source = _cost_by_source(spool)
-    cpu_s = None
-    if of_start == of_start and (len(cpu) or spool.first):
-        # The sources are told last: by then they may have spent more than the last row knows.
-        cpu_s = max(_total(cpu) + of_start, math.fsum((by_source or {}).values()))
-    return SamplerCost(
-        cpu_s=cpu_s,
-        memory_kib=_highest(spool.columns["internal", "sampler_memory_kib"], list(everything)),
-        samples=round(_total(spool.columns["process", "samples"])),
-        rows=sum(spool.merged),
-        by_source=by_source,
-        publisher_cpu_s=publisher_cpu_s,
-        publisher_memory_kib=publisher_memory_kib,
-    )
-
-
-def _cost_of_publisher(spool: Spool) -> tuple[float | None, float | None]:
-    """CPU seconds and memory of the process that kept the card live; told once, at the end."""
-    told = [event.text.split("\t") for event in spool.events if event.text.startswith("publisher\t")]
-    return (float(told[-1][1]), float(told[-1][2])) if told else (None, None)
-
-
-def _cost_by_source(spool: Spool) -> dict[str, float] | None:
-    """CPU seconds by source, as last told."""
-    told: dict[str, float] = {}
-    for event in spool.events:
-        kind, _, rest = event.text.partition("\t")
-        source, _, seconds = rest.partition("\t")
-        if kind == "cost" and seconds.replace(".", "", 1).isdigit():
-            told[source] = float(seconds)
-    return told or None
-
-
-def _failed(spool: Spool) -> tuple[FailedSource, ...]:
-    """Each source once, with its last count and reason."""
-    last: dict[str, FailedSource] = {}
-    for event in spool.events:
-        kind, _, rest = event.text.partition("\t")
-        fields = rest.split("\t", 2)
-        if kind == "failed" and len(fields) == 3 and fields[1].isdigit():
-            last[fields[0]] = FailedSource(source=fields[0], reason=fields[2], count=int(fields[1]))
-    return tuple(last.values())

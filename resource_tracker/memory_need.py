@@ -155,8 +155,8 @@ def _observation(task: TaskSummary, duration_s: float) -> Observation:
 
 
 def peak_kib(task: TaskSummary) -> float:
-    """Highest memory, the saving of artifacts included; 0 where it is not known."""
-    return next(known(overall_peak_kib(task)), 0.0)
+    """Highest memory, the saving of artifacts and what was swapped out included; 0 where it is not known."""
+    return next(known(overall_peak_kib(task)), 0.0) + next(known(task.swapped_kib), 0.0)
 
 
 def _outcome(task: TaskSummary) -> AttemptOutcome:

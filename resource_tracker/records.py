@@ -215,6 +215,8 @@ class UsageSummary:
     counted on the machine (``pressure_of``); ``oom_kills`` processes of its cgroup were killed for memory.
     ``cpu_cgroup_shared`` and ``memory_cgroup_shared``: others run in the cgroups that these stand for, too.
 
+    ``swapped_kib`` lay in swap while it was close to its limit on memory: it needed so much more than its peak.
+
     ``gpus`` are those that were watched, ``gpu_hours`` the GPUs in use times the duration, ``gpu_energy_j`` of those
     that the step may use.
     """
@@ -267,6 +269,7 @@ class UsageSummary:
     gpu_source: str = ""
     gpu_hours: float | None = None
     gpu_energy_j: float | None = None
+    swapped_kib: float | None = None
 
     @property
     def own_oom_kills(self) -> int:
@@ -360,6 +363,7 @@ class TaskSummary:
     ended_evidence: str | None = None
     ended_source: str | None = None
     full_disk: str | None = None
+    swapped_kib: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

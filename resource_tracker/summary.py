@@ -117,6 +117,7 @@ def summary_of_attempt(
         request_written_in=request.written_in or None,
         throttled_share=usage.throttled_share if throttled_alone else None,
         cpu_wanted_cores=usage.cpu_wanted_cores if throttled_alone else None,
+        swapped_kib=usage.swapped_kib,
         oom_kills=usage.oom_kills if usage.memory_cgroup_shared is False else None,
         exception_type=outcome.exception_type,
         error_name=outcome.error_name,

@@ -9,7 +9,7 @@ from typing import Any
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import highest, row_weights, total, weighted_mean
 from resource_tracker.gpu_use import energy_of, gpu_uses
-from resource_tracker.held_back import held_back, wanted_cores
+from resource_tracker.held_back import held_back, swapped_kib, wanted_cores
 from resource_tracker.records import Measurements, UsageSummary
 from resource_tracker.units import seconds_to_hours, ticks_to_seconds
 
@@ -25,6 +25,7 @@ def summarize(
     cpus: float | None = None,
     vcpus: float | None = None,
     quota_period_s: float | None = None,
+    memory_limit_kib: float | None = None,
 ) -> UsageSummary:
     """Means, peaks and sums of one attempt, in the frames' units; ``None`` where nothing was measured.
 
@@ -42,6 +43,8 @@ def summarize(
         CPUs of the machine: it cannot have wanted to use more.
     quota_period_s : float or None
         Period of its CPU quota.
+    memory_limit_kib : float or None
+        Memory that the attempt was allowed, or that the machine has.
     """
     process, system = measurements.process, measurements.system
     cpu_seconds = measurements.cpu_seconds
@@ -92,6 +95,7 @@ def summarize(
         io_pressure_s=waited.io_pressure_s,
         pressure_of=waited.pressure_of,
         oom_kills=waited.oom_kills,
+        swapped_kib=swapped_kib(process, system, memory_limit_kib),
         cpu_cgroup_shared=measurements.cpu_cgroup_shared,
         memory_cgroup_shared=measurements.memory_cgroup_shared,
         file_systems=measurements.file_systems,

@@ -24,7 +24,9 @@ from resource_tracker.records import (
     Tracking,
     UsageSummary,
 )
+from resource_tracker.report.facts import machine
 from resource_tracker.report.findings import findings
+from resource_tracker.report.method import method
 from resource_tracker.step_advice import advise_step
 from resource_tracker.summary import decode_summary, encode_summary, ran_out_of_memory, summary_of_attempt
 from resource_tracker.usage import summarize
@@ -145,6 +147,64 @@ def test_an_attempt_with_more_cpus_has_shown_the_need() -> None:
     free = task("2", cpu_p95_cores=1.9, cpu_limit=8.0)
     assert advised(throttled, free).cpu == 2
     assert advised(throttled, replace(free, throttled_share=0.3)).cpu == 3
+
+
+LIMIT_KIB = 1000.0 * MIB
+AT_ITS_LIMIT = {"memory_peak_kib": [500.0 * MIB, 990.0 * MIB, 990.0 * MIB]}
+SWAPPING = {"swap_used_kib": [200.0 * MIB, 500.0 * MIB, 600.0 * MIB]}
+
+
+@pytest.mark.parametrize(
+    ("process", "system", "limit_kib", "swapped_mib"),
+    [
+        (AT_ITS_LIMIT, SWAPPING, LIMIT_KIB, 400.0),
+        (AT_ITS_LIMIT, SWAPPING, 2 * LIMIT_KIB, None),
+        (AT_ITS_LIMIT, SWAPPING, None, None),
+        (AT_ITS_LIMIT, {"swap_used_kib": [200.0 * MIB, 230.0 * MIB, NAN]}, LIMIT_KIB, None),
+        ({"memory_peak_kib": [NAN, NAN, NAN]}, SWAPPING, LIMIT_KIB, None),
+    ],
+    ids=["at its limit", "far from it", "no limit known", "hardly any", "memory not known"],
+)
+def test_what_was_swapped_out(process: Any, system: Any, limit_kib: float | None, swapped_mib: float | None) -> None:
+    """Only what went to swap while the step was close to its limit is taken as the step's."""
+    usage = used(process, system, memory_limit_kib=limit_kib)
+    assert usage.swapped_kib == (None if swapped_mib is None else swapped_mib * MIB)
+    summary = summary_of_attempt(usage, ResourceRequest(), OK, Limits(), ServerInfo())
+    assert decode_summary(encode_summary(summary)).swapped_kib == usage.swapped_kib
+
+
+def test_what_was_swapped_out_is_needed_too() -> None:
+    """Resident memory stops at the limit; the advice does not."""
+    swapping = task(peak_mib=990.0, memory_limit_mib=1000.0, swapped_kib=400.0 * MIB)
+    assert [seen.peak_mib for seen in observations_of([swapping])] == [1390.0]
+    assert advised(swapping).memory_mb * 10**6 >= 1390 * MIB * MIB
+    usage = UsageSummary(duration_s=9.0, swapped_kib=400.0 * MIB)
+    assert any("lay in swap" in fact.text for fact in findings(replace(sample_record(), usage=usage)))
+
+
+def test_the_card_tells_softer_limits() -> None:
+    """Where memory gets slow, and how much may be swapped, stand beside the limits where they are set."""
+    limits = Limits(memory_mib=1024.0, source="memory: memory.max", memory_high_mib=512.0, swap_mib=0.0)
+    found = {fact.label: fact.text for fact in machine(replace(sample_record(), limits=limits))}
+    text = found["Limits"].replace("\N{NO-BREAK SPACE}", " ")
+    assert "slowed down from" in text and "no swap" in text
+    assert "swap" not in next(
+        f.text for f in machine(replace(sample_record(), limits=Limits(cpus=2.0))) if f.label == "Limits"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"), [([1.0, 1.0], "all of memory exact"), ([0.5, 0.7], "60 % of memory exact")]
+)
+def test_the_card_tells_how_much_of_memory_is_exact(shares: list[float], told: str) -> None:
+    """Beside the source of the peak; nothing where it is not known, as in an older artifact."""
+    label = "Memory peak from"
+    frame = TinyDataFrame({"interval_s": [1.0, 1.0], "memory_exact": shares})
+    found = {fact.label: fact.text for fact in method(replace(sample_record(), process_metrics=frame))}
+    assert found[label].replace("\N{NO-BREAK SPACE}", " ").endswith(told)
+    frame = TinyDataFrame({"interval_s": [1.0, 1.0]})
+    found = {fact.label: fact.text for fact in method(replace(sample_record(), process_metrics=frame))}
+    assert "exact" not in found[label]
 
 
 def test_a_killed_child_makes_memory_a_lower_bound() -> None:

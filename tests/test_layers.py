@@ -101,6 +101,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "keeper_reply",
                 "live_pricing",
                 "measured",
+                "measured_cost",
                 "measured_gpus",
                 "metadata_service",
                 "private_dir",

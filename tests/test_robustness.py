@@ -21,6 +21,7 @@ from scenes.tasks import ROOT
 from resource_tracker.host_limits import limits, meminfo_bytes, online_cpus, parse_cpu_list, whole_number
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures
+from resource_tracker.sampler.procfs.files import KernelFile
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
 
 SCENE = """
@@ -211,16 +212,14 @@ def test_processes_that_vanish(proc: FakeProc, moment: str) -> None:
 
 def test_storage_bytes_that_are_denied(proc: FakeProc, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a descendant runs as another user its bytes are missing, and that is said; the others count."""
-    from resource_tracker.sampler import tree_io as module
+    real = KernelFile.read_record
 
-    real = module.read_record
+    def denied(file: KernelFile, limit: int = 1 << 16) -> bytes:
+        if file._path.endswith("/11/io"):
+            raise PermissionError(13, "Permission denied", file._path)
+        return real(file, limit)
 
-    def denied(path: str, limit: int = 1 << 16) -> bytes:
-        if path.endswith("/11/io"):
-            raise PermissionError(13, "Permission denied", path)
-        return real(path, limit)
-
-    monkeypatch.setattr(module, "read_record", denied)
+    monkeypatch.setattr(KernelFile, "read_record", denied)
     failures = Failures()
     proc.start(11, ppid=10)
     maker = maker_of(proc, failures)

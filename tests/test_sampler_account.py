@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +33,7 @@ class Process:
     pid: int
     stat: Stat
     counted: bool = True
+    told: Stat | None = None
 
 
 def process(pid: int, ppid: int = 1, **facts: int) -> Process:
@@ -40,7 +41,10 @@ def process(pid: int, ppid: int = 1, **facts: int) -> Process:
 
 
 def settle(account: Account, live: list[Process], gone: list[Process] | None = None) -> float:
-    """User time since the last row."""
+    """User time since the last row. Each process comes with a reading of its own where it has changed."""
+    for one in live:
+        if one.stat != one.told:
+            one.stat, one.told = replace(one.stat), replace(one.stat)
     return account.settle([(p, IO) for p in live], [(p, IO) for p in gone or []])[0]  # type: ignore[misc,list-item]
 
 
@@ -65,6 +69,19 @@ def test_new_members_count_whole() -> None:
     root = opened(account, process(10), from_birth=False)
     child = opened(account, process(11, 10, utime=40, child_utime=2))
     assert settle(account, [root, child]) == 42
+
+
+def test_same_reading_is_no_news() -> None:
+    """A member that did nothing comes with the very same reading; what its child was seen to use counts once."""
+    account = Account()
+    root = opened(account, process(10), from_birth=False)
+    child = opened(account, process(11, 10, utime=40))
+    assert settle(account, [root, child]) == 40
+    assert settle(account, [root, child]) == 0
+    assert settle(account, [root], [child]) == 0
+    root.stat.child_utime = 41
+    assert settle(account, [root]) == 1
+    assert settle(account, [root]) == 0
 
 
 def test_waited_child_counts_once() -> None:

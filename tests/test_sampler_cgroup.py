@@ -23,6 +23,7 @@ from resource_tracker.sampler.cgroup import CgroupCollector
 from resource_tracker.sampler.cgroup_paths import cgroup_directories
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Failures, Row
+from resource_tracker.sampler.procfs.loadavg import Loadavg
 from resource_tracker.sampler.tree import Tree
 from resource_tracker.sampler.waiting import MAX_THREADS, RunWaitCollector, WaitingCollector
 
@@ -332,7 +333,7 @@ def test_pressure_and_run_queue_of_the_machine(tmp_path: Path) -> None:
     scene = Scene(tmp_path, 2)
     for name in ("cpu", "memory", "io"):
         scene.put(f"proc/pressure/{name}", _pressure(5_000_000))
-    collector = WaitingCollector(scene.proc.path, Failures())
+    collector = WaitingCollector(scene.proc.path, Failures(), Loadavg(scene.proc.path))
     collector.start()
     for running in (1, 4):
         scene.put("proc/loadavg", f"0.00 0.00 0.00 {running}/100 10\n")
@@ -349,7 +350,7 @@ def test_machine_without_pressure(tmp_path: Path) -> None:
     scene = Scene(tmp_path, 2)
     scene.put("proc/pressure/io", _pressure(1))
     failures = Failures()
-    collector = WaitingCollector(scene.proc.path, failures)
+    collector = WaitingCollector(scene.proc.path, failures, Loadavg(scene.proc.path))
     collector.start()
     scene.put("proc/pressure/io", "")
     scene.put("proc/loadavg", "")

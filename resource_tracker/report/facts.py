@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resource_tracker.records import ARTIFACTS, FileSystemUse, TaskRecord, UsageSummary
+from resource_tracker.records import ARTIFACTS, FileSystemUse, Limits, TaskRecord, UsageSummary
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import vendor_name
 from resource_tracker.units import gb_to_bytes, kib_to_bytes
@@ -102,17 +102,28 @@ def machine(record: TaskRecord) -> tuple[Fact, ...]:
     ]
     if server.scheduler:
         facts.append(Fact(label="Placed by", text=server.scheduler))
-    if limits.cpus is not None or limits.memory_mib is not None:
+    if limits.cpus is not None or limits.memory_mib is not None or _softer_limits(limits):
         parts = []
         if limits.cpus is not None:
             parts.append(f"{fmt.whole(limits.cpus)} CPUs")
         if limits.memory_mib is not None:
             parts.append(fmt.memory_mib(limits.memory_mib))
+        parts += _softer_limits(limits)
         facts.append(Fact(label="Limits", text=_with_reason(", ".join(parts), limits.source)))
     facts += [Fact(label="Disk space", text=_space(system)) for system in record.usage.file_systems]
     if record.usage.disk_used_max_gb is not None and not record.usage.file_systems:
         facts.append(Fact(label="Disk used at most", text=fmt.data_size(gb_to_bytes(record.usage.disk_used_max_gb))))
     return tuple(facts)
+
+
+def _softer_limits(limits: Limits) -> list[str]:
+    """What slows down, or cannot be swapped out, before the limit itself is reached."""
+    parts = []
+    if limits.memory_high_mib is not None:
+        parts.append(f"slowed down from {fmt.memory_mib(limits.memory_high_mib)} on")
+    if limits.swap_mib is not None:
+        parts.append(f"{fmt.memory_mib(limits.swap_mib)} of swap" if limits.swap_mib else "no swap")
+    return parts
 
 
 def _space(system: FileSystemUse) -> str:

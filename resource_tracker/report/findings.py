@@ -6,7 +6,7 @@ from resource_tracker.bounds import WORDS
 from resource_tracker.needs import THROTTLED
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report.facts import Fact
-from resource_tracker.report.format import memory_mib, percent
+from resource_tracker.report.format import memory_kib, memory_mib, percent
 
 _LEAST_SHOWN = 0.001
 
@@ -20,7 +20,7 @@ def findings(record: TaskRecord) -> tuple[Fact, ...]:
     if usage.bound in WORDS:
         word = WORDS[usage.bound]
         facts.append(Fact(label="Bound by", text=f"{word[:1].upper()}{word[1:]}. {usage.bound_evidence or ''}".strip()))
-    notes = [note for note in (_killed(record), _held_back(record)) if note]
+    notes = [note for note in (_killed(record), _swapped(record), _held_back(record)) if note]
     if isinstance(advice, Recommendation):
         if advice.expected_failure_rate is not None and record.outcome.status == "ok":
             facts.append(Fact(label="Policy", text=policy_text(advice, advice.expected_failure_rate)))
@@ -40,6 +40,14 @@ def _killed(record: TaskRecord) -> str:
     most = f" (the step's limit is {memory_mib(limit)})" if limit else ""
     went_on = ", and the step went on: its result may be incomplete" if record.outcome.status == "ok" else ""
     return f"For lack of memory{most} the kernel killed {killed} of the step{went_on}."
+
+
+def _swapped(record: TaskRecord) -> str:
+    """What it needed beyond its peak."""
+    swapped = record.usage.swapped_kib
+    if not swapped:
+        return ""
+    return f"Close to its limit, {memory_kib(swapped)} more lay in swap than at the start: it needs that much more."
 
 
 def _held_back(record: TaskRecord) -> str:

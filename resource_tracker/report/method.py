@@ -34,8 +34,8 @@ def method(record: TaskRecord) -> tuple[Fact, ...]:
     if tracking.mode != "untracked":
         bound = ", a lower bound: processes that left the tree may be missing" if usage.cpu_is_lower_bound else ""
         facts.append(Fact(label="CPU from", text=(usage.cpu_source or fmt.UNKNOWN) + bound))
-        facts.append(Fact(label="Memory peak from", text=usage.memory_peak_source or fmt.UNKNOWN))
-        facts += _exactness(record.process_metrics)
+        exact = _exactness(record.process_metrics)
+        facts.append(Fact(label="Memory peak from", text=(usage.memory_peak_source or fmt.UNKNOWN) + exact))
         if usage.gpu_source:
             facts.append(Fact(label="GPU use from", text=usage.gpu_source))
         if input_fact(usage):
@@ -59,17 +59,14 @@ def _input_source(usage: UsageSummary) -> str:
     return "the artifacts that the step began with" if usage.input_source == ARTIFACTS else f"{usage.input_source}"
 
 
-def _exactness(process: TinyDataFrame) -> tuple[Fact, ...]:
-    """How much of the memory is exact, where that is known."""
+def _exactness(process: TinyDataFrame) -> str:
+    """How much of the memory is exact, not estimated, where that is known."""
     if "memory_exact" not in process.columns:
-        return ()
+        return ""
     share = weighted_mean(process["memory_exact"], row_weights(process))
     if share != share:
-        return ()
-    text = "exact: each page once"
-    if share < _NEARLY_ALL:
-        text = f"{fmt.percent(share)} of it read in full, the rest estimated from resident memory"
-    return (Fact(label="Memory", text=text),)
+        return ""
+    return f"; {'all' if share >= _NEARLY_ALL else fmt.percent(share)} of memory exact"
 
 
 def request_fact(record: TaskRecord) -> Fact:

@@ -58,12 +58,15 @@ class _Record:
     """What was seen of one process: its own use, and that of the children it waited for.
 
     The kernel keeps a process's storage bytes and those of the children it waited for in one number: it stands with the
-    children's. `debt` is what children that ended were seen to use, and this process's record did not show yet.
+    children's. `debt` is what children that ended were seen to use, and this process's record did not show yet. `stat`
+    and `io` are the readings that it was last taken from.
     """
 
-    __slots__ = ("children", "debt", "own")
+    __slots__ = ("children", "debt", "io", "own", "stat")
 
     def __init__(self, own: Amounts, children: Amounts) -> None:
+        self.stat: object = None
+        self.io: object = None
         self.own = own
         self.children = children
         self.debt = ZERO
@@ -80,7 +83,10 @@ class Account:
         self._records[member] = _Record(ZERO, ZERO) if from_birth else _Record(*_amounts(member, io))
 
     def settle(self, live: "Sequence[Reading]", gone: "Sequence[Reading]") -> Amounts:
-        """What was used since the last call; each member comes with its last reading and storage bytes."""
+        """What was used since the last call; each member comes with its last reading and storage bytes.
+
+        A reading never changes: the same object says that nothing did.
+        """
         used = ZERO
         ended: dict[int, Amounts] = {}  # by parent: what children that ended were seen to use
         for member, io in sorted(gone, key=_start_time, reverse=True):  # children before parents
@@ -95,6 +101,9 @@ class Account:
             del self._records[member]
         for member, io in live:
             record = self._records[member]
+            if record.stat is member.stat and record.io is io and record.debt is ZERO and member.pid not in ended:
+                continue  # the very same readings: most do nothing, most of the time
+            record.stat, record.io = member.stat, io
             new = ended.pop(member.pid, ZERO)
             own, children, unexplained = _grow(record, *_amounts(member, io), _add(new, record.debt))
             # A child may end between its parent's reading and its own: then the parent shows it in the next row.

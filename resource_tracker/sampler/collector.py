@@ -44,6 +44,11 @@ class Collector:
     """What the step uses, as last seen; nan where this is no source of it."""
 
     @property
+    def is_sub_sampled(self) -> bool:
+        """Whether there is anything to do in sub-samples."""
+        return type(self).sub_sample is not Collector.sub_sample
+
+    @property
     def described(self) -> dict[str, str]:
         """What there is to say once about its columns, for the head of the spool."""
         return {}
@@ -102,12 +107,13 @@ class Failures:
 class Guard:
     """Runs a collector; after some failures one after the other it leaves it alone. `spent_s` is what it cost."""
 
-    __slots__ = ("_collector", "_failures", "_in_a_row", "spent_s")
+    __slots__ = ("_collector", "_failures", "_in_a_row", "enabled", "spent_s")
 
     def __init__(self, collector: Collector, failures: Failures) -> None:
         self._collector = collector
         self._failures = failures
         self._in_a_row = 0
+        self.enabled = True
         self.spent_s = 0.0
 
     @property
@@ -120,15 +126,15 @@ class Guard:
 
     @property
     def is_sub_sampled(self) -> bool:
-        return type(self._collector).sub_sample is not Collector.sub_sample
+        return self._collector.is_sub_sampled
 
     @property
     def is_swept(self) -> bool:
         return type(self._collector).sweep is not Collector.sweep
 
     @property
-    def enabled(self) -> bool:
-        return self._in_a_row < MAX_FAILURES
+    def has_apart(self) -> bool:
+        return type(self._collector).set_apart_s is not Collector.set_apart_s
 
     def start(self) -> None:
         try:
@@ -173,6 +179,7 @@ class Guard:
 
     def _failed(self, error: Exception) -> None:
         self._in_a_row += 1
+        self.enabled = self._in_a_row < MAX_FAILURES
         self._failures.note(self._collector.source, error)
 
 

@@ -71,7 +71,7 @@ def standard_collectors(
         ProcessCollector(tree, proc, ticks_per_s, failures, totals, budget),
         CgroupCollector(totals, pid, proc, root, failures),
         RunWaitCollector(tree, proc),
-        WaitingCollector(proc, failures),
+        WaitingCollector(proc, failures, tree.load),
         CpuCollector(proc, ticks_per_s),
         MemoryCollector(proc),
         DiskCollector(proc, sys_root),
@@ -90,6 +90,7 @@ class RowMaker:
         self._guards = [Guard(collector, failures) for collector in collectors]
         self._sub_sampled = [guard for guard in self._guards if guard.is_sub_sampled]
         self._swept = [guard for guard in self._guards if guard.is_swept]
+        self._with_apart = [guard for guard in self._guards if guard.has_apart]
         self.failures = failures
         self._figures: dict[str, str] = {}
         self._spent_before_s: dict[str, float] = {}
@@ -168,7 +169,7 @@ class RowMaker:
     @property
     def set_apart_s(self) -> float:
         """CPU time spent so far on what keeps to a budget of its own."""
-        return sum(sum(guard.set_apart_s().values()) for guard in self._guards)
+        return sum(sum(guard.set_apart_s().values()) for guard in self._with_apart)
 
     def spent_s(self) -> dict[str, float]:
         """CPU time spent since :meth:`begun`, by source."""

@@ -157,6 +157,10 @@ class SpaceCollector(Collector):
             if look is not None
         }
 
+    @property
+    def is_sub_sampled(self) -> bool:
+        return bool(self._in_memory)
+
     def sub_sample(self, now_s: float) -> None:
         for look in self._in_memory:
             self._look(look)  # 1 us: never on a disk or a network, and small: it fills up soon

@@ -10,15 +10,16 @@ import time
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.attempts import AttemptsBeside
 from resource_tracker.sampler.member import Member
-from resource_tracker.sampler.procfs import children, loadavg
-from resource_tracker.sampler.procfs.files import KernelFile, read_record
+from resource_tracker.sampler.procfs import children
+from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.procfs.loadavg import Loadavg
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_OPEN = 256
-"""Members whose files are held open, at most, and at most half of what this process may open."""
+"""Members of which a file is held open, at most; there are two such files, and half of what we may open is for them."""
 FEW_LISTS = 16
 PROCESSES_PER_LIST = 8
 """Reading a thread's list of children takes as long as listing this many processes, most of them known already."""
@@ -55,8 +56,8 @@ class Tree:
         self._attempts = None if spool is None else AttemptsBeside(spool)
         self.attempts_left_out = 0
         self._own_pid = os.getpid()
-        self._loadavg = KernelFile(f"{proc}/loadavg")
-        self._max_open = min(MAX_OPEN, os.sysconf("SC_OPEN_MAX") // 2)
+        self.load = Loadavg(proc)
+        self.max_open = min(MAX_OPEN, os.sysconf("SC_OPEN_MAX") // 4)
         self._known: set[int] = set()
         self._gone: list[Member] = []
         self._uid = self._uid_of(root_pid)
@@ -70,7 +71,7 @@ class Tree:
 
     def newest_pid(self) -> int:
         """The process or thread id given out last: as long as it stays, nothing began. Raises OSError, ParseError."""
-        return loadavg.parse(self._loadavg.read_record())
+        return self.load.newest_pid()
 
     def refresh(self) -> list[Member]:
         """Finds and returns new members. Raises OSError where processes cannot be listed."""
@@ -188,7 +189,7 @@ class Tree:
 
     def _admit(self, member: Member) -> None:
         self.members[member.pid] = member
-        if len(self.members) <= self._max_open:
+        if len(self.members) <= self.max_open:
             try:
                 member.keep_open()
             except OSError:

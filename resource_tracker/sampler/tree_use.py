@@ -30,7 +30,7 @@ class TreeUse:
         self._ticks_per_s = ticks_per_s
         self._account = Account()
         self._total = CpuTotal(ticks_per_s)
-        self._io = TreeIo(proc, failures)
+        self._io = TreeIo(proc, failures, tree.max_open)
         self._before_clock = ZERO
         self.window = CpuWindow(ticks_per_s)
 

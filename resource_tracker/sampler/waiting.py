@@ -10,6 +10,7 @@ from resource_tracker.sampler.procfs import loadavg, pressure, schedstat
 from resource_tracker.sampler.procfs.files import KernelFile, read_record
 from resource_tracker.sampler.tree import Tree
 
+RECORD_BYTES = 256
 MAX_THREADS = 32
 """Threads of the step that are looked at, whole processes at a time: 5 us each."""
 
@@ -19,11 +20,11 @@ class WaitingCollector(Collector):
 
     source = pressure.SOURCE
 
-    def __init__(self, proc: str, failures: Failures) -> None:
+    def __init__(self, proc: str, failures: Failures, load: loadavg.Loadavg) -> None:
         self._proc = proc
         self._failures = failures
+        self._load = load
         self._pressures: dict[str, CounterFile] = {}
-        self._load = KernelFile(f"{proc}/loadavg")
         self._load_shows = True
         self._ready = self._looks = 0
 
@@ -36,7 +37,7 @@ class WaitingCollector(Collector):
         if not self._load_shows:
             return
         try:
-            self._ready += max(0, loadavg.running(self._load.read_record()) - 1)
+            self._ready += max(0, self._load.running() - 1)
             self._looks += 1
         except (OSError, ParseError) as error:
             self._failures.note(loadavg.SOURCE, error)
@@ -70,6 +71,7 @@ class RunWaitCollector(Collector):
         self._tree = tree
         self._proc = proc
         self._waited: dict[Member, Threads] = {}
+        self._files: dict[Member, KernelFile] = {}
         self._seen: set[Member] = set()
         self._works = True
 
@@ -93,6 +95,7 @@ class RunWaitCollector(Collector):
         if not self._seen:  # at the start all is the past
             grown = 0.0
         self._waited, self._seen = waited, set(members)
+        self._files = {member: file for member, file in self._files.items() if member in waited}
         return grown
 
     def _chosen(self, members: list[Member]) -> list[Member]:
@@ -110,15 +113,26 @@ class RunWaitCollector(Collector):
         return member not in self._waited
 
     def _threads_of(self, member: Member) -> Threads:
+        if member.stat.threads == 1:  # most are such: their file is held open
+            return self._only_thread_of(member)
         tasks = f"{self._proc}/{member.pid}/task"
         found: Threads = {}
         try:
-            names = os.listdir(tasks) if member.stat.threads > 1 else [str(member.pid)]
+            names = os.listdir(tasks)
         except OSError:
             return found
         for name in names[:MAX_THREADS]:
             try:
-                found[int(name)] = schedstat.parse(read_record(f"{tasks}/{name}/schedstat", 256))
+                found[int(name)] = schedstat.parse(read_record(f"{tasks}/{name}/schedstat", RECORD_BYTES))
             except (OSError, ParseError):
                 continue  # it just ended
         return found
+
+    def _only_thread_of(self, member: Member) -> Threads:
+        file = self._files.get(member)
+        if file is None:
+            file = self._files[member] = KernelFile(f"{self._proc}/{member.pid}/task/{member.pid}/schedstat")
+        try:
+            return {member.pid: schedstat.parse(file.read_record(RECORD_BYTES))}
+        except (OSError, ParseError):
+            return {}  # it just ended
