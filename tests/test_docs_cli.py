@@ -62,5 +62,5 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = {"load": lambda: [1], "train": lambda *_: bytearray(10_000_000)}
     for example in examples:
         exec(example, session)
-    assert len(examples) == 3
+    assert len(examples) == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["usage.html", "usage.pickle"]
