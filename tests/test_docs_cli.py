@@ -59,8 +59,8 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's examples run in one session from top to bottom."""
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", API, flags=re.DOTALL)
-    session = {"train": lambda: bytearray(10_000_000)}
+    session = {"load": lambda: [1], "train": lambda *_: bytearray(10_000_000)}
     for example in examples:
         exec(example, session)
-    assert len(examples) == 3
+    assert len(examples) == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["usage.html", "usage.pickle"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.report.series import MAX_POINTS, Resampler, grid_of, packed, row_edges
+from resource_tracker.report.series import MAX_POINTS, Resampler, even_grid, grid_of, packed, row_edges
 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -130,3 +130,13 @@ def test_an_empty_frame_has_no_points():
     grid = grid_of(TinyDataFrame(), 1000.0)
     assert grid.points == 0
     assert Resampler(TinyDataFrame(), grid, 1000.0).values("cpu_usage", "mean") == []
+
+
+def test_even_grid_joins_what_is_not_merged_yet():
+    """Ten rows of four seconds and ten of one second are points of four seconds, the last one shorter."""
+    lengths = [4.0] * 10 + [1.0] * 10
+    stamps = [100.0 + sum(lengths[: i + 1]) for i in range(20)]
+    grid = even_grid(TinyDataFrame({"timestamp": stamps, "interval_s": lengths}), 100.0)
+    steps = [b - a for a, b in zip(grid.edges, grid.edges[1:], strict=False)]
+    assert steps == pytest.approx([4.0] * 12 + [2.0])
+    assert even_grid(TinyDataFrame({}), 100.0).points == 0

@@ -2,8 +2,12 @@
 import type { LiveData, TileData } from "./data";
 import { elapsed } from "./format";
 
-/** Updates come every few seconds, every minute at most: without one for so long, nobody sends them any more. */
+/**
+ * Without an update for so long, nobody sends them any more: they come every few seconds, those of a long step more
+ * seldom, of a day every two minutes.
+ */
 const SILENT_S = 150;
+const SILENT_SHARE = 1 / 240;
 const TICK_MS = 1000;
 
 /** Shows what is in the page already; returns what takes the live part of each update. */
@@ -13,9 +17,10 @@ export function startLive(first: LiveData | null): (live: LiveData | null) => vo
   const show = (): void => {
     if (!shown) return;
     const behind = Date.now() / 1000 - shown.updated_at;
-    const silent = behind > SILENT_S;
+    const patience = Math.max(SILENT_S, shown.elapsed_s * SILENT_SHARE);
+    const silent = behind > patience;
     // A page that is opened late, or whose step is gone, counts no further than it knows.
-    const since = silent ? 0 : Math.min((performance.now() - receivedAt) / 1000, SILENT_S);
+    const since = silent ? 0 : Math.min((performance.now() - receivedAt) / 1000, patience);
     setText("elapsed", elapsed(Math.floor(shown.elapsed_s + since)));
     setText("as-of", `as of ${shown.updated} UTC${silent ? `; nothing was heard for ${elapsed(Math.round(behind))}` : ""}`);
     document.getElementById("live")?.toggleAttribute("data-silent", silent);

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from resource_tracker.dataclass import replace
+from resource_tracker.endings import interrupted
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.run_reading import read_run
 from resource_tracker.flows.runs import child, client_provider, every_namespace, newest_runs, run_of
+from resource_tracker.records import TaskSummary
 from resource_tracker.run_attempts import Attempt, RunAttempts
+from resource_tracker.summary import decode_summary
 from resource_tracker.why import Explanation, explain
 
 _FORMS = "FLOW/RUN/STEP/TASK, or FLOW, FLOW/RUN or FLOW/RUN/STEP"
@@ -79,6 +83,9 @@ def _latest(flow_name: str) -> tuple[Any, str]:
 
 
 def _explained(run: RunAttempts, attempt: Attempt) -> Explained:
+    if attempt.died and not attempt.measured:
+        left = _last_record(f"{run.flow}/{run.run_id}/{attempt.step}/{attempt.task_id}", attempt.attempt)
+        attempt = attempt if left is None else replace(attempt, summary=left, measured=True)
     beside = [other for other in run.attempts if other.step == attempt.step and other is not attempt]
     others = [other.summary for other in beside if other.summary is not None and other.measured]
     return Explained(
@@ -87,3 +94,22 @@ def _explained(run: RunAttempts, attempt: Attempt) -> Explained:
         why=explain(attempt, others),
         several=any(other.task_id == attempt.task_id for other in beside),
     )
+
+
+def _last_record(pathspec: str, attempt: int) -> TaskSummary | None:
+    """Of an attempt that went with its container, what stands beside its live card; ``None`` where that is nothing."""
+    import metaflow
+    from metaflow.plugins import DATASTORES
+    from metaflow.plugins.cards.card_datastore import CardDatastore
+
+    from resource_tracker.flows.cards import CardStore
+
+    try:
+        with every_namespace():
+            kind = metaflow.Task(pathspec).metadata_dict.get("ds-type")
+        storage = next(storage for storage in DATASTORES if kind == storage.TYPE)
+        cards = CardStore(storage, str(CardDatastore.get_storage_root(kind)), pathspec, attempt)
+        text = cards.early_record()
+        return None if text is None else interrupted(decode_summary(text))
+    except Exception:  # noqa: BLE001 - a store may fail in any way; then it is as if there were nothing
+        return None

@@ -12,7 +12,7 @@ from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.gaps import gap_data
 from resource_tracker.report.gpu import has_gpu
-from resource_tracker.report.series import Merge, Resampler, grid_of, packed
+from resource_tracker.report.series import Merge, Resampler, even_grid, grid_of, packed
 from resource_tracker.units import KIB, MIB, mb_to_kib
 
 Unit = Literal["cores", "bytes", "bytes_per_s", "gpus"]
@@ -117,7 +117,10 @@ def chart_data(record: TaskRecord, highs: Highs | None = None) -> dict[str, Any]
     """Everything that the page's script draws: the shared time axis and the charts, without the empty ones."""
     base = record.process_metrics if len(record.process_metrics) else record.system_metrics
     # While it runs, points that have been drawn stay where they are.
-    grid = grid_of(base, record.started_at, steady=record.outcome.status == "running")
+    if highs:
+        grid = even_grid(base, record.started_at)
+    else:
+        grid = grid_of(base, record.started_at, steady=record.outcome.status == "running")
     known = highs or {}
     frames: dict[Frame, Resampler] = {
         "process": Resampler(record.process_metrics, grid, record.started_at, known.get("process")),

@@ -108,6 +108,9 @@ def _cost(record: TaskRecord) -> str:
         parts.append(f"{fmt.duration(cost.cpu_s)} of CPU time ({fmt.percent(share)} of one core)")
     if cost.memory_kib is not None:
         parts.append(fmt.memory_kib(cost.memory_kib))
+    if cost.publisher_cpu_s is not None:
+        parts[-1:] = [f"{parts[-1]}; the live card {fmt.duration(cost.publisher_cpu_s)}"] if parts else []
+        parts.append(fmt.memory_kib(cost.publisher_memory_kib))
     return f"{', '.join(parts)}; not counted above" if parts else fmt.UNKNOWN
 
 

@@ -12,6 +12,8 @@ MAX_POINTS = 600
 """Points of a series at most: about two for each pixel of a chart in a card of 810 px."""
 _STEPS = 5_000
 """Steps between 0 and a series' largest value: more than three digits, of which a chart shows two or three."""
+_ALIKE = 1.05
+"""Rows are a little longer or shorter than they should be."""
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _GAP = "."
 
@@ -46,6 +48,21 @@ def grid_of(frame: TinyDataFrame, started_at: float, max_points: int = MAX_POINT
         return Grid(edges=_steady_edges(edges, max_points))
     picked = {round(bisect_left(edges, first + (last - first) * i / max_points)) for i in range(1, max_points)}
     return Grid(edges=(first, *(edges[i] for i in sorted(picked - {0, len(rows)})), last))
+
+
+def even_grid(frame: TinyDataFrame, started_at: float) -> Grid:
+    """For rows of which the older ones are merged, the latest not yet: as many together as the longest is long."""
+    rows = row_edges(frame, started_at)
+    if not rows:
+        return Grid(edges=())
+    longest = max(end - start for start, end in rows) * _ALIKE
+    edges = [rows[0][0], rows[0][1]]
+    for _, end in rows[1:]:
+        if end - edges[-2] <= longest:
+            edges[-1] = end
+        else:
+            edges.append(end)
+    return Grid(edges=tuple(edges))
 
 
 def _steady_edges(edges: list[float], max_points: int) -> tuple[float, ...]:

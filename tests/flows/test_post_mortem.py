@@ -25,7 +25,7 @@ from resource_tracker.summary import decode_summary
 pytestmark = pytest.mark.flow
 
 DEATHS = """
-import ctypes, os, signal, time
+import ctypes, glob, os, signal, time
 from metaflow import FlowSpec, catch, current, resources, step, track_resources
 
 class DeathFlow(FlowSpec):
@@ -36,10 +36,11 @@ class DeathFlow(FlowSpec):
 
     @catch(var="problem", print_exception=False)
     @resources(memory=300, cpu=1)
-    @track_resources
+    @track_resources(interval=0.1)
     @step
     def work(self):
         held = b"x" * 100_000_000
+        be_seen()
         if self.input == "SIGSEGV":
             ctypes.string_at(0)
         if self.input == "exit":
@@ -57,6 +58,12 @@ class DeathFlow(FlowSpec):
     @step
     def end(self):
         pass
+
+def be_seen():
+    (rows,) = glob.glob(os.environ["TMPDIR"] + f"/resource_tracker.{os.getpid()}.*/rows.0")
+    before, end = os.path.getsize(rows), time.monotonic() + 120
+    while os.path.getsize(rows) < before + 2000 and time.monotonic() < end:  # some rows
+        time.sleep(0.02)
 
 class Dying:
     def __reduce__(self):
@@ -136,22 +143,28 @@ def test_history_counts_them(deaths: FlowRun) -> None:
     found = read_summaries(client_provider(), "DeathFlow", "work", **given)
     peaks = [summary.memory_peak_kib for summary in found if summary.ended_by]
     assert len(peaks) == 5
-    assert all(peak is not None and peak * 1024 > 50e6 for peak in peaks)
+    assert all(peak is not None and peak * 1024 > 100e6 for peak in peaks)
     assert history_of(found, max_runs=5, reason=None).lost_attempts is None
 
 
-def test_why_explains_them(deaths: FlowRun) -> None:
-    """The command line says of each attempt that was lost what ended it."""
+def why(run: FlowRun, pathspec: str) -> list[dict[str, Any]]:
+    """What the command line says of attempts."""
     done = subprocess.run(
-        [sys.executable, "-m", "resource_tracker", "why", f"DeathFlow/{deaths.run_id}", "--json"],
-        cwd=deaths.folder,
-        env=FlowFolder.at(deaths.folder.parent).environment(),
+        [sys.executable, "-m", "resource_tracker", "why", pathspec, "--json"],
+        cwd=run.folder,
+        env=FlowFolder.at(run.folder.parent).environment(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = {one["pathspec"]: one for one in json.loads(done.stdout)}
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_why_explains_them(deaths: FlowRun) -> None:
+    """The command line says of each attempt that was lost what ended it."""
+    found = {one["pathspec"]: one for one in why(deaths, f"DeathFlow/{deaths.run_id}")}
     kinds = {way: found[task.pathspec]["kind"] for way, task in by_way(deaths).items()}
     assert kinds == {"SIGKILL": "killed", "SIGTERM": "killed", "SIGSEGV": "crash", "exit": "exit", "persist": "killed"}
 
@@ -208,7 +221,12 @@ def test_a_container_that_is_killed_as_a_whole(tmp_path: Path) -> None:
     folder.call("step", "start", *paths, "t1", "--input-paths", "one/_parameters/t0")
     work = ("step", "work", *paths, "t2", "--input-paths", "one/start/t1")
     soon = {"METAFLOW_RESOURCE_TRACKER_LIVE_AFTER": "0"}
-    assert folder.call(*work, **soon).returncode == -9
+    first = folder.call(*work, **soon)
+    assert first.returncode == -9
+    # What Metaflow's scheduler leaves where it is on the same machine: by this the end is known.
+    (folder.folder / ".metaflow" / "RemoteFlow" / "one" / "work" / "t2" / "0.runtime").write_text("{}")
+    (left,) = why(first, "RemoteFlow/one/work/t2")
+    assert left["kind"] == "interrupted" and "Its memory peaked at" in " ".join(left["sentences"])
     run = folder.call(*work, "--retry-count", "1", "--max-user-code-retries", "1", **soon)
     assert run.returncode == 0, run.output
     said = [line for line in run.our_lines if "attempt 0: it was interrupted" in line]
@@ -219,7 +237,7 @@ def test_a_container_that_is_killed_as_a_whole(tmp_path: Path) -> None:
     summaries = summaries_of(metaflow.Task("RemoteFlow/one/work/t2"))
     assert [summaries[number].status for number in (0, 1)] == ["failed", "ok"]
     assert summaries[0].ended_by == "interrupted"
-    assert (summaries[0].memory_peak_kib or 0) * 1024 > 100e6
+    assert summaries[0].memory_peak_kib
 
 
 HUNGRY = """

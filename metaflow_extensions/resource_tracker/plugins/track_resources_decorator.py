@@ -103,7 +103,8 @@ class TrackResourcesDecorator(StepDecorator):
             variables = self._guarded("hand earlier runs over to the task", handover.begin)
             cli_args.env.update(variables or {})
         for decorator in self._decorators:
-            # Older versions show an interpreter of its own (@conda, @pypi) this extension, but not its package.
+            # Older versions show a step with an interpreter of its own (@conda, @pypi) this extension, but not its
+            # package.
             folder = getattr(getattr(decorator, "metaflow_dir", None), "name", None)
             if folder is not None:
                 self._guarded("be found by the step's own interpreter", self._link_into, folder)

@@ -104,6 +104,7 @@ class LiveCard:
         record = record_of(order, measurements, Outcome(status="running"), spool_dir=self._spool_dir, advise=False)
         process, system = record.process_metrics, record.system_metrics
         record = replace(record, projections=projections(process, system, record.usage, record.limits, record.server))
+        record = _so_far(record)
         if max(spool.merged, default=1) == 1:
             return record, {}
         highs = {frame: spool.highs(frame)[: len(process)] for frame in ("process", "system")}
@@ -116,6 +117,21 @@ class LiveCard:
             self._status.asking()
         self._created_on = max(time.time(), self._created_on + 0.001)  # it must grow, whatever the clock does
         self._cards.save_data(data, self.token, self._created_on, early)
+
+
+def _so_far(record: TaskRecord) -> TaskRecord:
+    """What is missing may still come."""
+    cloud, history, pricing = record.cloud, record.history, record.pricing
+    return replace(
+        record,
+        cloud=replace(cloud, reason=_not_yet(cloud.reason)),
+        history=replace(history, reason=_not_yet(history.reason)),
+        pricing=replace(pricing, note="Prices follow when the step has ended."),
+    )
+
+
+def _not_yet(reason: str | None) -> str | None:
+    return None if reason is None else reason.removesuffix(" when the step ended").replace("had not", "have not")
 
 
 def _with_highs(record: TaskRecord, highs: TinyDataFrame) -> UsageSummary:

@@ -1,0 +1,135 @@
+"""The live card's updates, with a store that takes, refuses or delays them."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flows.test_order import an_order
+
+from resource_tracker.dataclass import replace
+from resource_tracker.flows.cards import CardStore
+from resource_tracker.flows.live_end import end_live
+from resource_tracker.flows.publisher.live import LiveCard
+from resource_tracker.flows.publisher.room import MOST_AT_ONCE, take_place
+from resource_tracker.flows.publisher.status import Status
+from resource_tracker.sampler.layout import COLUMNS, Layout
+from resource_tracker.sampler.spool import SpoolWriter
+
+SECONDS_OF_A_DAY = 86_400
+
+
+class Store(CardStore):
+    """Keeps what it is given, or does not."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.pages: list[str] = []
+        self.data: list[dict[str, Any]] = []
+
+    def save(self, html: str) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.pages.append(html)
+
+    def save_data(self, data: dict[str, Any], reload_token: str, created_on: float, early: str | None = None) -> None:
+        assert early is not None
+        self.data.append({"data": data, "token": reload_token, "created_on": created_on, "early": json.loads(early)})
+
+
+def row(second: float, length: float = 1.0, **cells: float) -> list[float]:
+    known = {"timestamp": time.time() + second, "interval_s": length, "memory": 5e5, "cpu_usage": 0.5, **cells}
+    return [known.get(name, math.nan if name.startswith("gpu") else 0.0) for _, _, name in COLUMNS]
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> SpoolWriter:
+    writer = SpoolWriter(str(tmp_path), Layout({"pid": "4711"}))
+    writer.first(row(0))
+    writer.row(0, row(1))
+    return writer
+
+
+def live(folder: Path, store: Store) -> LiveCard:
+    order = replace(an_order(handover_folder=str(folder)), started_at=time.time(), started_monotonic_s=time.monotonic())
+    return LiveCard(order, str(folder), store, Status(str(folder)))
+
+
+def test_one_page_then_data(tmp_path: Path, spool: SpoolWriter) -> None:
+    """The page is written once, the data again and again, with a time that grows even within one tick of a clock."""
+    store = Store()
+    card = live(tmp_path, store)
+    for second in range(2, 5):
+        spool.row(0, row(second))
+        assert card.refresh() >= 5.0
+    assert len(store.pages) == 1
+    assert [len(one["data"]["charts"]) for one in store.data] == [2, 2, 2]
+    stamps = [one["created_on"] for one in store.data]
+    assert stamps == sorted(set(stamps))
+    assert {one["token"] for one in store.data} == {card.token}
+    assert {one["early"]["status"] for one in store.data} == {"running"}
+    end = end_live(str(tmp_path))
+    assert end.tells_page
+    assert end.trouble is None
+
+
+def test_store_that_refuses_is_asked_less_and_less_and_named(tmp_path: Path, spool: SpoolWriter) -> None:
+    """Twice as long after each failure; what went wrong is known at the end, and forgiven once the store answers."""
+    store = Store(*[OSError(28, "No space left on device")] * 3)
+    card = live(tmp_path, store)
+    assert [card.refresh() for _ in range(3)] == [10.0, 20.0, 40.0]
+    end = end_live(str(tmp_path))
+    assert not end.tells_page
+    assert end.trouble is not None
+    assert end.trouble.count == 3
+    assert "3 of 3 updates could not be written" in end.trouble.reason
+    assert "No space left on device" in end.trouble.reason
+    card.refresh()
+    assert len(store.pages) == len(store.data) == 1
+    end = end_live(str(tmp_path))
+    assert end.tells_page
+    assert end.trouble is not None
+    assert "3 of 4 updates" in end.trouble.reason
+
+
+def test_a_day_is_no_larger_than_an_hour_and_keeps_its_peaks(tmp_path: Path, spool: SpoolWriter) -> None:
+    """However long the step, its data stay small, and one second's burst is seen."""
+    store = Store()
+    card = live(tmp_path, store)
+    for second in range(2, SECONDS_OF_A_DAY, 30):
+        burst = 30_000 < second <= 30_030
+        cells = {"read_bytes": 9e9 if burst else 1e6, "memory_peak_kib": 9e6 if burst else 6e5}
+        spool.row(0, row(second, 30.0, cpu_usage=7.5 if burst else 0.5, **cells))
+        if second % 9000 < 30:
+            card.record()
+    card.refresh()
+    data = store.data[-1]["data"]
+    assert len(json.dumps(store.data[-1])) < 100_000
+    assert data["texts"]["duration"]
+    memory = store.data[-1]["early"]["memory_peak_kib"]
+    assert memory == 9e6
+    record, highs = card.record()
+    assert record.usage.cpu_max_cores == pytest.approx(2.0)  # of 7.5 as many as the step may use
+    assert max(highs["process"]["read_bytes"]) == pytest.approx(9e9 / 30)
+
+
+def test_few_publishers_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A fifth finds no place until one of the four has gone, however it went; another folder counts by itself."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    held = [take_place() for _ in range(MOST_AT_ONCE)]
+    assert all(held)
+    assert take_place() is None
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "other"))
+    other = take_place()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert held[1] is not None and other is not None
+    held[1].close()
+    again = take_place()
+    assert again is not None
+    for place in (*held, other, again):
+        if place is not None:
+            place.close()
