@@ -23,6 +23,7 @@ from resource_tracker.records import (
 )
 from resource_tracker.testing.measured import FIRST, fake_measured
 from resource_tracker.testing.parts import fake_history, fake_usage, with_advice
+from resource_tracker.testing.rows import TICKS_PER_S
 
 
 def _oom() -> TaskRecord:
@@ -89,28 +90,37 @@ def _throttled() -> TaskRecord:
 def _marked() -> TaskRecord:
     """A step whose code says where it is."""
     record = fake_measured(1800.0, 1800)
-    parts = (
-        ("load data", 0.0, 268.0, 0, 131.0, 1_890_000),
-        ("read parquet", 4.0, 190.0, 1, 88.0, 1_300_000),
-        ("train", 271.0, 1655.0, 0, 2911.0, 3_540_000),
-        ("checkpoint", 1066.0, 1066.0, 0, None, None),
-        ("evaluate", 1440.0, 1655.0, 1, 466.0, 3_020_000),
-        ("save", 1657.0, 1799.0, 0, 74.0, 2_980_000),
+    return replace(
+        record,
+        spans=(
+            _span(record, "load data", 0.0, 268.0),
+            _span(record, "read parquet", 4.0, 190.0, depth=1),
+            _span(record, "train", 271.0, 1655.0),
+            _span(record, "checkpoint", 1066.0, 1066.0),
+            _span(record, "evaluate", 1440.0, 1655.0, depth=1),
+            _span(record, "save", 1657.0, 1799.0),
+        ),
     )
+
+
+def _span(record: TaskRecord, label: str, start_s: float, end_s: float | None, *, depth: int = 0) -> Span:
+    """What the record's rows say of a stretch; without an end it is open."""
+    rows = record.process_metrics
+    row_s = record.usage.duration_s / len(rows)
+    last_s = record.usage.duration_s if end_s is None else end_s
+    within = slice(round(start_s / row_s), round(last_s / row_s))
+    ticks = sum(rows["utime"][within]) + sum(rows["stime"][within])
     cost = record.pricing.run_cost_usd
-    spans = tuple(
-        Span(
-            label=label,
-            start_s=start,
-            end_s=end,
-            depth=depth,
-            cpu_seconds=cpu,
-            memory_peak_kib=peak,
-            cost_usd=cost * (end - start) / 1800 if cost is not None and end > start else None,
-        )
-        for label, start, end, depth, cpu, peak in parts
+    known = last_s > start_s
+    return Span(
+        label=label,
+        start_s=start_s,
+        end_s=end_s,
+        depth=depth,
+        cpu_seconds=ticks / TICKS_PER_S if known else None,
+        memory_peak_kib=max(rows["memory_peak_kib"][within]) if known else None,
+        cost_usd=cost * (last_s - start_s) / record.usage.duration_s if cost is not None and known else None,
     )
-    return replace(record, spans=spans)
 
 
 def _sources_missing() -> TaskRecord:
@@ -151,8 +161,8 @@ def _running_long() -> TaskRecord:
     return replace(
         record,
         spans=(
-            Span(label="load data", start_s=0.0, end_s=1610.0, cpu_seconds=801.0, memory_peak_kib=6_300_000),
-            Span(label="train", start_s=1612.0, cpu_seconds=18_420.0, memory_peak_kib=11_900_000),
+            _span(record, "load data", 0.0, 1610.0),
+            _span(record, "train", 1612.0, None),
         ),
         projections=(
             Projection(
