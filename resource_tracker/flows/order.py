@@ -115,9 +115,9 @@ def write_order(spool_dir: str, order: Order) -> None:
     descriptor = os.open(f"{path}.part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump(to_plain(order), file, ensure_ascii=False)
-    os.replace(f"{path}.part", path)
-    if order.live and order.card_root is not None:
+    if order.live and order.card_root is not None:  # first: once the order stands there, all is said
         os.close(os.open(f"{spool_dir}/{LIVE}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.replace(f"{path}.part", path)
 
 
 def read_order(spool_dir: str) -> Order:

@@ -27,6 +27,7 @@ LIVE_AFTER_S = 10.0
 LIVE_AFTER_REMOTE_S = 2.0
 """In a container of its own the early record may be all that remains of the attempt."""
 LOOK_EVERY_S = 5.0
+ORDERED_WITHIN_S = 1.0
 AGAIN_AFTER_S, AGAIN_AFTER_MOST_S = 60.0, 960.0
 """Where it ended: killed, no memory, enough others on the machine."""
 KILLED_WITHIN_S = 0.25
@@ -88,6 +89,8 @@ class Publisher:
             self.next_s = now_s + LOOK_EVERY_S
         elif self._starts and now_s < self.next_s:
             return
+        elif not is_ordered(self._spool):  # the task is still about to leave its order
+            self.next_s = now_s + ORDERED_WITHIN_S
         elif not os.path.exists(f"{self._spool}/{LIVE}"):
             self.next_s = float("inf")
         else:
