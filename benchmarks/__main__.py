@@ -21,6 +21,7 @@ SUBJECTS = {
     "gpus": "whether GPUs with a slow driver make rows late, and what they cost the sampler",
     "spool": "size of what a step of a day and of ten days leaves",
     "card": "size of cards and artifacts, time of the final card",
+    "live": "what an update of the live card costs, and a step that has one",
     "accuracy": "spot checks of the figures against what is known to be true",
     "history": "whether a thousand earlier runs slow a step down",
     "review": "how long the cost review of a run of a thousand tasks takes",

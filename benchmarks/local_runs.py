@@ -24,12 +24,15 @@ class LocalRuns:
     python : Path
         Of the environment to run in.
     variant : str
-        ``"bare"``, ``"without card"`` or anything else for the decorator as it comes.
+        ``"bare"``, ``"without card"``, ``"Metaflow's card"``, or anything else for the decorator as it comes.
+    more : dict
+        Further variables of its environment.
     """
 
     folder: Path
     python: Path
     variant: str
+    more: dict[str, str] = field(default_factory=dict)
     _task_ids: Iterator[int] = field(default_factory=lambda: count(1000))
     _run_id: str = ""
 
@@ -70,6 +73,7 @@ class LocalRuns:
             BENCH_VARIANT=self.variant,
             BENCH_SLEEP_S=str(sleep_s),
             METAFLOW_RESOURCE_TRACKER_MARKER=uuid.uuid4().hex,  # as the runtime gives it
+            **self.more,
         )
 
     def _register(self, task_id: str) -> None:

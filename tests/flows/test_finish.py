@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from metaflow.plugins.datastores.local_storage import LocalStorage
-from test_order import an_order
+from sample_order import an_order
 
 from resource_tracker.endings import RUNTIME_RECORD, Death
 from resource_tracker.flows.attempt_before import NOTE, of_summary, read_note, tell, tell_the_next

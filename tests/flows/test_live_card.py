@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flows.test_order import an_order
+from sample_order import an_order
 
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.cards import CardStore
