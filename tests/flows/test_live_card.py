@@ -119,13 +119,13 @@ def test_a_day_is_no_larger_than_an_hour_and_keeps_its_peaks(tmp_path: Path, spo
 
 def test_few_publishers_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A fifth finds no place until one of the four has gone, however it went; another folder counts by itself."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     held = [take_place() for _ in range(MOST_AT_ONCE)]
     assert all(held)
     assert take_place() is None
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "other"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "other"))
     other = take_place()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert held[1] is not None and other is not None
     held[1].close()
     again = take_place()

@@ -143,5 +143,7 @@ def test_a_task_without_a_local_runtime_asks_for_the_cloud_itself(tmp_path: Path
     assert run.returncode == 0, run.output
     data = run.task_data("one/work/t2")["resource_tracker_data"]
     assert data["cloud_info"]["discovery_time"] is not None
-    assert "did not start this task" in data["historical_stats"]["reason"]
+    # Earlier runs are read by a process that begins after two seconds: it may be late, but there is none to find.
+    assert data["historical_stats"]["available"] is False
+    assert data["historical_stats"]["reason"]
     assert wait_until_clean(run) == []

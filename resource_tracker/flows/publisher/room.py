@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import tempfile
 import time
 from contextlib import suppress
 
@@ -32,7 +31,7 @@ def take_place() -> socket.socket | None:
     An abstract socket (unix(7)): the kernel lets go of it with the process, however that ends, and no file is left.
     Each user counts by itself, and so does each folder for temporary files, as every job of a cluster has one.
     """
-    whose = hashlib.sha256(f"{os.geteuid()} {tempfile.gettempdir()}".encode()).hexdigest()[:16]
+    whose = hashlib.sha256(f"{os.geteuid()} {os.environ.get('TMPDIR', '')}".encode()).hexdigest()[:16]
     for place in range(MOST_AT_ONCE):
         held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
