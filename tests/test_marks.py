@@ -364,8 +364,8 @@ def test_the_words_of_the_warning() -> None:
     assert warning is not None
     assert warning.threshold_kib == 900 * 1024
     assert warning.text == (
-        "[x] memory use passed 944 MB, 90 % of the limit of 1049 MB; where it ends, the kernel kills what uses most: "
-        "ask for more"
+        "[x] memory use passed 944 MB, 90 % of the limit of 1049 MB; when it runs out, the kernel kills what uses "
+        "most: ask for more"
     )
     of_machine = memory_warning(0.5, Limits(), machine, speaker="x", remedy="ask for more")
     assert of_machine is not None
