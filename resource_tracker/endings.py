@@ -164,7 +164,7 @@ def remedy_of(
                 f"It ended far below memory={asked:.10g}, as what asks for very much at once: see whether it should. "
                 "If so, ask for more than that at once."
             )
-        beside = f" instead of {asked:,.0f}" if asked else ""
+        beside = f" instead of memory={asked:.10g}" if asked else ""
         text = f"Ask for at least memory={recommendation.memory_mb}{beside}: it may need more than it got to."
         return text if asked else f"{text} Where it runs locally, it needs a machine with so much free."
     if "shared memory" in ending.evidence and isinstance(recommendation, Recommendation):

@@ -18,6 +18,8 @@ from resource_tracker.sampler.control import BEGIN, END, STAGE
 from resource_tracker.sampler.spans import TOP
 
 LABEL_LENGTH = 80
+CONSIDERED = 1000
+"""Characters of what was given as a label: the rest is not looked at."""
 MARKS_AT_ONCE, MARKS_PER_S = 1000, 100
 """What is marked more often is left out, and counted: the sampler reads every word."""
 
@@ -118,7 +120,8 @@ class Marks:
 def clean(label: object) -> str:
     """One short line of text, whatever was given: nobody's step fails for a name."""
     try:
-        text = str(label)
+        # The beginning, as a plain string: a subclass may do anything, and all of a gigabyte takes long.
+        text = str.__getitem__(str(label), slice(CONSIDERED))
     except Exception:  # noqa: BLE001 (the watcher meets the user's step)
         text = type(label).__name__
     printable = "".join(character if character.isprintable() else " " for character in text)

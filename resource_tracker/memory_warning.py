@@ -38,6 +38,6 @@ def memory_warning(
     whose = "the limit of" if limited else "the machine's"
     text = (
         f"[{speaker}] memory use passed {kib_to_whole_mb(threshold_kib)} MB, {round(fraction * 100, 1):g} % of {whose}"
-        f" {kib_to_whole_mb(most_kib)} MB; where it ends, the kernel kills what uses most"
+        f" {kib_to_whole_mb(most_kib)} MB; when it runs out, the kernel kills what uses most"
     )
     return MemoryWarning(threshold_kib=threshold_kib, text=f"{text}: {remedy}" if limited and remedy else text)

@@ -57,8 +57,8 @@ def _outlier(tasks: Sequence[TaskSummary]) -> str | None:
         if times < OUTLIER or peak_kib(largest) < mib_to_kib(WORTH_SPLITTING_MIB):
             return None
         text = (
-            f"Task {largest.task_id} of run {run_id} needed {_mb(peak_kib(largest))}, {times:.1f} times the median of "
-            f"its {len(others)} siblings in that run ({_mb(median)})"
+            f"Task {largest.task_id} of run {run_id} needed {_mb(peak_kib(largest))}, {times:.1f} times the "
+            f"{_mb(median)} that were enough for half of its {len(others)} siblings in that run"
         )
         if times <= SPLIT:
             return f"{text}: one request has to be enough for it, too."

@@ -82,7 +82,8 @@ def price(
     own, share, notes = _own_machine(
         catalog if at_home else elsewhere or catalog, cloud, server, request, limits, hours
     )
-    notes = [*catalog.notes, *([place.note] if place.note else []), *notes]
+    looked_up = isinstance(recommendation, Recommendation)
+    notes = [*catalog.notes, *([place.note] if place.note and looked_up else []), *notes]
     offers: tuple[Offer, ...] = ()
     anywhere: tuple[Offer, ...] = ()
     if isinstance(recommendation, Recommendation):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import time
@@ -12,6 +13,7 @@ from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.control import CONTROL, is_heard
 from resource_tracker.sampler.procfs import pid_stat
 from resource_tracker.sampler.procfs.files import read_record
+from resource_tracker.sampler.publisher import ORDER
 
 PREFIX = "resource_tracker"
 TRIAL_BYTES = 1 << 16
@@ -86,6 +88,41 @@ def owner_of(path: str) -> tuple[int, int]:
     return int(pid), int(start_time)
 
 
+def hold(path: str) -> int:
+    """A descriptor with which nobody sweeps a spool, until it is closed or its process ends. Raises OSError.
+
+    For who tells of a dead task when the sampler is dead, too.
+    """
+    fd = os.open(f"{path}/{ORDER}", os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return fd
+
+
+def is_private(path: str) -> bool:
+    """Whether a folder is this user's own, as spools are: in ``/tmp`` anybody can make one of that name."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+def _is_held(path: str) -> bool:
+    try:
+        fd = os.open(f"{path}/{ORDER}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
 def _name(pid: int, start_time: int) -> str:
     return ".".join([PREFIX, str(pid), str(start_time), *_here(), os.urandom(6).hex()])
 
@@ -119,8 +156,8 @@ def _is_dead(path: str, name: str) -> bool:
             return False
         pid, start_time = int(fields[1]), int(fields[2])
         if (fields[3], fields[4]) == _here() and fields[3] != "0":
-            # The task may have just died: then its sampler is about to clean up.
-            return not is_running(pid, start_time) and not is_heard(path)
+            # The task may have just died: then its sampler, or who tells of it, is about to clean up.
+            return not (is_running(pid, start_time) or is_heard(path) or _is_held(path))
         return time.time() - _last_written(path) > ABANDONED_AFTER_S
     except (OSError, ValueError):
         return False

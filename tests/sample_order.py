@@ -43,5 +43,6 @@ def an_order(**changes: object) -> Order:
         versions={"python": "3.12.1"},
         python_path=("/a b/\udc80", "/c"),
         environment={"PYTHONPATH": "/code"},
+        log=(13, 4242),
     )
     return Order(**(fields | changes))  # type: ignore[arg-type]

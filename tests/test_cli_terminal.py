@@ -116,7 +116,7 @@ def test_what_a_step_marked_is_a_table() -> None:
     table = shown(fake_record("marked")).split("\n\n")[3].splitlines()
     assert table[0].split()[:2] == ["marked", "from"]
     assert [line[:14].rstrip() for line in table[1:4]] == ["load data", "  read parquet", "train"]
-    assert "3.62 GB" in table[3].replace("\u00a0", " ")
+    assert "3.13 GB" in table[3].replace("\u00a0", " ")
     assert "marked" not in shown(fake_record("hour"))
 
 
@@ -147,7 +147,9 @@ def test_tasks_have_a_row_each() -> None:
         assert lines[2].count(heading) == 1
     assert "(attempt 1)" in lines[4] and "Failed: MemoryError" in lines[4]
     assert lines[7] == "What to request next time"
-    assert [line.split()[0] for line in lines[8:]] == ["train"]
+    assert [line.split()[0] for line in lines[8:9]] == ["train"]
+    run = "/".join((fake_record("failed").pathspec or "").split("/")[:2])
+    assert lines[9:] == ["", f"Why attempts failed: resource-tracker why {run}"]
 
 
 def advised(cpu: int, memory_mb: int, gpu: int = 0) -> Recommendation:

@@ -143,8 +143,8 @@ def test_a_death_makes_the_record_a_failed_one() -> None:
     assert record.ending is not None
     assert (
         record.ending.remedy
-        == f"Ask for at least memory={record.recommendation.memory_mb} instead of 1,048: it may need more than it "
-        "got to."
+        == f"Ask for at least memory={record.recommendation.memory_mb} instead of memory=1048: it may need more than "
+        "it got to."
     )
     assert record_of(None).ending is None
     assert record_of(None).outcome.status == "running"

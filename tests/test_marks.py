@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from scenes.tasks import ROOT, wait_until
 from resource_tracker import ResourceTracker
 from resource_tracker.dataclass import field_names
 from resource_tracker.errors import SettingError, TrackerError
-from resource_tracker.marks import LABEL_LENGTH, MARKS_AT_ONCE, Marks, clean
+from resource_tracker.marks import CONSIDERED, LABEL_LENGTH, MARKS_AT_ONCE, Marks, clean
 from resource_tracker.memory_warning import memory_warning
 from resource_tracker.records import Limits, Measurements, ResourceRequest, ServerInfo, Span
 from resource_tracker.spool_follow import SpoolFollower
@@ -238,6 +239,16 @@ class Unprintable:
         raise RuntimeError("no text")
 
 
+class Unreadable(str):
+    def __str__(self) -> str:
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("no characters")
+
+    __getitem__ = __iter__  # type: ignore[assignment]
+
+
 @pytest.mark.parametrize(
     ("label", "told"),
     [
@@ -247,6 +258,8 @@ class Unprintable:
         (7, "7"),
         ("\udcff", "mark"),
         (Unprintable(), "Unprintable"),
+        (Unreadable("a name"), "a name"),
+        ("a " + "\n" * CONSIDERED + "b", "a"),
         ("é" * 200, "é" * (LABEL_LENGTH - 1) + "…"),
         ("<script>", "<script>"),
     ],
@@ -351,8 +364,8 @@ def test_the_words_of_the_warning() -> None:
     assert warning is not None
     assert warning.threshold_kib == 900 * 1024
     assert warning.text == (
-        "[x] memory use passed 944 MB, 90 % of the limit of 1049 MB; where it ends, the kernel kills what uses most: "
-        "ask for more"
+        "[x] memory use passed 944 MB, 90 % of the limit of 1049 MB; when it runs out, the kernel kills what uses "
+        "most: ask for more"
     )
     of_machine = memory_warning(0.5, Limits(), machine, speaker="x", remedy="ask for more")
     assert of_machine is not None

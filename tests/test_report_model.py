@@ -370,6 +370,13 @@ def test_only_what_is_worse_is_coloured():
     ]
 
 
+def test_a_running_step_shows_earlier_runs_alone():
+    """Half an attempt is compared with nothing, and updates of the page leave the table as it is."""
+    compared = build_card(fake_record("running_long")).comparison
+    assert compared.summary.endswith("; this one follows when it has ended") and compared.metrics
+    assert {(row.this, row.now, row.change) for row in compared.metrics} == {(None, "–", "–")}
+
+
 def test_history_counts_all_tasks_of_a_foreach():
     """The figures count every task; only so many are drawn that they can be told apart."""
     comparison = build_card(fake_record("foreach")).comparison
@@ -463,7 +470,7 @@ def test_growth_of_disk_and_shared_memory_is_told():
     facts = build_card(replace(record, usage=grown)).totals[-2:]
     assert [(fact.label, plain(fact.text)) for fact in facts] == [
         ("Disk grew by", "1.92 GB"),
-        ("Shared memory", "41.9 MB"),
+        ("Shared memory grew by", "41.9 MB"),
     ]
     little = replace(record.usage, disk_growth_gb=0.0001, shared_memory_peak_kib=4.0)
     assert build_card(replace(record, usage=little)).totals == build_card(record).totals

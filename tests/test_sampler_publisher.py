@@ -12,9 +12,11 @@ import pytest
 from resource_tracker.sampler import publisher as module
 from resource_tracker.sampler.publisher import (
     AGAIN_AFTER_S,
+    FINISH_STARTS,
     LIVE,
     LIVE_AFTER_REMOTE_S,
     LIVE_AFTER_S,
+    NOT_TOLD,
     ORDER,
     Publisher,
     environment_of,
@@ -77,6 +79,30 @@ def test_one_that_is_killed_is_followed_by_another_later(
     assert len(started) == 2
     monkeypatch.undo()
     publisher.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "starts"), [(0, 2), (NOT_TOLD, 1 + FINISH_STARTS), (1, 1 + FINISH_STARTS)], ids=["told", "left", "failed"]
+)
+def test_a_death_is_told_by_another_where_the_first_one_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, starts: int
+) -> None:
+    """The kernel's killer takes the publisher first, then the task: nobody has noticed yet that it is gone."""
+    (tmp_path / LIVE).touch()
+    (tmp_path / ORDER).touch()
+    codes = iter([NOT_TOLD, *[code] * 9])
+    pids: list[int] = []
+
+    def start(spool: str, environment: object) -> int:
+        pids.append(os.posix_spawn("/bin/sh", ["sh", "-c", f"exit {next(codes)}"], {}))
+        os.waitid(os.P_PID, pids[-1], os.WEXITED | os.WNOWAIT)
+        return pids[-1]
+
+    monkeypatch.setattr(module, "start_publisher", start)
+    publisher = Publisher(str(tmp_path), {}, 0.0)
+    publisher.look(10.0)
+    publisher.finish()
+    assert len(pids) == starts
 
 
 @pytest.mark.parametrize(

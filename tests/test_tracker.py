@@ -20,8 +20,9 @@ from resource_tracker.errors import TrackerError
 from resource_tracker.measured import measurements_of
 from resource_tracker.sampler.control import CONTROL
 from resource_tracker.sampler.layout import COLUMNS, Layout
+from resource_tracker.sampler.publisher import ORDER
 from resource_tracker.sampler.spool_read import Spool
-from resource_tracker.spool_dirs import ABANDONED_AFTER_S, make_spool_dir, start_time_of
+from resource_tracker.spool_dirs import ABANDONED_AFTER_S, hold, make_spool_dir, start_time_of
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.starting import begin, begin_measuring
 from resource_tracker.timeline import Timeline
@@ -662,6 +663,16 @@ def test_sweep_leaves_a_sampler_that_still_works(spools: Path) -> None:
     reader = os.open(f"{path}/{CONTROL}", os.O_RDWR | os.O_NONBLOCK)
     assert sweep_dead_spools([str(spools)]) == []
     os.close(reader)
+    assert sweep_dead_spools([str(spools)]) == [path]
+
+
+def test_sweep_leaves_what_is_being_told(spools: Path) -> None:
+    """Where the sampler is dead, too, whoever tells of both holds on to the spool until it has."""
+    path = make_spool_dir([str(spools)], os.getpid(), start_time_of(os.getpid()) - 1)
+    Path(path, ORDER).touch()
+    held = hold(path)
+    assert sweep_dead_spools([str(spools)]) == []
+    os.close(held)
     assert sweep_dead_spools([str(spools)]) == [path]
 
 

@@ -56,7 +56,7 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
             "memory",
             "ran out of memory",
             "The kernel killed it. It ran for 90.0 s. Its memory peaked at 944 MB of 1,049 MB allowed (90%).",
-            "instead of 1,048",
+            "instead of memory=1048",
         ),
         (
             {"ran_out_of_memory": True, "exception_type": "MemoryError"},

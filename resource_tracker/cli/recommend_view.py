@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from resource_tracker.cli.bound_words import bound_text
 from resource_tracker.cli.recommendations import Recommendations, StepRecommendation
 from resource_tracker.cli.terminal import Table, Terminal
+from resource_tracker.cli.words import why_failed
 from resource_tracker.damping import advised_for
 from resource_tracker.records import Recommendation
 from resource_tracker.report import format as fmt
@@ -190,9 +191,21 @@ def _show_lines(terminal: Terminal, found: Recommendations, verbose: bool) -> No
         if now != final:
             terminal.paragraph(f"With the estimate it saves {final} per run.", indent=4)
     risk = _risk(found, verbose)
-    if risk:
+    failed = next(_runs_with_failures(found), None)
+    if risk or failed:
         terminal.line()
+    if risk:
         terminal.paragraph(risk)
+    if failed:
+        terminal.paragraph(why_failed(failed))
+
+
+def _runs_with_failures(found: Recommendations) -> Iterator[str]:
+    """Runs in which a measured attempt failed of a step that is shown, the newest first."""
+    shown = {step.name for step in found.steps if step.failed}
+    for run in (*found.recent.runs, *found.recent.died):
+        if any(one.step in shown and one.status not in ("ok", "running") for one in run.known):
+            yield f"{found.recent.flow}/{run.run_id}"
 
 
 def _failures(step: StepRecommendation) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resource_tracker.cli.terminal import Table, Terminal
+from resource_tracker.cli.words import why_failed
 from resource_tracker.report import format as fmt
 from resource_tracker.report.costs import Costs
 from resource_tracker.report.review_model import ChangeRow, ReviewPage, build_page, costs_of_review
@@ -26,6 +27,8 @@ def show_review(terminal: Terminal, review: RunReview, *, with_tasks: bool = Fal
     terminal.heading(f"{page.pathspec}: {page.badge.text} after {page.duration}")
     for sentence in (f"{page.verdict}.", *page.sentences, *([page.assumed] if page.assumed else [])):
         terminal.paragraph(sentence)
+    if review.totals.lost:
+        terminal.paragraph(why_failed(page.pathspec))
     _show_changes(terminal, page, costs, killed(review))
     _show_steps(terminal, review, page, with_tasks)
     _show_comparison(terminal, page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from resource_tracker.cli.terminal import Table, Terminal
-from resource_tracker.cli.words import advice_lines, lines_to_paste, said_of, totals_line
+from resource_tracker.cli.words import advice_lines, lines_to_paste, said_of, totals_line, why_failed
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.comparison import comparison
@@ -110,9 +110,11 @@ def _has_memory_mean(record: TaskRecord) -> bool:
 
 def show_tasks(terminal: Terminal, title: str, records: Iterable[TaskRecord]) -> None:
     """Tasks, a row for each: CPU, memory and GPUs asked for, used and advised, cost; then a line for each step."""
-    rows, advice = [], []
+    rows, advice, failed = [], [], ""
     for record in records:
         rows.append(_task_row(record))
+        if record.attempt or record.outcome.status == "failed":
+            failed = failed or "/".join((record.pathspec or "").split("/")[:2])
         if isinstance(record.recommendation, Recommendation) and record.outcome.status != "running":
             advice.append((_step(record), record.recommendation))
     terminal.heading(title)
@@ -124,6 +126,9 @@ def show_tasks(terminal: Terminal, title: str, records: Iterable[TaskRecord]) ->
         terminal.heading("What to request next time")
         for line in lines:
             terminal.line(f"  {line}")
+    if failed:
+        terminal.line()
+        terminal.line(why_failed(failed))
 
 
 def _task_row(record: TaskRecord) -> list[str]:
@@ -198,9 +203,10 @@ def _show_money(terminal: Terminal, record: TaskRecord) -> None:
         terminal.line()
         terminal.heading(f"Cheapest machines that would do: {table.caption}")
         rows = [_offer_cells(row, table) for row in (*table.rows, *table.anywhere)]
-        if table.anywhere:
-            rows.insert(len(table.rows), [f"{table.anywhere_title}:", *[""] * (len(_OFFER_COLUMNS) - 1)])
         terminal.table(Table(columns=_OFFER_COLUMNS, rows=rows, numbers=_OFFER_NUMBERS, optional=("memory", "vCPUs")))
+        if table.anywhere:
+            last = "last row" if len(table.anywhere) == 1 else f"last {len(table.anywhere)} rows"
+            terminal.line(f"  The {last}: {table.anywhere_title[0].lower()}{table.anywhere_title[1:]}.")
     spent = money(record)
     for line in spent.lines if spent else ():
         if line.label == "Saving":

@@ -82,5 +82,10 @@ def lines_to_paste(advice: Iterable[tuple[str, Recommendation]]) -> list[str]:
     return [f"{step:{width}}  {advised.as_text()}" for step, advised in steps.items()]
 
 
+def why_failed(pathspec: str) -> str:
+    """Where it is told why attempts of a run failed."""
+    return f"Why attempts failed: resource-tracker why {pathspec}"
+
+
 def _larger(one: int | None, other: int | None) -> int | None:
     return max((amount for amount in (one, other) if amount is not None), default=None)

@@ -16,7 +16,7 @@ from resource_tracker.errors import ArtifactError
 from resource_tracker.flows.order import Order, read_order
 from resource_tracker.plain import from_plain, to_plain
 from resource_tracker.records import EarlierAttempt, TaskSummary
-from resource_tracker.spool_dirs import PREFIX
+from resource_tracker.spool_dirs import PREFIX, is_private
 
 NOTE = "attempt_before"
 """File in the spool's folder: it has been told."""
@@ -86,27 +86,31 @@ def tell_the_next(order: Order, spool_dir: str, summary: TaskSummary) -> None:
     parent = os.path.dirname(spool_dir)
     for name in os.listdir(parent):
         path = f"{parent}/{name}"
-        if not name.startswith(f"{PREFIX}.") or path == spool_dir:
-            continue
+        if not name.startswith(f"{PREFIX}.") or path == spool_dir or not is_private(path):
+            continue  # what others left there may name any process, or be a pipe that never ends
         try:
             other = read_order(path)
         except (OSError, ArtifactError):
-            continue  # it is another's, or has no order
+            continue  # it has no order, or none that can be read
         if (other.pathspec, other.attempt) == (order.pathspec, order.attempt + 1) and other.attempt_before is None:
             tell(other, path, of_summary(summary))
 
 
 def tell(order: Order, spool_dir: str, before: EarlierAttempt) -> None:
     """Tell the attempt of an order from outside, once: a note in its spool, and the line in its log. Raises OSError."""
-    try:
-        fd = os.open(f"{spool_dir}/{NOTE}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return
+    part = f"{spool_dir}/{NOTE}.{os.getpid()}"
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(fd, "w", encoding="utf-8") as file:
         json.dump(to_plain(before), file)
+    try:
+        os.link(part, f"{spool_dir}/{NOTE}")  # whole, and only once
+    except FileExistsError:
+        return
+    finally:
+        os.unlink(part)
     line = line_of(before)
-    if line and not order.quiet:
-        _say_in_log(order.pid, line)
+    if line and not order.quiet and order.log is not None:
+        _say_in_log(order.pid, order.log, line)
 
 
 def read_note(spool_dir: str) -> EarlierAttempt | None:
@@ -118,13 +122,14 @@ def read_note(spool_dir: str) -> EarlierAttempt | None:
         return None
 
 
-def _say_in_log(pid: int, line: str) -> None:
-    """Into a task's standard error as long as that is a pipe, as Metaflow makes it; what the step put there is its own.
+def _say_in_log(pid: int, log: tuple[int, int], line: str) -> None:
+    """Into a task's standard error, a pipe that Metaflow made; what the step put in its place is its own.
 
     Raises OSError.
     """
     path = f"/proc/{pid}/fd/2"
-    if not stat.S_ISFIFO(os.stat(path).st_mode):
+    found = os.stat(path)
+    if not stat.S_ISFIFO(found.st_mode) or (found.st_dev, found.st_ino) != log:
         return
     fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

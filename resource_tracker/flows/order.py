@@ -53,6 +53,8 @@ class Order:
         What became of the attempt before, where this one knew when it started: then its log says it.
     umask : int or None
         Of the task: what is written for it has the permissions that it would have given.
+    log : tuple of int or None
+        Device and inode of the task's log, its standard error; ``None`` where it has none.
     """
 
     version: int
@@ -91,6 +93,7 @@ class Order:
     environment: dict[str, str]
     umask: int | None = None
     attempt_before: EarlierAttempt | None = None
+    log: tuple[int, int] | None = None
 
     @property
     def flow(self) -> str:

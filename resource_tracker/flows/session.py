@@ -22,7 +22,7 @@ from resource_tracker.flows.attempt_record import bundled_catalog, record_of
 from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id, card_root, internals_are_known
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.failure import failure_of
-from resource_tracker.flows.guard import guarded, say
+from resource_tracker.flows.guard import guarded, log_file, say
 from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.in_step import offer, warn_in_log
 from resource_tracker.flows.input_size import ArtifactSizes
@@ -147,6 +147,7 @@ class TaskSession:
             python_path=absolute_python_path(),
             environment=absolute_environment(),
             umask=umask_of_task(),
+            log=log_file(),
         )
 
     def _card_root(self) -> str | None:
@@ -214,13 +215,15 @@ class TaskSession:
         guarded("look at the attempt before", self._look_back)
         try:
             self._measuring.stop()
-            live = self._end_live()
-            record = self._record()
+            self._tell(self._end_live())
         finally:
-            self._measuring.remove()
+            self._measuring.remove()  # last: until then the sampler has others tell, should this process die
             handover_folder = self._order.handover_folder
             if handover_folder is not None and os.getppid() != self._order.runtime_pid:
                 drop_handover(handover_folder)  # the runtime was killed and cannot
+
+    def _tell(self, live: LiveEnd | None) -> None:
+        record = self._record()
         if live is not None and live.trouble is not None:
             tracking = record.tracking
             record = replace(

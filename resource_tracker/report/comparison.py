@@ -62,10 +62,13 @@ def comparison(record: TaskRecord) -> Comparison:
     costs = costs_of(pricing, *(task.run_cost_usd for task in history.tasks))
     name = "Cost" if costs.runs == 1 else f"Cost of {costs.label}"
     rows.append((name, pricing.run_cost_usd, lambda task: task.run_cost_usd, costs.text))
+    running = record.outcome.status == "running"  # half an attempt compares with nothing
     metrics = [
-        metric(name, now, [pick(task) for task in reversed(history.tasks)], text) for name, now, pick, text in rows
+        metric(name, None if running else now, [pick(task) for task in reversed(history.tasks)], text)
+        for name, now, pick, text in rows
     ]
-    return Comparison(summary=_counted(history), metrics=tuple(found for found in metrics if found is not None))
+    summary = _counted(history) + ("; this one follows when it has ended" if running else "")
+    return Comparison(summary=summary, metrics=tuple(found for found in metrics if found is not None))
 
 
 def metric(

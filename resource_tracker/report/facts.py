@@ -64,7 +64,7 @@ def _growth(usage: UsageSummary) -> tuple[Fact, ...]:
     """What appeared on the disk and in shared memory since the start, where that is worth a word."""
     known = (
         ("Disk grew by", "disk_growth", gb_to_bytes(usage.disk_growth_gb or 0.0)),
-        ("Shared memory", "shared_memory", kib_to_bytes(usage.shared_memory_peak_kib or 0.0)),
+        ("Shared memory grew by", "shared_memory", kib_to_bytes(usage.shared_memory_peak_kib or 0.0)),
     )
     return tuple(
         Fact(label=label, text=fmt.data_size(size), key=key)

@@ -23,6 +23,8 @@ LATE_S = 1.0
 """A reading that comes later than planned by more than this leaves time in which nothing was looked at."""
 IDLE_CHECK_S = 0.25
 """How often to look whether the spool is still there, when nothing is sampled any more."""
+GOODBYE_CHECK_S = 0.05
+"""Likewise while the last card is written, which takes about so long."""
 COSTS_FIRST_TOLD_AT_ROW, COSTS_TOLD_AGAIN_TIMES = 16, 4
 """Rows after which costs are told, for the case that nothing can be told at the end: 16, 64, 256, ..."""
 START = "start"
@@ -132,6 +134,19 @@ class Loop:
                 return READER_DIED
         return SPOOL_GONE
 
+    def await_goodbye(self) -> str:
+        """Nothing is measured any more, but the task has yet to write its last card: then it deletes the spool.
+
+        Where it dies before, others must do that for it.
+        """
+        while self._spool.reachable:
+            if self._lifeline.ended(wait_s=GOODBYE_CHECK_S) and self._spool.reachable:
+                status, source = self._lifeline.exit_status() or (UNKNOWN, "")
+                self._tell(f"{DEATH}\t{status}\t{source}\t0")
+                self._tell(f"end\t{TASK_DIED}")
+                return TASK_DIED
+        return STOPPED
+
     def _await_end(self) -> str:
         """Waits for whoever will read the spool, or for nobody being able to."""
         reader = self._reader or self._lifeline
@@ -238,7 +253,7 @@ class Loop:
             if self.publisher is not None:
                 self.publisher.stop()
             self._end(STOPPED)
-            self._control.answer(message, until_exit=True)
+            self._control.answer(message, until_exit=self.publisher is None)
             return True
         return False
 

@@ -21,7 +21,7 @@ from resource_tracker.sampler.cost import CostCollector
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.lifeline import Lifeline
-from resource_tracker.sampler.loop import READER_DIED, SPOOL_GONE, TASK_DIED, Loop
+from resource_tracker.sampler.loop import READER_DIED, SPOOL_GONE, STOPPED, TASK_DIED, Loop
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.publisher import Publisher, environment_of
@@ -156,6 +156,8 @@ def _live(begin: "Callable[[Arguments, float], Loop]", arguments: Arguments, lau
         os.dup2(null, fd)
     os.close(null)
     why = loop.run()
+    if why == STOPPED and loop.publisher is not None:
+        why = loop.await_goodbye()
     if why == TASK_DIED:
         after_death(arguments.spool, loop.publisher)
     elif why in (READER_DIED, SPOOL_GONE):

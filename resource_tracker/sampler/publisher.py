@@ -32,6 +32,10 @@ AGAIN_AFTER_S, AGAIN_AFTER_MOST_S = 60.0, 960.0
 """Where it ended: killed, no memory, enough others on the machine."""
 KILLED_WITHIN_S = 0.25
 FINISH_WITHIN_S = 90.0
+FINISH_STARTS = 2
+"""Publishers that may begin to tell of a death: where memory ends, the kernel kills them, too."""
+NOT_TOLD = 3
+"""Exit code of one that left before the task's end."""
 
 Environment = dict[bytes, bytes]
 
@@ -72,13 +76,14 @@ class Publisher:
         What it used, as far as it ended.
     """
 
-    __slots__ = ("_environment", "_pid", "_spool", "_starts", "cpu_s", "memory_kib", "next_s")
+    __slots__ = ("_environment", "_pid", "_spool", "_starts", "_told", "cpu_s", "memory_kib", "next_s")
 
     def __init__(self, spool: str, environment: Environment, now_s: float) -> None:
         self._spool = spool
         self._environment = environment
         self._pid = 0
         self._starts = 0
+        self._told = False
         self.cpu_s = 0.0
         self.memory_kib = 0.0
         self.next_s = now_s + _live_after_s(environment)
@@ -103,15 +108,21 @@ class Publisher:
             self._kill()
 
     def finish(self) -> None:
-        """The task died: one that is loaded already tells of it, else a new one. Returns once it is told."""
-        until_s = time.monotonic() + FINISH_WITHIN_S
-        if not self._pid and is_ordered(self._spool):
-            self._start()
-        while self._pid and not self._ended():
-            if time.monotonic() >= until_s:
-                self._kill()
+        """The task died: one that is loaded already tells of it, else a new one. Returns once it is told.
+
+        The one that seems to be there may have left before, or just now, by the same killer as the task.
+        """
+        until_s, starts = time.monotonic() + FINISH_WITHIN_S, 0
+        while True:
+            while self._pid and not self._ended():
+                if time.monotonic() >= until_s:
+                    self._kill()
+                    return
+                time.sleep(0.05)
+            if self._told or starts == FINISH_STARTS or not is_ordered(self._spool):
                 return
-            time.sleep(0.05)
+            self._start()
+            starts += 1
 
     def _start(self) -> None:
         try:
@@ -123,12 +134,12 @@ class Publisher:
     def _ended(self) -> bool:
         """Whether it ended, and if so, when to try again."""
         try:
-            pid, _, usage = os.wait4(self._pid, os.WNOHANG)
+            pid, status, usage = os.wait4(self._pid, os.WNOHANG)
         except ChildProcessError:
-            pid, usage = self._pid, None
+            pid, status, usage = self._pid, NOT_TOLD, None
         if not pid:
             return False
-        self._pid = 0
+        self._pid, self._told = 0, status == 0
         if usage is not None:
             self.cpu_s += usage.ru_utime + usage.ru_stime
             self.memory_kib = max(self.memory_kib, float(usage.ru_maxrss))

@@ -35,7 +35,7 @@ def test_the_next_attempt_says_what_to_raise(tmp_path: Path) -> None:
     assert run.returncode == 0, run.output
     said = [line for line in run.our_lines if "] attempt " in line]
     assert len(said) == 1
-    asked = re.search(r"attempt 0: it ran out of memory\. Ask for at least memory=(\d+) instead of 256", said[0])
+    asked = re.search(r"attempt 0: it ran out of memory\. Ask for at least memory=(\d+) instead of memory=256", said[0])
     assert asked is not None and int(asked[1]) > 300
     task = run.task("work")
     with every_namespace():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from array import array
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from metaflow.plugins.datastores.local_storage import LocalStorage
 from sample_order import an_order
 
+from resource_tracker.dataclass import replace
 from resource_tracker.endings import RUNTIME_RECORD, Death
 from resource_tracker.flows.attempt_before import NOTE, of_summary, read_note, tell, tell_the_next
 from resource_tracker.flows.order import Order, read_order, write_order
@@ -105,17 +107,36 @@ def summary_of(order: Order) -> TaskSummary:
 
 def test_the_next_attempt_is_told_once(tmp_path: Path) -> None:
     """The attempt that follows on this machine gets a note and a line in its log, others get nothing."""
-    spools = {name: tmp_path / f"resource_tracker.{name}" for name in ("own", "next", "other", "junk")}
+    names = ("own", "next", "other", "junk", "open")
+    spools = {name: tmp_path / f"resource_tracker.{name}" for name in names}
     for folder in spools.values():
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
     order = an_order(attempt=0, pid=os.getpid())
     write_order(str(spools["own"]), order)
     write_order(str(spools["next"]), an_order(attempt=1, pid=0))
+    spools["open"].chmod(0o755)  # anybody may have made it: an order that is a pipe would never end
+    os.mkfifo(spools["open"] / "order")
     write_order(str(spools["other"]), an_order(attempt=1, pid=0, pathspec="AFlow/17/train/4"))
     summary = summary_of(order)
     with pytest.raises(OSError, match="No such file"):  # there is no process 0, whose log would take the line
         tell_the_next(order, str(spools["own"]), summary)
+    assert (spools["next"] / NOTE).stat().st_nlink == 1
     assert read_note(str(spools["next"])) == of_summary(summary)
     assert [name for name, folder in spools.items() if (folder / NOTE).exists()] == ["next"]
     tell(read_order(str(spools["next"])), str(spools["next"]), of_summary(summary))  # it has been told
     assert read_note(str(spools["junk"])) is None
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_line_goes_into_the_log_and_into_nothing_else(tmp_path: Path, replaced: bool) -> None:
+    """A step that has put a pipe of its own in the place of its standard error reads nothing of ours there."""
+    order = an_order(attempt=0)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as task:
+        assert task.stderr is not None
+        found = os.fstat(task.stderr.fileno())
+        log = (found.st_dev, found.st_ino + replaced)
+        before = replace(of_summary(summary_of(order)), resources=("memory",))
+        tell(an_order(attempt=1, pid=task.pid, log=log), str(tmp_path), before)
+        _, said = task.communicate()
+    assert said.decode().startswith("[track_resources] attempt 0: ") is not replaced
+    assert bool(said) is not replaced

@@ -31,7 +31,7 @@ from metaflow import FlowSpec, catch, current, resources, step, track_resources
 class DeathFlow(FlowSpec):
     @step
     def start(self):
-        self.ways = ["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist"]
+        self.ways = ["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist", "goodbye"]
         self.next(self.work, foreach="ways")
 
     @catch(var="problem", print_exception=False)
@@ -48,7 +48,11 @@ class DeathFlow(FlowSpec):
         if self.input.startswith("SIG"):
             os.kill(os.getpid(), getattr(signal, self.input))
             time.sleep(60)
-        self.dies = Dying()
+        if self.input == "goodbye":
+            from resource_tracker.flows.session import TaskSession
+            TaskSession._tell = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            self.dies = Dying()
         self.next(self.join)
 
     @step
@@ -95,7 +99,9 @@ def by_way(run: FlowRun) -> dict[str, Any]:
     """The task of each way to die."""
     with every_namespace():
         tasks = {task.index: task for task in run.run()["work"]}
-    return dict(zip(["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist"], (tasks[n] for n in range(5)), strict=True))
+    return dict(
+        zip(["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist", "goodbye"], (tasks[n] for n in range(6)), strict=True)
+    )
 
 
 def card_of(run: FlowRun, task: Any) -> str:
@@ -113,6 +119,7 @@ def card_of(run: FlowRun, task: Any) -> str:
         ("SIGSEGV", "killed by SIGSEGV", "failed"),
         ("exit", "exit code 3", "failed"),
         ("persist", "killed by SIGKILL", "failed"),
+        ("goodbye", "killed by SIGKILL", "failed"),
     ],
 )
 def test_each_death_is_told(deaths: FlowRun, way: str, cause: str, status: str) -> None:
@@ -142,7 +149,7 @@ def test_history_counts_them(deaths: FlowRun) -> None:
     given = {"namespace": None, "current_run_id": "0", "max_runs": 5}
     found = read_summaries(client_provider(), "DeathFlow", "work", **given)
     peaks = [summary.memory_peak_kib for summary in found if summary.ended_by]
-    assert len(peaks) == 5
+    assert len(peaks) == 6
     assert all(peak is not None and peak * 1024 > 100e6 for peak in peaks)
     assert history_of(found, max_runs=5, reason=None).lost_attempts is None
 
@@ -166,7 +173,8 @@ def test_why_explains_them(deaths: FlowRun) -> None:
     """The command line says of each attempt that was lost what ended it."""
     found = {one["pathspec"]: one for one in why(deaths, f"DeathFlow/{deaths.run_id}")}
     kinds = {way: found[task.pathspec]["kind"] for way, task in by_way(deaths).items()}
-    assert kinds == {"SIGKILL": "killed", "SIGTERM": "killed", "SIGSEGV": "crash", "exit": "exit", "persist": "killed"}
+    killed = dict.fromkeys(("SIGKILL", "SIGTERM", "persist", "goodbye"), "killed")
+    assert kinds == {**killed, "SIGSEGV": "crash", "exit": "exit"}
 
 
 REMOTE = """

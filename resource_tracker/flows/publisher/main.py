@@ -24,7 +24,8 @@ from resource_tracker.flows.publisher.room import (
 from resource_tracker.flows.publisher.status import Status
 from resource_tracker.flows.publisher.stores import cards_of_before, open_cards, open_metadata, resemble_the_task
 from resource_tracker.sampler.lifeline import Lifeline
-from resource_tracker.spool_dirs import owner_of
+from resource_tracker.sampler.publisher import NOT_TOLD
+from resource_tracker.spool_dirs import hold, owner_of
 
 WAKE_EVERY_S = 1.0
 """To see whether the attempt ended and took its spool away."""
@@ -33,32 +34,39 @@ AWAIT_PLACE_S = 45.0
 
 
 def main() -> None:
-    """Publish, and note what went wrong: there is nobody to tell."""
+    """Publish, and note what went wrong: there is nobody to tell. The exit code says whether the attempt is over."""
     spool_dir = sys.argv[2]
     stand_back()
     try:
-        publish(spool_dir)
+        sys.exit(0 if publish(spool_dir) else NOT_TOLD)
     except Exception as error:  # noqa: BLE001 - whatever it is, the last card says it
         Status(spool_dir).failed(error)
         sys.exit(1)
 
 
-def publish(spool_dir: str) -> None:
-    """Keep the card live until the task ends, and finish it if the task cannot. Raises whatever Metaflow raises."""
+def publish(spool_dir: str) -> bool:
+    """Keep the card live until the task ends, and finish it if the task cannot; False where it did not come to that.
+
+    Raises whatever Metaflow raises.
+    """
+    keep = hold(spool_dir)  # noqa: F841 - as long as this runs
     order = read_order(spool_dir)
     task = Lifeline("/proc", *owner_of(spool_dir))
     died_before = task.ended()
     place = await_place(AWAIT_PLACE_S) if died_before else take_place()
     if not died_before and (place is None or not has_memory(STARTS_WITH_MIB)):
-        return
+        return False
     resemble_the_task(order, spool_dir)
     if not died_before:
         read_earlier_runs(order, spool_dir)
         _keep_live(order, spool_dir, task)
-    if task.ended() and os.path.exists(spool_dir):  # else it has said goodbye itself
+    if not task.ended():
+        return False
+    if os.path.exists(spool_dir):  # else it has said goodbye itself
         from resource_tracker.flows.publisher.finish import finish  # hardly ever needed, with much behind it
 
         finish(order, spool_dir, task)
+    return True
 
 
 def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
