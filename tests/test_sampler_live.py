@@ -177,7 +177,7 @@ def test_forked_workers_share_memory(spools: Path) -> None:
 
 
 def test_forked_workers_write_to_what_they_share(spools: Path) -> None:
-    """Four forks that overwrite 200 MiB each of what they inherited, and hold it for two rows, use 1000 MiB."""
+    """Four forks that overwrite 200 MiB each of what they inherited, and use 1000 MiB, as is seen while they hold it."""
     found = run_task(
         """
         data = bytearray(b"x") * (200 << 20)
@@ -198,7 +198,8 @@ def test_forked_workers_write_to_what_they_share(spools: Path) -> None:
         for _ in range(4):
             os.read(told, 1)
         rows = s.measurements().tracking.cost.rows
-        while s.measurements().tracking.cost.rows < rows + 3:
+        enough = lambda found: found.tracking.cost.rows >= rows + (2 if found.memory_peak_kib > 950 << 10 else 20)
+        while not enough(s.measurements()):
             time.sleep(0.05)
         os.close(go_on)
         [os.waitpid(pid, 0) for pid in pids]
