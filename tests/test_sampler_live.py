@@ -177,7 +177,7 @@ def test_forked_workers_share_memory(spools: Path) -> None:
 
 
 def test_forked_workers_write_to_what_they_share(spools: Path) -> None:
-    """Four forks that overwrite 200 MiB each of what they inherited, and use 1000 MiB, as is seen while they hold it."""
+    """Four forks that overwrite 200 MiB each of what they inherited use 1000 MiB, as is seen while they hold it."""
     found = run_task(
         """
         data = bytearray(b"x") * (200 << 20)
