@@ -198,7 +198,7 @@ def test_forked_workers_write_to_what_they_share(spools: Path) -> None:
         for _ in range(4):
             os.read(told, 1)
         rows = s.measurements().tracking.cost.rows
-        enough = lambda found: found.tracking.cost.rows >= rows + (2 if (found.memory_peak_kib or 0) > 950 << 10 else 20)
+        enough = lambda m: m.tracking.cost.rows >= rows + (2 if (m.memory_peak_kib or 0) > 950 << 10 else 20)
         while not enough(s.measurements()):
             time.sleep(0.05)
         os.close(go_on)
