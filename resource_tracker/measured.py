@@ -59,6 +59,8 @@ def measurements_of(
     childless = alone and highest_of(spool.columns["process", "children"], step) == 0
     of_task_s = used.cpu_since(timeline.start.usage) if alone else None
     exact = _only_source(spool, "cpu", (TREE, PSUTIL_TREE))
+    # What runs between readings at start and end, or once the sampler is dead, shows nowhere.
+    watched = ended_early is None and (mode == "sampler" or exact is not None)
     cpu_s, cpu_source = _cpu(spool, step, of_task_s, childless, exact)
     gpus = None if gpu_spool is None else _gpus(gpu_spool, step_end, marked=_is_marked(spool))
     return Measurements(
@@ -73,7 +75,7 @@ def measurements_of(
         persist_memory_peak_kib=persist_peak,
         cpu_seconds=cpu_s,
         cpu_source=cpu_source,
-        cpu_is_lower_bound=cpu_s is not None and not childless and exact is None,
+        cpu_is_lower_bound=cpu_s is not None and not (watched and (childless or exact is not None)),
         cpu_cgroup_shared=_flag(spool, "cpu_cgroup_shared"),
         memory_cgroup_shared=_flag(spool, "memory_cgroup_shared"),
         shared_memory_peak_kib=_growth(spool, "system", "shm_used_kib"),

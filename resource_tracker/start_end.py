@@ -22,6 +22,7 @@ from resource_tracker.sampler.psutil_source import PsutilProcessCollector
 from resource_tracker.sampler.rows import RowMaker, standard_collectors
 from resource_tracker.sampler.spans import SPAN_WORDS, Spans
 from resource_tracker.sampler.spool_read import Event, Spool
+from resource_tracker.systems import shows_another_namespace
 from resource_tracker.timeline import Timeline
 
 MAX_ROWS = 1000
@@ -74,6 +75,8 @@ class StartEndReadings:
         pid = os.getpid() if pid is None else pid
         readings = cls(Timeline(pid), interval_s, reason)
         failures = Failures()
+        if shows_another_namespace(proc):
+            return readings  # what stands there under this pid is another process
         try:
             budget = Budget(DEFAULT_OVERHEAD_BUDGET)  # two readings keep to any
             places = written_folders(_directory())

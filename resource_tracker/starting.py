@@ -23,7 +23,7 @@ from resource_tracker.sampler.gpu.find import library_found
 from resource_tracker.sampler.gpu.visible import ORDER, VARIABLE
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.spool_dirs import default_parents, make_spool_dir, sweep_dead_spools
-from resource_tracker.systems import System, this_system
+from resource_tracker.systems import System, shows_another_namespace, this_system
 
 ENVIRONMENT_BYTES = 1 << 18
 START_TIMEOUT_S = 5.0
@@ -161,6 +161,8 @@ def begin(
         raise TrackerError("the task is process 1: orphans come back to it as its children")
     if not sys.executable:
         raise TrackerError("no Python interpreter is known (sys.executable is empty)")
+    if shows_another_namespace():
+        raise TrackerError("/proc shows the processes of another pid namespace")
     system = this_system() if system is None else system
     parents = default_parents() if spool_parents is None else list(spool_parents)
     sweep_dead_spools(parents)

@@ -127,6 +127,14 @@ class OtherSystem:
         return {"psutil_dir": os.path.dirname(os.path.dirname(os.path.abspath(self._psutil.__file__)))}
 
 
+def shows_another_namespace(proc: str = "/proc") -> bool:
+    """Whether ``/proc`` is of another pid namespace than ours: there our pid is somebody else, or nobody."""
+    try:
+        return os.readlink(f"{proc}/self") != str(os.getpid())
+    except OSError:
+        return False
+
+
 def this_system() -> System:
     """The one we are on. Raises TrackerError where no sampler can run."""
     return Linux() if os.path.exists("/proc/self/stat") else OtherSystem()

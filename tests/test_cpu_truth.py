@@ -52,7 +52,7 @@ used = time.process_time() - began
 s.mark("step_end", 10)
 s.stop(10)
 m = s.measurements()
-say(used=used, lower_bound=m.cpu_is_lower_bound, **facts_of(m))
+say(used=used, **facts_of(m))
 s.remove()
 """
 WORKLOADS = {

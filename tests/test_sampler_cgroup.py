@@ -175,6 +175,50 @@ def test_whose_cgroup_it_is(scene: Scene, later: bool, change: Callable[[Scene],
     assert totals.of.cpu_seconds() is None
 
 
+@pytest.mark.parametrize("later", [False, True], ids=["at the start", "later"])
+def test_processes_that_proc_hides(scene: Scene, later: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``hidepid`` the cgroup lists processes of other users that cannot be looked at: it is not the step's own."""
+
+    def kill(pid: int, number: int) -> None:
+        assert (pid, number) == (999_999, 0)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    if not later:
+        scene.inside(1, 10, 999_999)
+    totals = Totals(scene)
+    scene.inside(1, 10, 999_999)
+    totals.row()
+    totals.row()
+    assert (totals.of.cpu_seconds(), totals.of.memory_kib()) == (None, None)
+    assert totals.of.cpu_missing == "others are in it"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "top", "is_own"),
+    [
+        ("pid:[4026531836]", True, True),  # the first one: nobody is hidden
+        ("pid:[4026532000]", True, False),
+        ("pid:[4026532000]", False, True),  # a container, to which its own cgroup is the top
+        (None, True, True),
+    ],
+)
+def test_processes_of_other_pid_namespaces(tmp_path: Path, namespace: str | None, top: bool, is_own: bool) -> None:
+    """Version 1 does not list them: where nobody made a cgroup for ours, there may be some."""
+    scene = Scene(tmp_path, 1, "/user/job")
+    if namespace:
+        (tmp_path / "proc/self/ns").mkdir()
+        (tmp_path / "proc/self/ns/pid").symlink_to(namespace)
+    for mount in ("cpu,cpuacct", "memory"):
+        for inner in ("", "user/"):
+            scene.put(f"sys/fs/cgroup/{mount}/{inner}cgroup.procs", "")
+        if top:
+            scene.put(f"sys/fs/cgroup/{mount}/release_agent", "")
+    totals = Totals(scene)
+    assert (totals.of.cpu_source is not None) is is_own
+    assert (totals.of.memory_kib() is not None) is is_own
+
+
 def test_a_guest_of_one_row_is_forgiven(scene: Scene) -> None:
     """Probes that look into a container live for a moment: they cost little, and exact totals are worth more."""
     totals = Totals(scene)

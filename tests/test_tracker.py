@@ -25,6 +25,7 @@ from resource_tracker.sampler.spool_read import Spool
 from resource_tracker.spool_dirs import ABANDONED_AFTER_S, hold, make_spool_dir, start_time_of
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.starting import begin, begin_measuring
+from resource_tracker.systems import shows_another_namespace
 from resource_tracker.timeline import Timeline
 from resource_tracker.tracker import SamplerProcess, finish_start, start_measuring, sweep_dead_spools
 
@@ -229,6 +230,32 @@ def test_many_threads(spools: Path) -> None:
 # --- reading and stopping -----------------------------------------------------------------------
 
 
+def test_few_open_files(spools: Path) -> None:
+    """More processes than files may be open: each is read all the same, and the sampler answers."""
+    found = run_task(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
+        s = start(interval_s=0.2)
+        reading, writing = os.pipe()
+        for _ in range(90):
+            if os.fork() == 0:
+                os.close(writing)
+                os.read(reading, 1)
+                os._exit(0)
+        while max(s.measurements().process["children"], default=0) < 90:
+            time.sleep(0.02)
+        os.close(writing)
+        for _ in range(90):
+            os.wait()
+        finish(s)
+        """,
+        spools,
+    )
+    assert max(row["children"] for row in found["process"]) == 90
+    assert (found["failed"], found["ended_early"]) == ([], None)
+
+
 def test_step_of_no_length(spools: Path) -> None:
     """Even a step that ends at once has a row of its process and of the machine."""
     found = run_task("finish(start())", spools)
@@ -342,6 +369,7 @@ def test_sampler_killed(spools: Path) -> None:
         spools,
     )
     assert len(found["process"]) >= 3
+    assert found["lower_bound"]  # what began later shows nowhere
     assert found["ended_early"].startswith("the sampler ended after ")
     assert found["step_ended_at"] > found["process"][-1]["timestamp"]
     assert os.listdir(spools) == []
@@ -559,6 +587,7 @@ def test_nothing_but_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found.process) == len(found.system) == 1
     assert found.process[0]["cpu_usage"] > 0
     assert math.isnan(found.system[0]["memory_used"])
+    assert found.cpu_is_lower_bound  # children that began and ended between the readings show nowhere
     readings.remove()
 
 
@@ -580,6 +609,23 @@ def test_psutil_stands_in(tmp_path: Path) -> None:
     assert found.system[0]["disk_space_total_gb"] > 0
     assert found.system[0]["utime"] >= 0
     assert found.tracking.failed_sources == ()
+
+
+def test_proc_of_another_pid_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There our pid is somebody else: only getrusage tells of us (``unshare --pid`` without a ``/proc`` of its own)."""
+    (tmp_path / "self").symlink_to(str(os.getpid() + 1))
+    assert shows_another_namespace(str(tmp_path))
+    assert not shows_another_namespace()
+    assert not shows_another_namespace("/nowhere")
+    monkeypatch.setattr("resource_tracker.starting.shows_another_namespace", lambda: True)
+    monkeypatch.setattr("resource_tracker.start_end.shows_another_namespace", lambda _: True)
+    readings = start_measuring(pid=os.getpid(), interval_s=1.0)
+    use_some_cpu()
+    readings.stop()
+    found = readings.measurements()
+    assert (found.tracking.mode, found.cpu_source) == ("start_end", "getrusage")
+    assert found.tracking.reason == "/proc shows the processes of another pid namespace"
+    assert math.isnan(found.process[0]["memory"])
 
 
 def test_start_measuring_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:

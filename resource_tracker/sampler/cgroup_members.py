@@ -20,6 +20,12 @@ MAX_ANCESTORS = 64
 STAT_BYTES = 4096
 LINKS_WITHOUT_GROUPS = 2
 """Of a cgroup's directory; each cgroup below it adds one."""
+HIDDEN = -1
+"""Stands for the start time of a process that ``/proc`` hides from us (``hidepid``): it is another user's."""
+MACHINES_PID_NAMESPACE = "pid:[4026531836]"
+"""The first pid namespace, in which all processes are seen: kernel ``include/linux/proc_ns.h``, PROC_PID_INIT_INO."""
+ONLY_AT_THE_TOP = "release_agent"
+"""Of version 1: a file of the machine's own cgroup alone, so where it shows, we see all of the machine's cgroups."""
 
 
 class Bystander:
@@ -83,6 +89,8 @@ class OwnCgroup:
     def start(self) -> None:
         """Takes who is in it now. Raises OSError, ParseError."""
         inside = self._inside()
+        if not self.lost and may_hide_processes(self.directory, self._proc):
+            self.lost = "processes of other pid namespaces may be in it"
         if self.lost:
             return
         # Where no sampler can run, readings are taken in the step's own process.
@@ -147,7 +155,10 @@ class OwnCgroup:
         self._suspects = suspects
 
     def _stranger(self, pid: int, *, from_birth: bool) -> int | None:
-        """When a process began that has no place here; ``None`` if it ended, is the step's, or is a helper."""
+        """When a process began that has no place here; ``None`` if it ended, is the step's, or is a helper.
+
+        Of another pid namespace (0 in version 2) or user (hidden) it is not known.
+        """
         if pid == 0:
             return 0
         try:
@@ -157,7 +168,7 @@ class OwnCgroup:
                 self._add(pid, from_birth=from_birth)
                 return None
         except (OSError, ParseError):
-            return None
+            return HIDDEN if _is_of_another_user(pid) else None
         return None if stat.ended or self._descends(stat.ppid) else stat.start_time
 
     def _descends(self, pid: int) -> bool:
@@ -199,6 +210,35 @@ class OwnCgroup:
         except (OSError, ParseError):
             return False
         return stat.start_time == member.stat.start_time and stat.state != b"Z" and not stat.ended
+
+
+def may_hide_processes(directory: str, proc: str) -> bool:
+    """Whether a cgroup of version 1 may hold processes that its list does not show us.
+
+    It leaves out those outside of our pid namespace. A container's cgroup has none; but where the machine's cgroups
+    show up to the top, nobody made one for this namespace (``unshare --pid``, Apptainer, Bubblewrap).
+    """
+    try:
+        if os.readlink(f"{proc}/self/ns/pid") == MACHINES_PID_NAMESPACE:
+            return False
+    except OSError:  # a kernel without such namespaces
+        return False
+    while os.path.exists(f"{directory}/{PROCS}"):
+        if os.path.exists(f"{directory}/{ONLY_AT_THE_TOP}"):
+            return True
+        directory = os.path.dirname(directory)
+    return False
+
+
+def _is_of_another_user(pid: int) -> bool:
+    """Whether there is such a process, and we may send it no signal; unlike ``/proc`` the kernel does not hide it."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _anonymous_pages(process: str) -> int:

@@ -3,7 +3,7 @@
 import os
 
 from resource_tracker.sampler.procfs import pid_stat
-from resource_tracker.sampler.procfs.files import KernelFile, read_record
+from resource_tracker.sampler.procfs.files import KernelFile, read_record, read_whole
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 
 STAT_BYTES = 4096
@@ -55,8 +55,11 @@ class Member:
 
     def read_children(self) -> bytes:
         """The list of what its first thread forked and is still there. Raises OSError."""
+        path = self._path.removesuffix("stat") + f"task/{self.pid}/children"
+        if self._fd < 0:  # there are many: it is not held open
+            return read_whole(path)
         if self._children is None:
-            self._children = KernelFile(self._path.removesuffix("stat") + f"task/{self.pid}/children")
+            self._children = KernelFile(path)
         return self._children.read()
 
     def close(self) -> None:

@@ -18,8 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_OPEN = 256
-"""Members of which a file is held open, at most; there are two such files, and half of what we may open is for them."""
+MAX_OPEN, FILES_OF_MEMBER = 256, 3
+"""Members of which files are held open, at most, and how many each has: its own state, its children, its storage."""
+OTHER_FILES = 96
+"""What else we may have open: 32 of the root's threads, those of the machine, of cgroups and of the spool."""
 FEW_LISTS = 16
 PROCESSES_PER_LIST = 8
 """Reading a thread's list of children takes as long as listing this many processes, most of them known already."""
@@ -57,7 +59,7 @@ class Tree:
         self.attempts_left_out = 0
         self._own_pid = os.getpid()
         self.load = Loadavg(proc)
-        self.max_open = min(MAX_OPEN, os.sysconf("SC_OPEN_MAX") // 4)
+        self.max_open = min(MAX_OPEN, max(0, (os.sysconf("SC_OPEN_MAX") - OTHER_FILES) // FILES_OF_MEMBER))
         self._known: set[int] = set()
         self._gone: list[Member] = []
         self._uid = self._uid_of(root_pid)

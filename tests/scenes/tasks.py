@@ -32,8 +32,9 @@ def start(**given):
 def facts_of(m):
     t = m.tracking
     return dict(
-        peak=m.memory_peak_kib, source=m.memory_peak_source, persist=m.persist_memory_peak_kib, cpu=m.cpu_seconds,
-        cpu_source=m.cpu_source, duration=m.duration_s, step_ended_at=m.step_ended_at, mode=t.mode, reason=t.reason,
+        peak=m.memory_peak_kib, source=m.memory_peak_source, persist=m.persist_memory_peak_kib,
+        cpu=m.cpu_seconds, cpu_source=m.cpu_source, lower_bound=m.cpu_is_lower_bound,
+        duration=m.duration_s, step_ended_at=m.step_ended_at, mode=t.mode, reason=t.reason,
         shm=m.shared_memory_peak_kib, disk=m.disk_growth_gb,
         ended_early=t.ended_early, failed=[f.source for f in t.failed_sources], rows=t.cost.rows,
         gpus=[dict(name=f.name, memory_mib=f.memory_mib, may_use=f.may_use) for f in m.gpu_facts],
