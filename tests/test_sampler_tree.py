@@ -12,7 +12,7 @@ from scenes.fake_proc import HZ, PAGE_KIB, FakeProc
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.cgroup_totals import CgroupTotals
 from resource_tracker.sampler.collector import Failures, Row
-from resource_tracker.sampler.family import COST_S_PER_KIB
+from resource_tracker.sampler.family import COST_S_PER_KIB, Family
 from resource_tracker.sampler.memory import TreeMemory
 from resource_tracker.sampler.process import ProcessCollector
 from resource_tracker.sampler.tree import WATCHER, Tree
@@ -397,6 +397,30 @@ def test_forks_count_once(proc: FakeProc) -> None:
     memory.remove(10)
     memory.remove(11)
     assert memory.total == 4 * 1034 * MIB - 20 * MIB
+
+
+def test_cost_of_a_small_process_says_little() -> None:
+    """Of 12 MiB most is its mappings: gigabytes do not cost as much for each KiB. What gigabytes cost, does count."""
+    family = Family(1, 0.0)
+    family.learn_cost(0.0005, 12 * MIB)
+    assert family.cost_s_per_kib < 1.5 * COST_S_PER_KIB
+    family.learn_cost(4 * 4096 * MIB * COST_S_PER_KIB, 4096 * MIB)
+    assert family.cost_s_per_kib > 3.5 * COST_S_PER_KIB
+
+
+def test_the_only_reading_that_can_be_paid_for_waits_longer(proc: FakeProc) -> None:
+    """Amid the writing it would miss the rest, and nothing would be left for another."""
+    memory = Memory(proc)
+    proc.set(10, rss=2560 * MIB)
+    proc.start(11, 10, image=int(proc.processes[10]["image"]), rss=2560 * MIB)
+    for step in range(12):
+        for pid in (10, 11):
+            proc.set(pid, pss=2560 * MIB, private=2560 * MIB, minor=step * 200 * MIB // PAGE_KIB)
+            memory.take(pid, step / 10)
+        memory.read_early(step / 10)
+    assert memory.cpu_s == 0.0
+    memory.read_early(1.2)  # calm
+    assert memory.total == 5120 * MIB
 
 
 def test_forks_that_write_to_what_they_share(proc: FakeProc) -> None:

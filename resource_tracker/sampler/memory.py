@@ -31,8 +31,8 @@ LONGEST_WALK_S = 0.02
 4 KiB pages) is read in full only beside forks, with which it may share its memory: alone, its resident memory tells."""
 UNCHANGED_FOR_S = 30.0
 """Where no process of the tree came, went or had a page fault, only strangers can have changed what is shared."""
-CALM_S = 0.5
-"""A reading amid the writing would miss the rest of it: so long it is put off, at most."""
+CALM_S, CALM_BEFORE_THE_ONLY_S = 0.5, 2.0
+"""A reading amid the writing would miss the rest of it: so long it is put off at most, longer if it is the only one."""
 
 
 class TreeMemory:
@@ -155,7 +155,9 @@ class TreeMemory:
         if family.unseen_since is None:
             family.unseen_since = now_s
         writing = family.unseen - family.unseen_before > EARLY_SHARE / 4 * self.total
-        return not writing or now_s - family.unseen_since >= CALM_S
+        is_only = 2 * self._cost_s_of(family) > self._early_allowance_s
+        patience_s = CALM_BEFORE_THE_ONLY_S if is_only else CALM_S
+        return not writing or now_s - family.unseen_since >= patience_s
 
     def _may_read_early(self, family: Family, now_s: float) -> bool:
         cost_s = self._cost_s_of(family)
@@ -196,7 +198,7 @@ class TreeMemory:
             shared += reading.pss - reading.private
             rss += reading.rss
         if rss > 0:
-            family.cost_s_per_kib = max(0.0, spent_s - FIXED_COST_S * len(readings)) / rss
+            family.learn_cost(spent_s - FIXED_COST_S * len(readings), rss)
             self.total += shared - family.shared
             family.shared = shared
         return spent_s
