@@ -237,7 +237,7 @@ def _used(summary: TaskSummary) -> Iterator[str]:
     if peak is not None:
         allowed = summary.memory_limit_mib
         of = (
-            f" of {kib_to_whole_mb(mib_to_kib(allowed)):,} MB allowed ({peak / mib_to_kib(allowed):.0%})"
+            f" of {kib_to_whole_mb(mib_to_kib(allowed)):,} MB allowed ({100 * peak / mib_to_kib(allowed):.0f} %)"
             if allowed
             else ""
         )
@@ -247,7 +247,7 @@ def _used(summary: TaskSummary) -> Iterator[str]:
     if summary.cpu_mean_cores is not None and summary.duration_s >= LEAST_S:
         given = summary.cpu_limit or summary.vcpus
         of = f" of {given:g}" if given else ""
-        yield f"It kept {summary.cpu_mean_cores:.2g}{of} CPUs busy on average."
+        yield f"It kept {round(summary.cpu_mean_cores, 2):g}{of} CPUs busy on average."
 
 
 def _cpus(advice: Recommendation | None, summary: TaskSummary) -> str:
@@ -257,10 +257,11 @@ def _cpus(advice: Recommendation | None, summary: TaskSummary) -> str:
 
 def _time(seconds: float) -> str:
     if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 120:
+        return f"{max(1000 * seconds, 1):.0f} ms"
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def earlier_attempt(attempt: Attempt) -> EarlierAttempt:

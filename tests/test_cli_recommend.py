@@ -181,7 +181,7 @@ def test_killed_attempts_are_told() -> None:
 @pytest.mark.parametrize(
     ("no_memory", "said"),
     [
-        ((), "1 of 32 attempts failed, none for lack of memory as far as is known."),
+        ((), "1 of 32 attempts failed, not for lack of memory as far as is known."),
         (("0",), "1 of 32 attempts failed for lack of memory."),
         (("0", "1"), "2 of 32 attempts failed for lack of memory."),
     ],

@@ -55,7 +55,7 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
             {"ran_out_of_memory": True, "ended_by": "out of memory", "ended_evidence": "The kernel killed it."},
             "memory",
             "ran out of memory",
-            "The kernel killed it. It ran for 90.0 s. Its memory peaked at 944 MB of 1,049 MB allowed (90%).",
+            "The kernel killed it. It ran for 1 min 30 s. Its memory peaked at 944 MB of 1,049 MB allowed (90 %).",
             "instead of memory=1048",
         ),
         (
@@ -104,7 +104,7 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
             {"exception_type": "TimeoutException", "bound": "quota", "bound_evidence": "Its quota of 2 CPUs was used."},
             "throttled",
             "throttled into its time-out",
-            "TimeoutException after 90.0 s. Its quota of 2 CPUs was used.",
+            "TimeoutException after 1 min 30 s. Its quota of 2 CPUs was used.",
             "Ask for more CPUs",
         ),
         (

@@ -212,7 +212,8 @@ def _failures(step: StepRecommendation) -> str:
     """How many attempts failed, and of these for lack of memory."""
     whole = fmt.plural(step.attempts, "attempt")
     if not step.out_of_memory:
-        return f"{step.failed} of {whole} failed, none for lack of memory as far as is known."
+        none = "not" if step.failed == 1 else "none"
+        return f"{step.failed} of {whole} failed, {none} for lack of memory as far as is known."
     which = "for lack of memory" if step.out_of_memory == step.failed else f"{step.out_of_memory} for lack of memory"
     return f"{step.failed} of {whole} failed{',' if step.out_of_memory < step.failed else ''} {which}."
 
