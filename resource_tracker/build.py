@@ -128,7 +128,7 @@ def build_record(
             instances=gpu_machines(catalog, server, cloud),
         )
     if ending is not None:
-        ending = replace(ending, remedy=remedy_of(ending, recommendation, request))
+        ending = replace(ending, remedy=remedy_of(ending, recommendation, request, limits.memory_mib))
     pricing = Pricing(note=catalog_note or "No price catalog could be read.")
     if catalog is not None and advise:
         try:

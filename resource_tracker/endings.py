@@ -149,16 +149,27 @@ def interrupted(early: TaskSummary) -> TaskSummary:
     )
 
 
+_AS_ASKED = 0.9
+"""Part of the request below which a limit is another than the one that was asked for."""
+
+
 def remedy_of(
     ending: Ending,
     recommendation: Recommendation | NoRecommendation,
     request: ResourceRequest,
+    allowed_mib: float | None = None,
 ) -> str | None:
-    """What to do about it, in a sentence."""
+    """What to do about it, in a sentence; `allowed_mib` is the kernel's limit on memory."""
     if ending.cause == KILLED_FOR_MEMORY:
         if not isinstance(recommendation, Recommendation):
             return "Ask for more memory."
         asked = request.memory_mb if request.decorators else None
+        allowed_mb = kib_to_whole_mb(mib_to_kib(allowed_mib)) if allowed_mib else None
+        if asked and allowed_mb and allowed_mb < _AS_ASKED * asked:
+            return (
+                f"It was allowed {allowed_mb:,} MB, less than the memory={asked:.10g} that it asks for (a local run "
+                "gives what there is): run it where there is as much, or raise the limit of its container."
+            )
         if asked and recommendation.memory_mb <= asked:
             return (
                 f"It ended far below memory={asked:.10g}, as what asks for very much at once: see whether it should. "

@@ -227,7 +227,9 @@ def _advice(summary: TaskSummary, others: Sequence[TaskSummary]) -> Recommendati
 
 
 def _remedy(ending: Ending, summary: TaskSummary, advice: Recommendation | None) -> str | None:
-    return remedy_of(ending, advice or NoRecommendation(reason="nothing was measured"), request_of(summary))
+    return remedy_of(
+        ending, advice or NoRecommendation(reason="nothing was measured"), request_of(summary), summary.memory_limit_mib
+    )
 
 
 def _used(summary: TaskSummary) -> Iterator[str]:

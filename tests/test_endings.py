@@ -150,6 +150,13 @@ def test_a_death_makes_the_record_a_failed_one() -> None:
     assert record_of(None).outcome.status == "running"
 
 
+def test_a_limit_below_the_request_is_what_to_raise() -> None:
+    """As in a container on a laptop, where nothing gives the step what it asks for."""
+    ending = record_of(FOR_MEMORY, peak_mib=390.0, limit_mib=400.0).ending
+    assert ending is not None and ending.remedy is not None
+    assert ending.remedy.startswith("It was allowed 419 MB, less than the memory=1048 that it asks for (a local run ")
+
+
 def test_the_summary_tells_of_the_end_and_reads_back() -> None:
     """History counts it as an attempt that ran out of memory at its limit; cause, evidence and source are kept."""
     summary = decode_summary(encode_summary(summary_of(record_of(FOR_MEMORY))))
