@@ -68,7 +68,7 @@ def memory_need(
     if amount < LEAST_MB:
         amount, told = LEAST_MB, f"{LEAST_TOLD}, as starting the container takes that."
     elif amount == round_up_mb(exact) > exact:
-        told = f"{told.removesuffix('.')}, rounded up."
+        told = f"{told.removesuffix('.')}; rounded up."
     reason = _with_whose(told, f"{kib_to_whole_mb(highest_kib):,} MB", _whose_peak(tasks))
     if amount > LEAST_MB and len({task.task_id for task in tasks}) > len(observations) > 0:
         reason += " Of a run with several tasks the largest counts, as one request is for all."
