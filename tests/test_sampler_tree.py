@@ -399,6 +399,26 @@ def test_forks_count_once(proc: FakeProc) -> None:
     assert memory.total == 4 * 1034 * MIB - 20 * MIB
 
 
+@pytest.mark.parametrize(
+    ("others", "peak"),
+    [((50, 50, 850), 860), ((850, 850, 50), 1450), ((50, 850, 850), 1450)],
+    ids=["grew afterwards", "gave back since", "grew meanwhile"],
+)
+def test_a_peak_between_samples_and_what_was_beside_it(proc: FakeProc, others: tuple[int, ...], peak: int) -> None:
+    """The kernel's mark of a process stands beside what others had while it had page faults, not what they have now."""
+    proc.start(11, 10, rss=10 * MIB, minor=100)
+    proc.set(10, rss=others[0] * MIB)
+    watching = Watching(proc)
+    watching.row()
+    watching.sub_sample()
+    proc.set(11, hwm=600 * MIB, minor=100 + 600 * MIB // PAGE_KIB)  # between two sub-samples
+    proc.set(10, rss=others[1] * MIB, minor=10**6 + others[1])
+    watching.sub_sample()
+    proc.set(10, rss=others[2] * MIB, minor=2 * 10**6 + others[2])
+    watching.sub_sample()
+    assert watching.row().process["memory_peak_kib"] == pytest.approx(peak * MIB, abs=20 * MIB)
+
+
 def test_cost_of_a_small_process_says_little() -> None:
     """Of 12 MiB most is its mappings: gigabytes do not cost as much for each KiB. What gigabytes cost, does count."""
     family = Family(1, 0.0)

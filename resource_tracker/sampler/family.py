@@ -1,11 +1,15 @@
 """Processes that share memory because they are forks of one program image, and what is known of each."""
 
+import math
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 COST_S_PER_KIB = 11e-9
 """Expected of a full reading until there is a measured one: 4 KiB pages (45 ms for 4 GiB)."""
+FAULTS_OF_A_PEAK, LARGE_KIB = 8, 16 * 1024
+"""Fewer page faults make no larger peak, not even those of huge pages of 2 MiB."""
 AS_IF_MEASURED_KIB = 256 * 1024
 """So much that expectation counts beside a measured cost: of a small process that is nearly all the number of its
 mappings, four times as much for each KiB, and no measure of what it takes once there are gigabytes."""
@@ -59,13 +63,17 @@ class Part:
     """One process: `private` and `rss` as last read in full, `faults` at that time; KiB.
 
     `counts` is what it adds to its family now, `unseen` what it may have copied beyond that. `told` is resident memory
-    as ``/proc/PID/stat`` last told it: not exact, where a full reading is.
+    as ``/proc/PID/stat`` last told it: not exact, where a full reading is. `beside` is the most that all others had
+    while it had page faults, since its high-water mark was last looked at; nan where it is not known.
     """
 
     __slots__ = (
+        "beside",
+        "beside_before",
         "counts",
         "family",
         "faults",
+        "faults_at_look",
         "faults_at_mark",
         "faults_now",
         "high_water",
@@ -87,6 +95,24 @@ class Part:
         self.counts = private
         self.high_water = rss
         self.faults_at_mark = -1
+        self.faults_at_look = faults
+        self.beside = self.beside_before = math.nan
+
+    def note_beside(self, others: int) -> None:
+        """Takes what all others have now. It can have had its highest moment only while it had faults."""
+        if self.faults_now - self.faults_at_look >= FAULTS_OF_A_PEAK:
+            # In this order the larger of those that are known: no comparison with nan holds.
+            self.beside = max(others, self.beside_before, self.beside)
+        self.faults_at_look, self.beside_before = self.faults_now, others
+
+    def above(self, mark: int, others: int) -> float:
+        """How far it and the others went above what they have now, with `mark` as its own highest.
+
+        Others that grew since do not count, nor does what they gave back since get lost.
+        """
+        rise = mark - self.now
+        is_known = self.beside == self.beside and rise >= LARGE_KIB
+        return rise + self.beside - others if is_known else rise
 
     def note_unseen(self, page_kib: int) -> None:
         """Takes the most that it can have copied: a page a fault, and no more than is resident.

@@ -222,13 +222,20 @@ class TreeMemory:
         )
         return min(1.0, exact / self.total) if self.total > 0 else float("nan")
 
-    def beyond_samples(self, pids: "Iterable[int]") -> int:
-        """How far one of these processes went above its present memory since the last call, at the most.
+    def look(self, pids: "Iterable[int]") -> None:
+        """Notes what stood beside each of these processes, for :meth:`beyond_samples`."""
+        for pid in pids:
+            part = self._parts.get(pid)
+            if part is not None:
+                part.note_beside(self.total - part.counts)
+
+    def beyond_samples(self, pids: "Iterable[int]") -> float:
+        """How far all went above their present memory since the last call, by the highest moment of one of these.
 
         The kernel keeps the high-water mark, so no spike is too short. The first call for a process sees what came
         since the process was first seen.
         """
-        highest = 0
+        highest = 0.0
         for pid in pids:
             part = self._parts.get(pid)
             if part is None or part.faults_at_mark == part.faults_now:
@@ -241,8 +248,9 @@ class TreeMemory:
             if mark is None:
                 continue
             if mark > part.high_water:
-                highest = max(highest, mark - part.now)
+                highest = max(highest, part.above(mark, self.total - part.counts))
             part.high_water = mark
+            part.beside = float("nan")
         return highest
 
 

@@ -42,7 +42,8 @@ class ProcessCollector(Collector):
         self._someone_acted = True
         self._ticks_before: dict[Member, int] = {}
         self._samples = self._children_peak = 0
-        self._memory_sum = self._memory_peak = self._marked_peak = 0
+        self._memory_sum = self._memory_peak = 0
+        self._marked_peak = 0.0
 
     # --- start ---------------------------------------------------------------------------------
 
@@ -93,6 +94,7 @@ class ProcessCollector(Collector):
             self._children_peak = max(self._children_peak, len(self._living()) - 1)
         self._use.window.look(now_s)
         self._memory.read_early(now_s)
+        self._memory.look(member.pid for member in self._watched)
         self._note_memory()
 
     def _living(self) -> list[Member]:
@@ -194,6 +196,7 @@ class ProcessCollector(Collector):
         self._memory.read_in_full(now_s)
         self._memory.read_early(now_s)
         self._note_memory()
+        self._memory.look(member.pid for member in self._watched)
         extra = self._memory.beyond_samples(member.pid for member in self._watched)
         self._marked_peak = max(self._marked_peak, self._memory_now() + extra)
 
