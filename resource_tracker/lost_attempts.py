@@ -44,22 +44,25 @@ def without_trace(lost: int) -> str:
     )
 
 
-def without_cut(estimate: Recommendation, request: ResourceRequest, lost: int) -> Recommendation:
-    """The estimate; where so many attempts ended without a trace, not below the memory asked for, and without a rate.
+def without_cut(
+    estimate: Recommendation, request: ResourceRequest, lost: int, *, ran_out: bool = False
+) -> Recommendation:
+    """The estimate, not below the memory asked for where nobody knows how much would have been enough.
 
-    Nobody knows how much those needed: it may be more than they were given.
+    That is so where so many attempts ended without a trace (then there is no failure rate, either), and where memory
+    ran out in all that did not fail otherwise (`ran_out`), perhaps at a limit below what was asked for.
     """
-    if not lost:
+    if lost:
+        why = f"{_attempts(lost)} ended without any measurement, perhaps for lack of memory."
+        estimate = replace(estimate, expected_failure_rate=None)
+    elif ran_out:
+        why = "memory ran out, and no attempt shows how much is enough."
+    else:
         return estimate
-    estimate = replace(estimate, expected_failure_rate=None)
     asked = request.memory_mb if request.decorators else None
     if not asked or not math.isfinite(asked) or asked <= estimate.memory_mb:
         return estimate
-    why = (
-        f"Not below the {asked:,.0f} MB asked for: {_attempts(lost)} ended without any measurement, perhaps for "
-        "lack of memory."
-    )
-    reason = f"{estimate.reasons.get('memory', '')} {why}".strip()
+    reason = f"{estimate.reasons.get('memory', '')} Not below the {asked:,.0f} MB asked for: {why}".strip()
     return replace(estimate, memory_mb=math.ceil(asked), reasons={**estimate.reasons, "memory": reason})
 
 

@@ -114,6 +114,12 @@ def observations_of(tasks: Sequence[TaskSummary]) -> list[Observation]:
     return [seen for run in runs.values() for seen in _of_run(run)]
 
 
+def has_only_run_out(tasks: Iterable[TaskSummary]) -> bool:
+    """Whether memory ran out, and no attempt got through without: nobody knows how much is enough."""
+    outcomes = {_outcome(task) for task in tasks}
+    return "oom" in outcomes and "ok" not in outcomes
+
+
 def _of_one_input_source(tasks: Sequence[TaskSummary]) -> list[TaskSummary]:
     """Sizes told in another way than the newest do not compare with it: those attempts count without a size."""
     source = next((task.input_source for task in tasks if task.input_bytes is not None), None)

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Sequence
 from resource_tracker.damping import damped
 from resource_tracker.dataclass import replace
 from resource_tracker.lost_attempts import without_cut, without_trace
-from resource_tracker.memory_need import LEAST_MB, UNLISTED_RUN, as_asked, memory_need, peak_kib, round_up_mb
+from resource_tracker.memory_need import (
+    LEAST_MB,
+    UNLISTED_RUN,
+    as_asked,
+    has_only_run_out,
+    memory_need,
+    peak_kib,
+    round_up_mb,
+)
 from resource_tracker.needs import Amount, cpu_need, disk_need, gpu_need, known, shared_memory_need
 from resource_tracker.notes import notes_for
 from resource_tracker.records import (
@@ -97,7 +105,7 @@ def recommend(
         reasons = {**reasons, "memory": f"At least, because {why}. {reasons['memory']}"}
     lost = history.lost_attempts or 0
     advice = replace(advice, reasons=reasons, based_on_runs=measured + history.runs_analyzed)
-    advice = damped(without_cut(advice, request, lost), request)
+    advice = damped(without_cut(advice, request, lost, ran_out=has_only_run_out(tasks)), request)
     said = [without_trace(lost)] if lost else []
     return replace(advice, notes=(*advice.notes, *notes_for(tasks, request, advice, instances), *said))
 

@@ -12,7 +12,7 @@ from resource_tracker.bounds import Bound, bound_of_step
 from resource_tracker.damping import damped
 from resource_tracker.dataclass import dataclass, replace
 from resource_tracker.lost_attempts import lost_attempts, without_cut, without_trace
-from resource_tracker.memory_need import last_successes, peak_kib
+from resource_tracker.memory_need import has_only_run_out, last_successes, peak_kib
 from resource_tracker.needs import busy_cores, known
 from resource_tracker.notes import notes_for
 from resource_tracker.recommend import estimate, policy_called
@@ -110,7 +110,7 @@ def advise_step(
     pure = estimate(measured or attempts, request, policy=policy, input_bytes=input_bytes)
     advice = pure
     if isinstance(pure, Recommendation):
-        pure = without_cut(pure, request, lost)
+        pure = without_cut(pure, request, lost, ran_out=has_only_run_out(attempts))
         printed = damped(pure, request) if damp else pure
         advice = replace(printed, notes=(*printed.notes, *notes_for(attempts, request, printed, instances)))
     return StepAdvice(

@@ -175,6 +175,16 @@ def test_out_of_memory_doubles_what_was_not_enough(outcome):
     assert advice.memory_mb * 10**6 >= 2000 * MIB * MIB and "ran out of memory at 1,049 MB" in advice.reasons["memory"]
 
 
+def test_no_cut_before_anything_has_succeeded():
+    """Killed at a limit far below the request, as of a machine that is too small: the request is not what to lower."""
+    asked = ResourceRequest(cpu=1, memory_mb=4000, decorators=("resources",), chosen=("memory",))
+    killed, limit = Outcome(status="unknown"), Limits(memory_mib=400.0)
+    advice = advise(usage(400, None), NO_HISTORY, asked, killed, limit)
+    assert advice.memory_mb == 4000 and "Not below the 4,000 MB asked for" in advice.reasons["memory"]
+    advice = advise(usage(400, None), history(task(380, run_id="1")), asked, killed, limit)
+    assert advice.memory_mb == 2000
+
+
 def test_success_at_the_limit_is_a_success():
     """Only an attempt that did not end well can have run out of memory."""
     assert advise(usage(990, 990), limits=Limits(memory_mib=1000.0)).memory_mb < 2000

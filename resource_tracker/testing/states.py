@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from resource_tracker.columns import PROCESS_NAMES
 from resource_tracker.frame import TinyDataFrame
+from resource_tracker.projections import projections
 from resource_tracker.records import (
     CloudInfo,
     EarlierAttempt,
@@ -17,7 +18,6 @@ from resource_tracker.records import (
     NoRecommendation,
     Outcome,
     Pricing,
-    Projection,
     Span,
     TaskRecord,
 )
@@ -156,21 +156,11 @@ def _running() -> TaskRecord:
 
 
 def _running_long() -> TaskRecord:
-    """Three hours of a step on a GPU that will not fit into its memory."""
+    """Three hours of a step whose GPU has nothing more to do."""
     record = _still_running(fake_measured(10_800.0, 2048, gpus=1, memory_kib=11_300_000))
-    return replace(
-        record,
-        spans=(
-            _span(record, "load data", 0.0, 1610.0),
-            _span(record, "train", 1612.0, None),
-        ),
-        projections=(
-            Projection(
-                kind="memory", text="Memory reaches its limit of 16.0\u00a0GB in about 40\u00a0min at this pace."
-            ),
-            Projection(kind="cpu", text="The CPU quota held the step back in 34\u00a0% of the last 5\u00a0min."),
-        ),
-    )
+    heading = projections(record.process_metrics, record.system_metrics, record.usage, record.limits, record.server)
+    marked = (_span(record, "load data", 0.0, 1610.0), _span(record, "train", 1612.0, None))
+    return replace(record, spans=marked, projections=heading)
 
 
 def _still_running(record: TaskRecord) -> TaskRecord:
