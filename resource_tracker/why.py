@@ -110,10 +110,12 @@ def _gpu_memory(summary: TaskSummary, advice: Recommendation | None) -> Explanat
 
 def _disk(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
     no_space = summary.error_name in NO_SPACE
-    if not no_space and not summary.full_disk:
+    if not no_space and (not summary.full_disk or summary.ended_by == STOPPED):
         return None
     where = f"Full was the file system of: {summary.full_disk}." if summary.full_disk else ""
-    said = f"It ended with {summary.exception_type} ({summary.error_name})." if no_space else ""
+    said = summary.ended_evidence or ""  # what it was that ended it: a full disk need not be why
+    if summary.exception_type:
+        said = f"It ended with {summary.exception_type}{f' ({summary.error_name})' if no_space else ''}."
     grown_mb = gb_to_mb(summary.disk_growth_gb or 0.0)
     grown = f"Its disk had grown by {grown_mb:,.0f} MB." if grown_mb >= 1 else ""
     remedy = "Ask for a larger disk, or write less."
@@ -121,7 +123,7 @@ def _disk(summary: TaskSummary, advice: Recommendation | None) -> Explanation | 
         remedy = f"Ask for at least disk={advice.disk_mb}: it may need more than it got to."
     if summary.full_disk and "tmpfs" in summary.full_disk:
         remedy = "It is in memory: write to a folder on a disk (TMPDIR says which), or give it more room."
-    return Explanation("disk", "The disk was full", (said, where, grown), remedy)
+    return Explanation("disk", "The disk was full", (said, where, grown), remedy, summary.ended_source)
 
 
 def _shared_memory(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:

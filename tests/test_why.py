@@ -94,6 +94,24 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
             "TMPDIR",
         ),
         (
+            {
+                "ended_by": "killed by SIGKILL",
+                "ended_evidence": "Somebody killed it.",
+                "full_disk": "home (ext4, 2 GB)",
+            },
+            "disk",
+            "The disk was full",
+            "Somebody killed it. Full was the file system of: home (ext4, 2 GB).",
+            "larger disk",
+        ),
+        (
+            {"ended_by": "stopped with the run", "full_disk": "home (ext4, 2 GB)"},
+            "stopped",
+            "stopped with the run",
+            "ran for",
+            "Nothing is wrong",
+        ),
+        (
             {"ended_by": "killed by SIGBUS", "shared_memory_peak_kib": 64 * MIB, "shared_memory_limit_mib": 64.0},
             "shared_memory",
             "shared memory was full",
