@@ -11,7 +11,9 @@ import pytest
 from browser import CHROMIUM
 
 from resource_tracker.dataclass import replace
+from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import Span
+from resource_tracker.report.live import live_panel
 from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card
 from resource_tracker.report.series import MAX_POINTS, grid_of
@@ -281,3 +283,16 @@ def unpacked(packed):
             values.append(steps * packed["q"])
             number, place = 0, 1
     return values
+
+
+def test_cpu_now_is_not_told_by_one_tick():
+    """A row that a mark ended after 20 ms may hold a tick of each thread: its cores say nothing, and top no peak."""
+    record = fake_record("running")
+    frame = record.process_metrics
+    columns = {name: list(frame[name]) for name in frame.columns}
+    columns["interval_s"][-1] = 0.02
+    columns["cpu_usage"][-1] = 50.0
+    tile = next(
+        tile for tile in live_panel(replace(record, process_metrics=TinyDataFrame(columns))).tiles if tile.key == "cpu"
+    )
+    assert float(tile.now.split(NBSP)[0]) < 5

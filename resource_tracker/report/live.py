@@ -13,9 +13,14 @@ from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.gpu import has_gpu
 from resource_tracker.units import KIB, MIB, kib_to_bytes, mb_to_kib
+from resource_tracker.usage import cpu_windows
 
 _FAR = 2.5
 """A request or limit this many times beyond all else would leave nothing to see of a bar."""
+
+
+_CPU_OVER_S = 0.5
+"""A row that ends at a mark may be so short that one clock tick in it looks like a core in use."""
 
 
 class Tile(NamedTuple):
@@ -76,7 +81,7 @@ def _tiles(record: TaskRecord) -> tuple[Tile, ...]:
         _tile(
             "cpu",
             "CPU",
-            _last(record, "cpu_usage"),
+            _cpu_now(record),
             usage.cpu_max_cores,
             {"requested": request.cpu, "allowed": limits.cpus},
             _cores,
@@ -128,6 +133,12 @@ def _tile(
 def _cores(value: float | None) -> str:
     text = fmt.cores(value)
     return text if text == fmt.UNKNOWN else f"{text}{fmt.NBSP}{'core' if text == '1' else 'cores'}"
+
+
+def _cpu_now(record: TaskRecord) -> float | None:
+    """In the last row, or where rows are shorter, over as long as the peak is taken over."""
+    windows = cpu_windows(record.process_metrics, _CPU_OVER_S)
+    return windows[-1][0] if windows else None
 
 
 def _last(record: TaskRecord, column: str) -> float | None:
