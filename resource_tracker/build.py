@@ -126,6 +126,7 @@ def build_record(
             server=server,
             policy=policy,
             instances=gpu_machines(catalog, server, cloud),
+            before=attempt_before,
         )
     if ending is not None:
         ending = replace(ending, remedy=remedy_of(ending, recommendation, request, limits.memory_mib))

@@ -9,7 +9,7 @@ from resource_tracker.dataclass import replace
 from resource_tracker.endings import UNSEEN
 from resource_tracker.memory_need import last_successes, peak_kib
 from resource_tracker.needs import known
-from resource_tracker.records import Recommendation, ResourceRequest, TaskSummary
+from resource_tracker.records import EarlierAttempt, Recommendation, ResourceRequest, TaskSummary
 from resource_tracker.units import kib_to_mb
 
 MAX_ATTEMPTS = 6
@@ -64,6 +64,15 @@ def without_cut(
         return estimate
     reason = f"{estimate.reasons.get('memory', '')} Not below the {asked:,.0f} MB asked for: {why}".strip()
     return replace(estimate, memory_mb=math.ceil(asked), reasons={**estimate.reasons, "memory": reason})
+
+
+def not_below_before(estimate: Recommendation, before: EarlierAttempt | None) -> Recommendation:
+    """The estimate, not below what the attempt before this one showed to be needed, where that ran out of memory."""
+    if before is None or before.memory_mb is None or before.memory_mb <= estimate.memory_mb:
+        return estimate
+    why = f"At least {before.memory_mb:,} MB, as attempt {before.attempt} of this task ran out of memory."
+    reason = f"{estimate.reasons.get('memory', '')} {why}".strip()
+    return replace(estimate, memory_mb=before.memory_mb, reasons={**estimate.reasons, "memory": reason})
 
 
 def _lost(tasks: Sequence[TaskSummary]) -> Iterator[tuple[Key, TaskSummary]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from resource_tracker.damping import damped
 from resource_tracker.dataclass import replace
-from resource_tracker.lost_attempts import without_cut, without_trace
+from resource_tracker.lost_attempts import not_below_before, without_cut, without_trace
 from resource_tracker.memory_need import (
     LEAST_MB,
     UNLISTED_RUN,
@@ -23,6 +23,7 @@ from resource_tracker.memory_need import (
 from resource_tracker.needs import Amount, cpu_need, disk_need, gpu_need, known, shared_memory_need
 from resource_tracker.notes import notes_for
 from resource_tracker.records import (
+    EarlierAttempt,
     History,
     InstanceType,
     Limits,
@@ -66,6 +67,7 @@ def recommend(
     server: ServerInfo = ServerInfo(),  # noqa: B008 - frozen
     policy: Policy = Policy.SAFE,
     instances: Iterable[InstanceType] = (),
+    before: EarlierAttempt | None = None,
 ) -> Recommendation | NoRecommendation:
     """Advise what to ask for next time, from this attempt and the earlier ones.
 
@@ -83,6 +85,8 @@ def recommend(
         ``SAFE``: practically never too little; ``LEAN``: least expected cost.
     instances : iterable of InstanceType
         Machines among which to look for a smaller GPU.
+    before : EarlierAttempt, optional
+        What became of the attempt before this one, of the same task.
 
     Returns
     -------
@@ -105,6 +109,7 @@ def recommend(
         reasons = {**reasons, "memory": f"At least, because {why}. {reasons['memory']}"}
     lost = history.lost_attempts or 0
     advice = replace(advice, reasons=reasons, based_on_runs=measured + history.runs_analyzed)
+    advice = not_below_before(advice, before)
     advice = damped(without_cut(advice, request, lost, ran_out=has_only_run_out(tasks)), request)
     said = [without_trace(lost)] if lost else []
     return replace(advice, notes=(*advice.notes, *notes_for(tasks, request, advice, instances), *said))

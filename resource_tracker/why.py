@@ -272,10 +272,12 @@ def earlier_attempt(attempt: Attempt) -> EarlierAttempt:
     """What the next attempt says of the one before it."""
     why = explain(attempt)
     shown = [text for text in why.sentences if text]
+    advice = _advice(attempt.summary, ()) if attempt.summary is not None and why.kind == "memory" else None
     return EarlierAttempt(
         attempt=attempt.attempt,
         text=" ".join([f"{why.headline}.", *shown]),
         remedy=why.remedy,
         headline=why.headline,
         resources=why.kind in FOR_LACK,
+        memory_mb=advice.memory_mb if advice else None,
     )

@@ -11,6 +11,7 @@ from resource_tracker.memory_need import LEAST_TOLD
 from resource_tracker.needs import CPU_TOLERANCE
 from resource_tracker.recommend import Observation, recommend, recommend_memory, round_up_mb
 from resource_tracker.records import (
+    EarlierAttempt,
     History,
     Limits,
     NoRecommendation,
@@ -183,6 +184,17 @@ def test_no_cut_before_anything_has_succeeded():
     assert advice.memory_mb == 4000 and "Not below the 4,000 MB asked for" in advice.reasons["memory"]
     advice = advise(usage(400, None), history(task(380, run_id="1")), asked, killed, limit)
     assert advice.memory_mb == 2000
+
+
+def test_the_attempt_before_counts():
+    """What it ran out of memory with was not enough, however little the repeated attempt used."""
+    before = EarlierAttempt(attempt=0, text="It ran out of memory.", resources=True, memory_mb=1024)
+    advice = recommend(usage(200), NO_HISTORY, ResourceRequest(), OK, Limits(), before=before)
+    assert isinstance(advice, Recommendation)
+    assert advice.memory_mb == 1024 and "as attempt 0 of this task ran out of memory" in advice.reasons["memory"]
+    enough = recommend(usage(2000), NO_HISTORY, ResourceRequest(), OK, Limits(), before=before)
+    assert isinstance(enough, Recommendation)
+    assert enough == advise(usage(2000))
 
 
 def test_success_at_the_limit_is_a_success():

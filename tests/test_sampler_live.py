@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -598,3 +600,18 @@ def test_a_smaller_budget_looks_less_often(spools: Path) -> None:
     assert (little, much) == (0.0005, 0.1)
     assert few < 0.8 * many
     assert cheap_s < dear_s
+
+
+def test_nobody_hears_that_it_started(spools: Path) -> None:
+    """Where the task died while its sampler began, the sampler takes its folder away and ends."""
+    folder = spools / "abandoned"
+    folder.mkdir()
+    (folder / "rows.0").write_bytes(b"x")
+    code = (
+        "import os, sys; sys.path.append(sys.argv[1]); from resource_tracker.sampler import main;"
+        "reading, writing = os.pipe(); os.close(reading); os.dup2(writing, 1);"
+        "arguments = type('Arguments', (), {'spool': sys.argv[2]});"
+        "main._live(lambda *_: None, arguments, 0.0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent.parent), str(folder)], check=True)
+    assert not folder.exists()

@@ -52,7 +52,8 @@ class Ending:
 class EarlierAttempt:
     """What became of the attempt before this one, where ``@retry`` repeated the task: in sentences, and what to do.
 
-    ``headline`` is the first of them, for a line of the log; ``resources`` says whether it was for lack of any.
+    ``headline`` is the first of them, for a line of the log; ``resources`` says whether it was for lack of any, and
+    ``memory_mb`` what it shows to be needed at least, where it ran out of memory.
     """
 
     attempt: int
@@ -60,6 +61,7 @@ class EarlierAttempt:
     remedy: str | None = None
     headline: str = ""
     resources: bool = False
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

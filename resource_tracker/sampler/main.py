@@ -148,9 +148,11 @@ def _live(begin: "Callable[[Arguments, float], Loop]", arguments: Arguments, lau
     try:
         loop = begin(arguments, launcher_cpu_s)
     except (OSError, ImportError, ResourceTrackerError, ValueError) as error:
-        os.write(1, f"error {reason_of(error)}\n".encode("utf-8", "replace"))
+        _answer(f"error {reason_of(error)}\n")
         return
-    os.write(1, b"ok\n")
+    if not _answer("ok\n"):
+        remove_spool(arguments.spool)
+        return
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
@@ -162,6 +164,15 @@ def _live(begin: "Callable[[Arguments, float], Loop]", arguments: Arguments, lau
         after_death(arguments.spool, loop.publisher)
     elif why in (READER_DIED, SPOOL_GONE):
         remove_spool(arguments.spool)
+
+
+def _answer(text: str) -> bool:
+    """Whether whoever started this is there to hear it."""
+    try:
+        os.write(1, text.encode("utf-8", "replace"))
+    except OSError:
+        return False
+    return True
 
 
 def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
