@@ -340,7 +340,8 @@ def test_reads_from_a_zip(tmp_path):
     """In a code package that is a zip the catalog is found all the same."""
     archive = tmp_path / "code.zip"
     with zipfile.ZipFile(archive, "w") as code:
-        for path in [*(ROOT / "resource_tracker").glob("*.py"), ROOT / "resource_tracker" / "data" / "catalog.json.gz"]:
+        package = ROOT / "resource_tracker"
+        for path in [*package.rglob("*.py"), package / "data" / "catalog.json.gz"]:
             code.write(path, path.relative_to(ROOT))
     program = "from resource_tracker.catalog import load_bundled; print(len(load_bundled().instances))"
     result = subprocess.run(

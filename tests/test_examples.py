@@ -39,9 +39,16 @@ def test_every_example_is_run_here():
 
 SUCCEEDING = [
     pytest.param("minimal.py", [], {"my_sleeping_data": 1}, "Step finished", id="minimal"),
-    pytest.param("multi_cpu.py", ["--seconds", "1"], {"crunch": 1}, "rounds on 2 processes", id="multi_cpu"),
+    pytest.param(
+        "multi_cpu.py",
+        ["--seconds", "1"],
+        {"crunch": 1},
+        "rounds on 2 processes",
+        id="multi_cpu",
+        marks=pytest.mark.slow,
+    ),
     pytest.param("foreach.py", [], {"load": 3, "join": 1}, "Loaded 450000000 bytes", id="foreach"),
-    pytest.param("gpu.py", ["--seconds", "1"], {"multiply": 1}, "", id="gpu"),
+    pytest.param("gpu.py", ["--seconds", "1"], {"multiply": 1}, "", id="gpu", marks=pytest.mark.slow),
     pytest.param("training.py", [], {"start": 1, "train": 2}, r"(forest|boosting) is right in 9\d", id="training"),
 ]
 

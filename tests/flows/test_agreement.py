@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 from harness import FlowFolder, FlowRun
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.xdist_group("agreement")]  # one run serves all of them
 
 SOURCE = """\
 from metaflow import FlowSpec, resources, step, track_resources

@@ -169,6 +169,7 @@ STORE = (
 )
 
 
+@pytest.mark.slow
 def test_store_that_refuses_or_hangs_is_named_in_the_card(tmp_path: Path) -> None:
     """Expired credentials and a store that does not answer slow nothing down; the last card says what was missing."""
     folder = FlowFolder(tmp_path)

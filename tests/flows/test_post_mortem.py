@@ -22,7 +22,7 @@ from resource_tracker.flows.summaries import SUMMARY_FIELD, read_summaries
 from resource_tracker.records import TaskSummary
 from resource_tracker.summary import decode_summary
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.xdist_group("post_mortem")]  # one run serves all of them
 
 DEATHS = """
 import ctypes, glob, os, signal, time

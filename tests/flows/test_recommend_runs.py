@@ -15,7 +15,7 @@ from resource_tracker.build import history_of
 from resource_tracker.flows.runs import client_provider
 from resource_tracker.flows.summaries import read_summaries
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.xdist_group("recommend_runs")]  # one run serves all of them
 
 SOURCE = """\
 import metaflow

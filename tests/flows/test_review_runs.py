@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from harness import FlowFolder, FlowRun, wait_until_clean
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.xdist_group("review_runs")]  # one run serves all of them
 
 SOURCE = """\
 import glob, os, signal, time

@@ -16,7 +16,7 @@ from harness import FlowFolder, FlowRun
 
 from resource_tracker import ResourceTracker
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.xdist_group("show")]  # one run serves all of them
 
 SOURCE = """\
 import sys, time
