@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 import requests
 from flows.harness import FlowFolder, wait_until_clean
 from flows.test_live import SOON, WAITING
