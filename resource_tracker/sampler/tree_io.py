@@ -4,7 +4,7 @@ from resource_tracker.errors import ParseError
 from resource_tracker.sampler.account import Io
 from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.member import Member
-from resource_tracker.sampler.procfs import pid_io
+from resource_tracker.sampler.procfs import pid_io, pid_stat
 from resource_tracker.sampler.procfs.files import KernelFile, read_record
 
 IO_BYTES = 1024
@@ -50,9 +50,17 @@ class TreeIo:
             if is_root and not isinstance(error, ProcessLookupError | FileNotFoundError):
                 self._failures.note(pid_io.SOURCE, error)
                 self.works = False
-            elif isinstance(error, PermissionError):  # it runs as another user: the sum is a lower bound
+            elif isinstance(error, PermissionError) and self._has_memory(member):
+                # It runs as another user: the sum is a lower bound.
                 self._failures.note(f"{pid_io.SOURCE} of some descendants", error)
         return seen.io
+
+    def _has_memory(self, member: Member) -> bool:
+        """Not so of one that is ending: the kernel has let go of its memory, and denies whatever belongs to that."""
+        try:
+            return pid_stat.parse(read_record(f"{self._proc}/{member.pid}/stat")).rss_pages > 0
+        except (OSError, ParseError):
+            return False
 
     def _path(self, member: Member) -> str:
         return f"{self._proc}/{member.pid}/io"
