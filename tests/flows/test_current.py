@@ -30,6 +30,8 @@ FLOW = """
                 while tracked.memory_mib < 200:
                     time.sleep(0.02)
             del held
+            while tracked.memory_mib > 200:
+                time.sleep(0.02)
             with tracked.mark("train"):
                 for epoch in range(2):
                     with tracked.mark(f"epoch {epoch}"):
