@@ -11,8 +11,16 @@ from typing import Any
 from resource_tracker.artifact import from_artifact
 from resource_tracker.build import gpu_machines
 from resource_tracker.catalog import load_bundled
-from resource_tracker.errors import ArtifactError, CatalogError, NotTrackedError, ResourceTrackerError
-from resource_tracker.flows.runs import LatestRun, child, every_namespace, latest_tracked_run, oldest_first, run_of
+from resource_tracker.errors import ArtifactError, CatalogError, ResourceTrackerError
+from resource_tracker.flows.runs import (
+    LatestRun,
+    child,
+    every_namespace,
+    latest_tracked_run,
+    oldest_first,
+    parts_of,
+    run_of,
+)
 from resource_tracker.flows.summaries import SUMMARY_FIELD
 from resource_tracker.options import DEFAULT_ARTIFACT_NAME
 from resource_tracker.pricing import Catalog, price
@@ -59,9 +67,7 @@ def resolve(pathspec: str, artifact_name: str = DEFAULT_ARTIFACT_NAME) -> Target
     NotTrackedError
         The pathspec is malformed, or Metaflow knows no such thing; the message says what there is.
     """
-    parts = pathspec.strip("/").split("/")
-    if not 1 <= len(parts) <= 4 or not all(parts):
-        raise NotTrackedError(f"{pathspec!r} is no pathspec: give {_FORMS}")
+    parts = parts_of(pathspec, _FORMS)
     latest = None
     if len(parts) == 1:
         latest = latest_tracked_run(parts[0], lambda run: _is_tracked_run(run, artifact_name))

@@ -8,7 +8,7 @@ from resource_tracker.dataclass import replace
 from resource_tracker.endings import interrupted
 from resource_tracker.errors import NotTrackedError
 from resource_tracker.flows.run_reading import read_run
-from resource_tracker.flows.runs import child, client_provider, every_namespace, newest_runs, run_of
+from resource_tracker.flows.runs import child, client_provider, every_namespace, newest_runs, parts_of, run_of
 from resource_tracker.records import TaskSummary
 from resource_tracker.run_attempts import Attempt, RunAttempts
 from resource_tracker.summary import decode_summary
@@ -45,9 +45,7 @@ def explained(pathspec: str) -> Found:
     NotTrackedError
         The pathspec is malformed, or there is no such thing; the message says what there is.
     """
-    parts = pathspec.strip("/").split("/")
-    if not 1 <= len(parts) <= 4 or not all(parts):
-        raise NotTrackedError(f"{pathspec!r} is no pathspec: give {_FORMS}")
+    parts = parts_of(pathspec, _FORMS)
     note = None
     if len(parts) == 1:
         run, where = _latest(parts[0])

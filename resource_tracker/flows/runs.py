@@ -16,6 +16,14 @@ _RUNS_LOOKED_AT = 20
 _RUNS_NAMED = 5
 
 
+def parts_of(pathspec: str, forms: str) -> list[str]:
+    """Flow, and as many of run, step and task as are given. Raises NotTrackedError, which tells the `forms`."""
+    parts = pathspec.strip("/").split("/")
+    if not 1 <= len(parts) <= 4 or not all(parts):
+        raise NotTrackedError(f"{pathspec!r} is no pathspec: give {forms}")
+    return parts
+
+
 class LatestRun(NamedTuple):
     """The newest tracked run, the namespace (``where``) that it was found in, and a newer run without data."""
 

@@ -66,10 +66,7 @@ def open_storage(order: Order) -> Any:
     """
     from metaflow.plugins import DATASTORES
 
-    storage = next((storage for storage in DATASTORES if order.datastore == storage.TYPE), None)
-    if storage is None:
-        raise ResourceTrackerError(f"Metaflow has no datastore of the type {order.datastore!r} here")
-    return storage
+    return _of_type(DATASTORES, order.datastore, "datastore")
 
 
 def open_cards(order: Order) -> CardStore | None:
@@ -95,9 +92,14 @@ def open_metadata(order: Order) -> Any:
     """
     from metaflow.plugins import METADATA_PROVIDERS
 
-    provider = next((provider for provider in METADATA_PROVIDERS if order.metadata == provider.TYPE), None)
-    if provider is None:
-        raise ResourceTrackerError(f"Metaflow has no metadata provider of the type {order.metadata!r} here")
+    provider = _of_type(METADATA_PROVIDERS, order.metadata, "metadata provider")
     if order.metadata == "local" and order.metadata_info:
         provider.INFO = order.metadata_info  # checks that the folder is there, and keeps it for what follows
     return provider(_Environment(), _FlowName(order.flow), None, None)
+
+
+def _of_type(classes: Any, kind: str, what: str) -> Any:
+    found = next((one for one in classes if kind == one.TYPE), None)
+    if found is None:
+        raise ResourceTrackerError(f"Metaflow has no {what} of the type {kind!r} here")
+    return found
