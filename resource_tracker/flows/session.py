@@ -8,42 +8,30 @@ from __future__ import annotations
 
 import atexit
 import os
-import platform
 import sys
 import time
 from typing import Any
 
-import resource_tracker
 from resource_tracker.artifact import to_artifact
 from resource_tracker.bundled import use_bundled
 from resource_tracker.dataclass import replace
-from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
+from resource_tracker.flows.attempt import TaskContext
 from resource_tracker.flows.attempt_record import bundled_catalog, record_of
-from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id, card_root, internals_are_known
+from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.failure import failure_of
-from resource_tracker.flows.guard import guarded, log_file, say
+from resource_tracker.flows.first_order import first_order
+from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.in_step import offer, warn_in_log
 from resource_tracker.flows.input_size import ArtifactSizes
 from resource_tracker.flows.live_end import LiveEnd, end_live
 from resource_tracker.flows.local_metadata import pack_again
-from resource_tracker.flows.order import (
-    OF_FOLDERS,
-    ORDER_VERSION,
-    Order,
-    absolute_environment,
-    absolute_python_path,
-    datastore_of,
-    metadata_of,
-    umask_of_task,
-    write_order,
-)
-from resource_tracker.flows.request import requested_resources
+from resource_tracker.flows.order import OF_FOLDERS, write_order
 from resource_tracker.flows.summaries import write_summary
-from resource_tracker.host import limits, server_info, with_gpus
+from resource_tracker.host import with_gpus
 from resource_tracker.memory_warning import memory_warning
-from resource_tracker.records import EarlierAttempt, InputSize, Limits, Outcome, ServerInfo, TaskRecord
+from resource_tracker.records import EarlierAttempt, InputSize, Outcome, TaskRecord
 from resource_tracker.settings import Settings
 from resource_tracker.spans import priced
 from resource_tracker.starting import Begun
@@ -75,7 +63,8 @@ class TaskSession:
         self._artifact_sizes = None
         if context.own_input_size is None:
             self._artifact_sizes = guarded("read the sizes of the input artifacts", self._sizes_of_artifacts)
-        self._order = self._begin_order()
+        how_to_open = self._how_to_open() if settings.create_card else None
+        self._order = first_order(context, settings, how_to_open=how_to_open, input_size=self._input_size())
         self._cards = guarded("open the place of the card", self._card_store)
         self._gpus_asked = False
         self._server = self._order.server
@@ -100,66 +89,6 @@ class TaskSession:
             if self._order.handover_folder is None:
                 guarded("ask for the cloud", _ask_for_cloud)
         atexit.register(self._task_is_exiting)
-
-    def _begin_order(self) -> Order:
-        """All that is known of the attempt before the user's code runs."""
-        context, settings = self._context, self._settings
-        datastore, root = guarded("look at the datastore", datastore_of, context.flow_datastore) or ("", None)
-        provider, info = guarded("look at the metadata", metadata_of, context.metadata) or ("", None)
-        return Order(
-            version=ORDER_VERSION,
-            pathspec=context.pathspec,
-            attempt=context.attempt,
-            pid=self._pid,
-            runtime_pid=os.getppid(),
-            started_at=time.time(),
-            started_monotonic_s=time.monotonic(),
-            interval_s=settings.interval,
-            overhead_budget=settings.overhead_budget,
-            artifact_name=settings.artifact_name,
-            history_runs=settings.history,
-            prices=settings.prices,
-            policy=settings.policy,
-            vendor=settings.vendor,
-            region=settings.region,
-            create_card=settings.create_card,
-            live=settings.live,
-            refresh_interval_s=settings.refresh_interval,
-            quiet=settings.quiet,
-            datastore=datastore,
-            datastore_root=root,
-            card_root=self._card_root(),
-            metadata=provider,
-            metadata_info=info,
-            handover_folder=os.environ.get(HANDOVER_VARIABLE),
-            how_to_open=self._how_to_open() if settings.create_card else None,
-            ends_the_run=context.ends_the_run,
-            request=requested_resources(context.decorators),
-            limits=guarded("read the limits", limits) or Limits(),
-            # Now, not at the end: what is in use before the step begins is others' use.
-            server=guarded("read the machine", server_info, ask_gpus=False) or ServerInfo(),
-            input_size=self._input_size(),
-            versions={
-                "resource_tracker": str(resource_tracker.__version__),
-                "metaflow": _metaflow_version(),
-                "python": platform.python_version(),
-            },
-            python_path=absolute_python_path(),
-            environment=absolute_environment(),
-            umask=umask_of_task(),
-            log=log_file(),
-        )
-
-    def _card_root(self) -> str | None:
-        if not self._settings.create_card:
-            return None
-        if not internals_are_known():
-            say(
-                "[track_resources] this version of Metaflow keeps cards in a way that is not known yet: the card is "
-                "written by @card when the task has ended, without live updates"
-            )
-            return None
-        return guarded("find the place of the card", card_root, self._context.flow_datastore)
 
     def _card_store(self) -> CardStore | None:
         order, storage = self._order, type(self._context.flow_datastore._storage_impl)
@@ -356,9 +285,3 @@ def _ask_for_cloud() -> None:
 
     if cached() is None:
         start_probe()
-
-
-def _metaflow_version() -> str:
-    import metaflow
-
-    return str(getattr(metaflow, "__version__", "unknown"))
