@@ -289,23 +289,9 @@ class ResourceTracker:
             raise SettingError(f"recommend_server: prices={prices!r} cannot be used: give {allowed}")
         record, bundled = self.record, load_bundled()
         if prices == "live":
-            from resource_tracker.keeper import Keeper
-            from resource_tracker.live_pricing import price_live
-            from resource_tracker.private_dir import default_places
+            from resource_tracker.live_pricing import price_record_live
 
-            return price_live(
-                record.recommendation,
-                record.usage,
-                record.cloud,
-                record.server,
-                keeper=Keeper(cache=tuple(default_places())),
-                bundled=bundled,
-                request=record.request,
-                limits=record.limits,
-                vendor=vendor,
-                region=region,
-                limit=limit,
-            )
+            return price_record_live(record, bundled=bundled, vendor=vendor, region=region, limit=limit)
         return price(
             bundled,
             record.recommendation,

@@ -8,6 +8,7 @@ from resource_tracker.errors import CatalogError
 from resource_tracker.keeper import Keeper
 from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR
 from resource_tracker.pricing import need_of, price
+from resource_tracker.private_dir import default_places
 from resource_tracker.records import (
     CloudInfo,
     Limits,
@@ -16,8 +17,34 @@ from resource_tracker.records import (
     Recommendation,
     ResourceRequest,
     ServerInfo,
+    TaskRecord,
     UsageSummary,
 )
+
+
+def price_record_live(
+    record: TaskRecord, *, bundled: Catalog, vendor: str | None = None, region: str | None = None, limit: int = 5
+) -> Pricing:
+    """:func:`price_live` of a whole record, asking the Keeper API with the user's own cache.
+
+    Raises
+    ------
+    SettingError
+        Live prices could not be had, and ``vendor`` or ``region`` is not in the bundled catalog.
+    """
+    return price_live(
+        record.recommendation,
+        record.usage,
+        record.cloud,
+        record.server,
+        keeper=Keeper(cache=tuple(default_places())),
+        bundled=bundled,
+        request=record.request,
+        limits=record.limits,
+        vendor=vendor,
+        region=region,
+        limit=limit,
+    )
 
 
 def price_live(

@@ -196,26 +196,12 @@ class TaskSession:
 
     def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
         """Asked only now: the step and its artifacts do not wait for the network."""
-        from resource_tracker.keeper import Keeper
-        from resource_tracker.live_pricing import price_live
-        from resource_tracker.private_dir import default_places
+        from resource_tracker.live_pricing import price_record_live
 
-        keeper = Keeper(cache=tuple(default_places()))
-        bundled = bundled_catalog()
+        bundled, settings = bundled_catalog(), self._settings
         if bundled is None:
             return record
-        pricing = price_live(
-            record.recommendation,
-            record.usage,
-            record.cloud,
-            record.server,
-            keeper=keeper,
-            bundled=bundled,
-            request=record.request,
-            limits=record.limits,
-            vendor=self._settings.vendor,
-            region=self._settings.region,
-        )
+        pricing = price_record_live(record, bundled=bundled, vendor=settings.vendor, region=settings.region)
         spans = priced(record.spans, pricing.run_cost_usd, record.usage.duration_s)
         return replace(record, pricing=pricing, spans=spans)
 
