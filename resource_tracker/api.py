@@ -12,7 +12,7 @@ from typing import Any
 
 from resource_tracker.artifact import to_artifact
 from resource_tracker.catalog import load_bundled
-from resource_tracker.cloud import cached_discover
+from resource_tracker.cloud_cache import cached_discover
 from resource_tracker.errors import SettingError, TrackerError
 from resource_tracker.export import from_snapshot, to_json
 from resource_tracker.frame import TinyDataFrame

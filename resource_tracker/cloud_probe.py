@@ -49,7 +49,7 @@ def main() -> None:
         os._exit(0)
     with contextlib.suppress(Exception):  # nobody is there to tell; the card says that the cloud is not known
         os.nice(5)
-        from resource_tracker.cloud import cached_discover
+        from resource_tracker.cloud_cache import cached_discover
 
         cached_discover()
     os._exit(0)

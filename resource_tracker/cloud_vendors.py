@@ -41,26 +41,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resource_tracker.cloud_finding import UNKNOWN, Finding, known_word, word
 from resource_tracker.metadata_service import Reply
 
 LINK_LOCAL = "http://169.254.169.254"
-UNKNOWN = "unknown"
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_.-]{8,512}")
 _OVH_RESOLVER = "213.186.33.99"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What a service said; a value that it does not offer, or that is no plain word, is ``"unknown"``."""
-
-    instance_type: str = UNKNOWN
-    region: str = UNKNOWN
-    zone: str | None = None
-    spot: bool | None = None
-    cpus: float | None = None
-    memory_mib: float | None = None
 
 
 Ask = Callable[..., "Reply | None"]
@@ -83,16 +70,6 @@ class Vendor:
     def plainly(self, hints: Mapping[str, str]) -> bool:
         """Tell whether the machine's DMI names this vendor."""
         return any(re.fullmatch(pattern, hints.get(field, "")) for field, pattern in self.dmi)
-
-
-def word(value: object) -> str:
-    """Return a value that is safe to show and to look up, else ``"unknown"``."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else UNKNOWN
-
-
-def known_word(value: object) -> str | None:
-    """As :func:`word`, but ``None`` where it is unknown."""
-    return None if word(value) == UNKNOWN else word(value)
 
 
 def _document(reply: Reply | None) -> dict[str, Any]:

@@ -9,12 +9,11 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoi
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from resource_tracker.cloud_vendors import Finding, known_word, word
+from resource_tracker.cloud_finding import Finding, known_word, positive, word
 
 if TYPE_CHECKING:
     from resource_tracker.metadata_service import Service
@@ -56,10 +55,3 @@ def ask_task(service: Service, path: str) -> Finding | None:
         cpus=positive(limits.get("CPU")),
         memory_mib=positive(limits.get("Memory")),
     )
-
-
-def positive(value: object) -> float | None:
-    """A number that can be an amount, else ``None``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if 0 < value < 1e9 and math.isfinite(value) else None

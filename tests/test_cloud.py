@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker import private_dir
-from resource_tracker.cloud import UNKNOWN_KEPT_S, cached_discover, discover, read_hints
-from resource_tracker.cloud_vendors import VENDORS, Reply, word
+from resource_tracker.cloud import discover, read_hints
+from resource_tracker.cloud_cache import UNKNOWN_KEPT_S, cached_discover
+from resource_tracker.cloud_finding import word
+from resource_tracker.cloud_vendors import VENDORS, Reply
 from resource_tracker.metadata_service import BODY_AT_MOST
 from resource_tracker.records import CloudInfo
 

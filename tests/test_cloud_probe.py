@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from resource_tracker.cloud import cached
+from resource_tracker.cloud_cache import cached
 from resource_tracker.cloud_probe import start_probe
 
 

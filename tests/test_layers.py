@@ -84,6 +84,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "catalog",
                 "catalog_file",
                 "cloud",
+                "cloud_cache",
+                "cloud_finding",
                 "cloud_probe",
                 "cloud_vendors",
                 "ecs",

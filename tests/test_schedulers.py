@@ -17,7 +17,8 @@ from test_cloud import LONG_S, SERVICES, MetadataServer, all_at, serve
 
 from resource_tracker import ecs
 from resource_tracker.build import within_task
-from resource_tracker.cloud import cached_discover, discover
+from resource_tracker.cloud import discover
+from resource_tracker.cloud_cache import cached_discover
 from resource_tracker.dataclass import replace
 from resource_tracker.metadata_service import Service
 from resource_tracker.records import CloudInfo, Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 
-from resource_tracker.cloud import cached_discover
+from resource_tracker.cloud_cache import cached_discover
 from resource_tracker.records import CloudInfo
 from resource_tracker.standalone import Surroundings
 

@@ -102,7 +102,7 @@ def _catalog() -> tuple[Catalog | None, str | None]:
 
 def _cloud(handover_folder: str | None) -> CloudInfo:
     """Where no runtime handed it over: what a probe found out since the machine booted."""
-    from resource_tracker.cloud import cached
+    from resource_tracker.cloud_cache import cached
 
     found = cached() if handover_folder is None else None
     return found or CloudInfo(reason="the metadata services had not answered yet when the step ended")

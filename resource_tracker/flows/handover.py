@@ -184,7 +184,7 @@ def _decoded(texts: list[Any]) -> list[TaskSummary]:
 
 
 def _cloud_fields() -> dict[str, Any]:
-    from resource_tracker.cloud import cached_discover
+    from resource_tracker.cloud_cache import cached_discover
 
     cloud = cached_discover()
     return {name: getattr(cloud, name) for name in field_names(CloudInfo) or ()}

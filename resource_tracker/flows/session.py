@@ -266,7 +266,7 @@ class TaskSession:
 
 
 def _ask_for_cloud() -> None:
-    from resource_tracker.cloud import cached
+    from resource_tracker.cloud_cache import cached
     from resource_tracker.cloud_probe import start_probe
 
     if cached() is None:

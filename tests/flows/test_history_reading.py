@@ -168,7 +168,9 @@ def private_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_history_and_cloud_are_handed_over_by_file(private_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the runtime's thread writes is what a task reads; the folder is private and goes with the run."""
-    monkeypatch.setattr("resource_tracker.cloud.cached_discover", lambda: CloudInfo(vendor="aws", region="eu-west-1"))
+    monkeypatch.setattr(
+        "resource_tracker.cloud_cache.cached_discover", lambda: CloudInfo(vendor="aws", region="eu-west-1")
+    )
     monkeypatch.setattr("metaflow.util.resolve_identity", lambda: "user:me")
     handover = RuntimeHandover("Flow", "9", Provider({"1": {"7": [stored("1")]}}))
     handover.add("train", 5)
@@ -187,7 +189,7 @@ def test_history_and_cloud_are_handed_over_by_file(private_tmp: Path, monkeypatc
 
 def test_a_metadata_service_that_fails_is_a_reason(private_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run goes on, and the card says why there is no history."""
-    monkeypatch.setattr("resource_tracker.cloud.cached_discover", CloudInfo)
+    monkeypatch.setattr("resource_tracker.cloud_cache.cached_discover", CloudInfo)
     handover = RuntimeHandover("Flow", "9", object())
     handover.add("train", 5)
     assert HANDOVER_VARIABLE in handover.begin()
@@ -353,7 +355,7 @@ def test_what_goes_wrong_in_time_is_raised() -> None:
 
 def test_earlier_runs_are_handed_over_by_file(private_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that the last step compares with: of the same owner, older, newest first; only where they are asked for."""
-    monkeypatch.setattr("resource_tracker.cloud.cached_discover", lambda: CloudInfo())
+    monkeypatch.setattr("resource_tracker.cloud_cache.cached_discover", lambda: CloudInfo())
     monkeypatch.setattr("metaflow.util.resolve_identity", lambda: "user:me")
     runs: dict[str, dict[str, list[str]]] = {str(run): {} for run in (1000, 2000, 3000, 9000)}
     for asked in (False, True):
