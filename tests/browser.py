@@ -84,9 +84,19 @@ class Browser:
         self._pages: dict[str, Page] = {}
 
     def page(
-        self, *, width: int = 810, height: int = 900, dark: bool = False, scale: float = 1, now: float | None = None
+        self,
+        *,
+        width: int = 810,
+        height: int = 900,
+        dark: bool = False,
+        scale: float = 1,
+        now: float | None = None,
+        before: str | None = None,
     ) -> Page:
-        """A new tab; its network is offline but for files. To its pages it is `now`, where that is given."""
+        """A new tab; its network is offline but for files.
+
+        To its pages it is `now`, where that is given; `before` runs in them before they do.
+        """
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self._pages[session] = Page(self, session)
@@ -96,6 +106,8 @@ class Browser:
         page.emulate(dark=dark)
         if now is not None:
             page.call("Page.addScriptToEvaluateOnNewDocument", source=f"Date.now = () => {now * 1000};")
+        if before is not None:
+            page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         return page
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:

@@ -87,13 +87,6 @@ class TestLive:
         assert page.evaluate(labels) == ["load data", "train", "test"]
         assert page.evaluate("document.activeElement.textContent") == "load data"
 
-    def test_silence_is_told(self, show):
-        """Where updates have stopped long ago, the page says since when, and counts no further."""
-        record = fake_record("running_long")
-        page = show(render_card(record), now=record.started_at + record.usage.duration_s + 3600)
-        assert text_of(page, "#as-of") == "as of 10:58:00 UTC; nothing was heard for 1 h"
-        assert text_of(page, "#live-title").startswith("Running for 3 h")
-
     def test_a_first_page_without_marks_gets_them(self, show):
         """The first mark brings its table, with a heading for each column."""
         record = fake_record("running_long")
@@ -103,6 +96,126 @@ class TestLive:
         page.settle()
         columns = "[...document.querySelectorAll('#spans tr')].map(row => row.children.length)"
         assert page.evaluate(columns) == [6, 6, 6]
+
+
+CLOCKS = """
+const clocks = {now: %s, steady: 0};
+Date.now = () => clocks.now * 1000;
+performance.now = () => clocks.steady * 1000;
+window.setInterval = look => { window.look = look; };
+window.pass = (seconds, every = 1) => {
+  for (let i = 0; i < seconds; i += every) { clocks.now += every; clocks.steady += every; window.look(); }
+};
+"""
+"""Clocks of the page that stand still until `pass` is called, which lets time pass a second at a time."""
+
+
+def head(page):
+    """What says whether the step runs: title and remark of the panel, badge, and the time beside it."""
+    texts = [text_of(page, selector) for selector in ("#live-title", "#as-of", "#badge", "[data-text=duration]")]
+    return [*texts, page.evaluate("!document.getElementById('silence').hidden")]
+
+
+class TestNews:
+    pytestmark = in_browser
+
+    def opened(self, show, seconds_later=1.0, pathspec="TrainFlow/7/train/3", **changes):
+        """A page of a step that has run for 3 h, opened so much later, by clocks of its own."""
+        record = replace(live(duration_s=10_800.0, **changes), pathspec=pathspec)
+        self.record = record
+        return show(render_card(record), before=CLOCKS % (record.started_at + 10_800 + seconds_later))
+
+    def told(self, page, seconds, refresh_s=5.0):
+        """An update at so many seconds of the step."""
+        record = replace(self.record, usage=replace(self.record.usage, duration_s=seconds))
+        page.evaluate(f"window.metaflow_card_update({json.dumps(card_data(record, refresh_s=refresh_s))})")
+
+    def test_time_passes_each_second_and_nothing_moves(self, show):
+        """The length of the step counts on between updates, in its title and head, and is as wide each time."""
+        page = self.opened(show)
+        page.evaluate("""
+          window.moved = [];
+          new PerformanceObserver(list => window.moved.push(...list.getEntries().map(e => e.value)))
+            .observe({type: 'layout-shift', buffered: true});
+        """)
+        assert head(page)[0] == "Running for 3 h 00 min 00 s"
+        for second in range(1, 13):
+            page.evaluate("window.pass(1)")
+            assert head(page)[0] == f"Running for 3 h 00 min {second:02} s"
+            assert head(page)[3] == f"3 h 00 min {second:02} s"
+            page.settle()
+        assert page.evaluate("window.moved") == []
+        self.told(page, 10_808.0)  # four seconds late, as updates are: time does not go back
+        assert head(page)[0] == "Running for 3 h 00 min 12 s"
+
+    def test_who_wants_no_movement_sees_updates_only(self, show):
+        """With `prefers-reduced-motion` figures change when news come."""
+        page = self.opened(show)
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+        page.evaluate("window.pass(30)")
+        assert head(page)[0] == "Running for 3 h 00 min 00 s"
+        self.told(page, 10_829.0)
+        assert head(page)[0] == "Running for 3 h 00 min 29 s"
+
+    def test_silence_is_told_and_forgotten(self, show):
+        """After some missed updates the page no longer says that the step runs, until news come."""
+        page = self.opened(show)
+        page.evaluate("window.pass(3)")
+        self.told(page, 10_803.0)
+        page.evaluate("window.pass(80)")
+        assert head(page)[0] == "Running for 3 h 01 min 23 s"
+        self.told(page, 10_883.0)
+        height = page.evaluate("document.body.scrollHeight")
+        page.evaluate("window.pass(120)")
+        assert page.evaluate("document.body.scrollHeight") == height
+        assert head(page) == ["No news for 2 min", "since 10:59:23 UTC", "No news", "3 h 01 min 23 s", True]
+        expected = "The task may have ended without us: resource-tracker why TrainFlow/7/train/3 tells."
+        assert text_of(page, "[role=status]") == expected
+        self.told(page, 10_883.0)  # viewers bring the same again
+        assert head(page)[2] == "No news"
+        self.told(page, 11_005.0)
+        assert head(page) == ["Running for 3 h 03 min 25 s", "as of 11:01:25 UTC", "Running", "3 h 03 min 25 s", False]
+
+    def test_a_long_step_is_waited_for(self, show):
+        """Where an update is due every two minutes, eight without one are not silence, twelve are."""
+        page = self.opened(show)
+        self.told(page, 10_801.0, refresh_s=120.0)
+        page.evaluate("window.pass(480)")
+        assert head(page)[2] == "Running"
+        page.evaluate("window.pass(240)")
+        assert head(page)[:3] == ["No news for 12 min", "since 10:58:01 UTC", "No news"]
+
+    @pytest.mark.parametrize("hours", [-5, -0.1, 0.1, 5])
+    def test_clocks_that_differ_are_no_silence(self, show, hours):
+        """However far the machine's clock is from the reader's: what counts is that news come."""
+        page = self.opened(show, seconds_later=hours * 3600)
+        for second in range(10_805, 10_900, 5):
+            page.evaluate("window.pass(5)")
+            self.told(page, float(second))
+            assert head(page)[2] == "Running"
+        page.evaluate("window.pass(150)")
+        assert head(page)[0] == "No news for 2 min"
+
+    def test_a_page_that_is_opened_late(self, show):
+        """Whoever brings it updates has some seconds, in which it counts nothing on; then it tells how old it is."""
+        page = self.opened(show, seconds_later=7200.0)
+        self.told(page, 10_860.0)
+        page.evaluate("window.pass(15)")
+        assert head(page)[0] == "Running for 3 h 01 min 00 s"
+        page.evaluate("window.pass(10)")
+        assert head(page)[:2] == ["No news for 1 h 59 min", "since 10:59:00 UTC"]
+
+    def test_a_tab_that_slept_has_missed_nothing(self, show):
+        """A computer that wakes after an hour waits for news before it says that there are none."""
+        page = self.opened(show)
+        for second in (10_805, 10_810, 10_815):
+            page.evaluate("window.pass(5)")
+            self.told(page, float(second))
+        page.evaluate("window.pass(3600, 3600)")
+        assert head(page)[2] == "Running"
+        page.evaluate("window.pass(5)")
+        self.told(page, 14_418.0)
+        assert head(page)[0] == "Running for 4 h 00 min 20 s"
 
 
 class TestEnded:

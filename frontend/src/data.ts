@@ -43,12 +43,13 @@ export interface Gaps {
 
 export type TileData = [key: string, name: string, now: string, note: string, at: number | null, peakAt: number | null];
 
-/** What a running step uses now; `updated_at` is the Unix time of its last figures. */
+/** What a running step uses now; `updated_at` is the Unix time of its last figures, `refresh_s` when the next are due. */
 export interface LiveData {
   elapsed: string;
   elapsed_s: number;
   updated_at: number;
   updated: string;
+  refresh_s: number;
   tiles: TileData[];
   projections: [kind: string, text: string][];
 }

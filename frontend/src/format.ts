@@ -61,6 +61,20 @@ export function elapsed(seconds: number): string {
   return parts.join(" ");
 }
 
+/** The same of a time that goes on: every part of it, two digits each, so that it stays as wide from second to second. */
+export function running(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const sizes = [86400, 3600, 60, 1];
+  const names = ["d", "h", "min", "s"];
+  const first = whole < 1 ? sizes.length - 1 : sizes.findIndex((size) => whole >= size);
+  const parts = sizes.slice(first).map((size, i) => {
+    const above = sizes[first + i - 1];
+    const count = String(Math.floor((i && above ? whole % above : whole) / size));
+    return `${i ? count.padStart(2, "0") : count}${NBSP}${names[first + i]}`;
+  });
+  return parts.join(" ");
+}
+
 export function clock(unixSeconds: number): string {
   return new Date(unixSeconds * 1000).toISOString().slice(11, 19);
 }

@@ -17,10 +17,10 @@ from resource_tracker.usage import cpu_windows
 
 _FAR = 2.5
 """A request or limit this many times beyond all else would leave nothing to see of a bar."""
-
-
 _CPU_OVER_S = 0.5
 """A row that ends at a mark may be so short that one clock tick in it looks like a core in use."""
+_REFRESH_S = 5.0
+"""Between two updates, where nobody says otherwise."""
 
 
 class Tile(NamedTuple):
@@ -37,6 +37,7 @@ class Tile(NamedTuple):
 class LivePanel(NamedTuple):
     """`elapsed_s` is the length of the attempt at `updated_at`, the Unix time of the last figures.
 
+    Where no more come, the command `why` may tell what became of the attempt.
     `projections` are pairs of kind and sentence.
     """
 
@@ -44,6 +45,7 @@ class LivePanel(NamedTuple):
     elapsed_s: float
     updated_at: float
     updated: str
+    why: str | None
     tiles: tuple[Tile, ...]
     projections: tuple[tuple[str, str], ...]
 
@@ -58,18 +60,20 @@ def live_panel(record: TaskRecord) -> LivePanel | None:
         elapsed_s=round(record.usage.duration_s, 2),
         updated_at=round(updated_at, 2),
         updated=fmt.clock(updated_at),
+        why=f"resource-tracker why {record.pathspec}" if record.pathspec else None,
         tiles=_tiles(record),
         projections=tuple((one.kind, fmt.unbroken(one.text)) for one in record.projections),
     )
 
 
-def live_data(record: TaskRecord) -> dict[str, Any] | None:
-    """The panel as JSON-able builtins."""
+def live_data(record: TaskRecord, refresh_s: float | None = None) -> dict[str, Any] | None:
+    """What changes of the panel, as JSON-able builtins, and after how long the next update is due."""
     panel = live_panel(record)
     if panel is None:
         return None
     return {
-        **panel._asdict(),
+        **{name: value for name, value in panel._asdict().items() if name not in ("elapsed", "why")},
+        "refresh_s": round(_REFRESH_S if refresh_s is None else refresh_s, 1),
         "tiles": [list(tile) for tile in panel.tiles],
         "projections": [list(projection) for projection in panel.projections],
     }

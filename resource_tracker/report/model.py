@@ -59,13 +59,15 @@ class CardModel(NamedTuple):
     data: dict[str, Any]
 
 
-def build_card(record: TaskRecord) -> CardModel:
+def build_card(record: TaskRecord, data: dict[str, Any] | None = None) -> CardModel:
     """The card of an attempt.
 
     Parameters
     ----------
     record : TaskRecord
         Of any outcome and tracking mode, also an untracked or still running one.
+    data : dict, optional
+        What :func:`card_data` made of it, where that is known.
 
     Returns
     -------
@@ -100,15 +102,16 @@ def build_card(record: TaskRecord) -> CardModel:
         ending=ending_panel(record),
         attempt_before=attempt_before(record),
         spans=span_table(record),
-        data=card_data(record),
+        data=card_data(record) if data is None else data,
     )
 
 
-def card_data(record: TaskRecord, highs: Highs | None = None) -> dict[str, Any]:
+def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float | None = None) -> dict[str, Any]:
     """What changes while a step runs, as JSON-able builtins: charts, scales and texts.
 
     It stands in the page once, and ``window.metaflow_card_update`` takes the same to redraw in place. `highs` are those
-    of :class:`resource_tracker.spool_follow.LiveSpool`, where rows are merged already.
+    of :class:`resource_tracker.spool_follow.LiveSpool`, where rows are merged already; the next update is due after
+    `refresh_s`.
     """
     marker = badge(record)
     texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
@@ -119,7 +122,7 @@ def card_data(record: TaskRecord, highs: Highs | None = None) -> dict[str, Any]:
         "tone": marker.tone,
         "texts": texts,
         "scales": [_scale_data(scale) for scale in scales(record)],
-        "live": live_data(record),
+        "live": live_data(record, refresh_s),
         "spans": span_data(record),
         "last": last_minute_data(record),
         **chart_data(record, highs),

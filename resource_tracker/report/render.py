@@ -21,7 +21,9 @@ FINAL = "final"
 """The reload token of a page that nothing will change any more."""
 
 
-def render_card(record: TaskRecord, *, reload_token: str = FINAL, notice: str | None = None) -> str:
+def render_card(
+    record: TaskRecord, *, reload_token: str = FINAL, notice: str | None = None, data: dict[str, Any] | None = None
+) -> str:
     """A whole page for one attempt.
 
     Parameters
@@ -32,13 +34,15 @@ def render_card(record: TaskRecord, *, reload_token: str = FINAL, notice: str | 
         Pages of one token are updated in place by ``window.metaflow_card_update``; ``"final"`` stops polling.
     notice : str, optional
         A sentence above everything else, such as why the card could not be written as usual.
+    data : dict, optional
+        What :func:`resource_tracker.report.model.card_data` made of the record, where that is known.
 
     Returns
     -------
     str
         HTML with styles, script and data inside.
     """
-    card = build_card(record)
+    card = build_card(record, data)
     page = environment().get_template("card.html.j2")
     html = page.render(card=card, data=_json(card.data), token=_json(reload_token), notice=notice, **_assets())
     return _storable(html)

@@ -54,6 +54,7 @@ class LiveCard:
         self._gpu_rows = SpoolFollower(spool_dir, GPU_PREFIX)
         self._created_on = 0.0
         self._failures_in_a_row = 0
+        self._apart_s = order.refresh_interval_s
         self.token = f"live_{order.attempt}"
 
     def refresh(self) -> float:
@@ -61,9 +62,9 @@ class LiveCard:
         cpu_before_s, store_s = time.process_time(), 0.0
         try:
             record, highs = self.record()
-            html = None if self._status.has_page else render_card(record, reload_token=self.token)
-            data, early = card_data(record, highs), encode_summary(summary_of(record))
+            data, early = card_data(record, highs, self._apart_s), encode_summary(summary_of(record))
             spent_s = time.process_time() - cpu_before_s
+            html = None if self._status.has_page else render_card(record, reload_token=self.token, data=data)
             self._status.asking()
             asked_at_s = time.monotonic()
             try:
@@ -78,12 +79,13 @@ class LiveCard:
         self._failures_in_a_row = 0
         self._status.succeeded()
         elapsed_s = time.monotonic() - self._order.started_monotonic_s
-        return max(
+        self._apart_s = max(
             self._order.refresh_interval_s,
             store_s / SHARE_OF_STORE,
             spent_s / SHARE_OF_CORE,
             elapsed_s * SHARE_OF_STEP,
         )
+        return self._apart_s
 
     def record(self) -> tuple[TaskRecord, Highs]:
         """The attempt as it is now. Raises SpoolError."""
