@@ -222,14 +222,14 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
     period_s = limits.cpu_period_s or QUOTA_PERIOD_S
     limit_kib = mib_to_kib(limits.memory_mib) if limits.memory_mib else float("inf")
     swapped_before = others[3][0]
-    for index, length in enumerate(seconds):
-        if not length > 0:
+    for length, *of_step, of_machine, waited in zip(
+        seconds, *own, zip(*others, strict=True), zip(*waits, strict=True), strict=True
+    ):
+        cpu, gpu, read, written, memory, faults = of_step
+        if not length > 0 or cpu != cpu:
             continue
-        cpu, gpu, read, written, memory, faults = (column[index] for column in own)
-        machine_cpu, received, sent, swapped, machine_waited_s = (column[index] for column in others)
-        throttled, memory_waited_s, storage_waited_s = (column[index] / length for column in waits)
-        if cpu != cpu:
-            continue
+        machine_cpu, received, sent, swapped, machine_waited_s = of_machine
+        throttled, memory_waited_s, storage_waited_s = waited
         pressed = memory >= NEAR_LIMIT * limit_kib or swapped - swapped_before >= LEAST_SWAPPED_KIB
         yield _Row(
             seconds=length,
@@ -237,11 +237,11 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
             gpu=gpu if gpu == gpu else 0.0,
             disk=(read + written) / length,
             network=(received + sent) / length,
-            starved_of_memory=memory_waited_s >= MEMORY_WAIT
+            starved_of_memory=memory_waited_s / length >= MEMORY_WAIT
             or (pressed and (faults / length >= FAULTS_PER_S or machine_waited_s / length >= MEMORY_WAIT)),
             machine_cpu=machine_cpu,
-            throttled=throttled * period_s,
-            storage_wait=storage_waited_s,
+            throttled=throttled / length * period_s,
+            storage_wait=storage_waited_s / length,
         )
 
 

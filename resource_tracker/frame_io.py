@@ -188,6 +188,8 @@ def _checked_name(name: object) -> str:
 
 
 def _column(name: str, values: Iterable[object]) -> array[float]:
+    if isinstance(values, array) and values.typecode == "d":
+        return values[:]
     if isinstance(values, str | bytes | bytearray | Mapping) or not isinstance(values, Iterable):
         raise FrameError(f"column {name!r} must be a list of numbers, not a {type(values).__name__}")
     cells = values if isinstance(values, array) else list(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from resource_tracker.columns import PROCESS_NAMES, SYSTEM_NAMES
@@ -132,9 +133,11 @@ def _frame(
     return TinyDataFrame({name: [value] for name, value in cells.items()})
 
 
-def _cells(spool: Spool, frame: str, name: str, rows: list[int]) -> list[float]:
+def _cells(spool: Spool, frame: str, name: str, rows: list[int]) -> Sequence[float]:
     column = spool.columns.get((frame, name))  # the sampler may be of an earlier version than we
-    return [math.nan] * len(rows) if column is None else [column[index] for index in rows]
+    if column is None:
+        return [math.nan] * len(rows)
+    return column if len(column) == len(rows) else [column[index] for index in rows]
 
 
 def _cells_of_task(frame: str, timeline: Timeline, duration_s: float) -> dict[str, float]:

@@ -187,4 +187,7 @@ class SpoolFollower:
 
 
 def _highest(values: array[float]) -> float:
+    quick = max(values)
+    if quick == quick:
+        return quick  # a nan hides others only where it stands first
     return max((value for value in values if value == value), default=math.nan)

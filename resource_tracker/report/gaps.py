@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from resource_tracker.frame_merge import total
@@ -27,23 +28,23 @@ def gap_data(record: TaskRecord) -> dict[str, Any]:
     edges = row_edges(frame, record.started_at)
     stamps, lost, asleep = (_cells(record, name) for name in ("timestamp", "unwatched_s", "suspended_s"))
     unwatched, slept, jumps = [], [], []
-    for index, (start, end) in enumerate(edges):
-        lost_s, slept_s = lost[index], asleep[index]
+    before: float | None = None
+    for (start, end), stamp, lost_s, slept_s in zip(edges, stamps, lost, asleep, strict=True):
         if lost_s >= max(_WORTH_A_MARK_S, _SHARE * (end - start)):
             unwatched.append([round(start, 3), round(end, 3)])
         if slept_s >= _WORTH_A_MARK_S:
             slept.append(round((start + end) / 2, 3))
-        if index:
-            jump_s = stamps[index] - stamps[index - 1] - (end - start)
-            if abs(jump_s) > _CLOCK_SET_S:
-                jumps.append([round(end, 3), round(jump_s, 3)])
+        jump_s = 0.0 if before is None else stamp - before - (end - start)
+        before = stamp
+        if abs(jump_s) > _CLOCK_SET_S:
+            jumps.append([round(end, 3), round(jump_s, 3)])
     found = {"unwatched": unwatched, "slept": slept, "jumps": jumps}
     return {name: marks for name, marks in found.items() if marks}
 
 
-def gap_sentence(record: TaskRecord) -> str:
-    """What the marks in the charts mean; empty where there are none."""
-    marks = gap_data(record)
+def gap_sentence(record: TaskRecord, marks: Mapping[str, Any] | None = None) -> str:
+    """What the marks in the charts (:func:`gap_data`) mean; empty where there are none."""
+    marks = gap_data(record) if marks is None else marks
     sentences = []
     if "unwatched" in marks:
         sentences.append(

@@ -113,10 +113,10 @@ def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float |
     of :class:`resource_tracker.spool_follow.LiveSpool`, where rows are merged already; the next update is due after
     `refresh_s`.
     """
-    marker = badge(record)
+    marker, charts = badge(record), chart_data(record, highs)
     texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
     texts |= {"duration": fmt.duration(record.usage.duration_s), "badge": marker.text}
-    texts |= {"quiet": quiet_sentence(record), "gaps": gap_sentence(record)}
+    texts |= {"quiet": quiet_sentence(record), "gaps": gap_sentence(record, charts["gaps"])}
     return {
         "v": DATA_VERSION,
         "tone": marker.tone,
@@ -125,7 +125,7 @@ def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float |
         "live": live_data(record, refresh_s),
         "spans": span_data(record),
         "last": last_minute_data(record),
-        **chart_data(record, highs),
+        **charts,
     }
 
 

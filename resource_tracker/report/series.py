@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from resource_tracker.frame import TinyDataFrame
@@ -114,17 +115,25 @@ class Resampler:
         self._highs = highs
         rows = row_edges(frame, started_at)
         self._lengths = [end - start for start, end in rows]
-        self._members: list[list[int]] = [[] for _ in range(grid.points)]
+        self._own = 0 < len(rows) == grid.points and [rows[0][0], *(end for _, end in rows)] == list(grid.edges)
+        """Each point is a row, as is usual."""
+        self._members: list[list[int]] = [] if self._own else self._by_point(rows)
+
+    def _by_point(self, rows: list[tuple[float, float]]) -> list[list[int]]:
+        """The rows of each point."""
+        grid = self._grid
+        members: list[list[int]] = [[] for _ in range(grid.points)]
         for index, (start, end) in enumerate(rows):
             place = bisect_left(grid.edges, (start + end) / 2) - 1
             if 0 <= place < grid.points:
-                self._members[place].append(index)
+                members[place].append(index)
         ends = [end for _, end in rows]
-        for place, inside in enumerate(self._members):
+        for place, inside in enumerate(members):
             middle = 0.0 if inside else (grid.edges[place] + grid.edges[place + 1]) / 2
             index = bisect_left(ends, middle)
             if not inside and index < len(rows) and rows[index][0] <= middle:
                 inside.append(index)
+        return members
 
     @property
     def merges(self) -> bool:
@@ -145,12 +154,15 @@ class Resampler:
             column = self._highs[name]
         elif merge in ("rate", "max_rate"):
             column = [value / length for value, length in zip(column, lengths, strict=True)]
-        return [_merged(column, lengths, inside, highest=highest) for inside in self._members]
+        if self._own:
+            return column
+        return [
+            column[inside[0]] if len(inside) == 1 else _merged(column, lengths, inside, highest=highest)
+            for inside in self._members
+        ]
 
 
 def _merged(column: Values, lengths: Values, inside: list[int], *, highest: bool) -> float:
-    if len(inside) == 1:
-        return column[inside[0]]
     known = [index for index in inside if column[index] == column[index]]
     if not known:
         return math.nan
@@ -166,26 +178,23 @@ def packed(values: Values) -> dict[str, object] | None:
     in the variable-length base64 of source maps, ``.`` for a gap: a third of the bytes of decimal numbers.
     ``{"c": value, "n": points}`` where all are the same.
     """
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
+    known = values if math.isfinite(sum(values)) else [value for value in values if math.isfinite(value)]
+    if not known:
         return None
-    low, high = min(finite), max(finite)
-    if low == high and len(finite) == len(values):
+    low, high = min(known), max(known)
+    if low == high and len(known) == len(values):
         return {"c": float(f"{low:.10g}"), "n": len(values)}
     quantum = float(f"{max(abs(low), abs(high)) / _STEPS:.3g}") or 1.0
-    pieces: list[str] = []
-    previous = 0
-    for value in values:
-        if not math.isfinite(value):
-            pieces.append(_GAP)
-            continue
-        # Never below the value itself: a peak that is drawn low would be a peak lost.
-        steps = math.ceil(value / quantum - 1e-9)
-        pieces.append(_base64(steps - previous))
-        previous = steps
-    return {"q": quantum, "d": "".join(pieces)}
+    # Never below the value itself: a peak that is drawn low would be a peak lost.
+    steps = [math.ceil(value / quantum - 1e-9) for value in known]
+    pieces = [_base64(step - before) for step, before in zip(steps, [0, *steps[:-1]], strict=True)]
+    if len(known) == len(values):
+        return {"q": quantum, "d": "".join(pieces)}
+    rest = iter(pieces)
+    return {"q": quantum, "d": "".join(next(rest) if math.isfinite(value) else _GAP for value in values)}
 
 
+@lru_cache(maxsize=16_384)
 def _base64(number: int) -> str:
     """Sign in the lowest bit, then five bits a digit, the lowest first; 32 says that another digit follows."""
     rest = (-number << 1) | 1 if number < 0 else number << 1
