@@ -65,6 +65,20 @@ def test_charts_are_drawn(show, situation):
             assert blue > 50, chart["id"]
 
 
+def test_the_page_does_not_wait_for_its_charts(show):
+    """What charts need, such as the formats of the reader's language, is asked for when the rest of the page works."""
+    watch = """
+    const format = Intl.NumberFormat;
+    window.asked = [];
+    Intl.NumberFormat = function (...given) {
+      window.asked.push(typeof window.metaflow_card_update);
+      return new format(...given);
+    };
+    """
+    page = show(render_card(fake_record("short")), before=watch)
+    assert page.evaluate("window.asked[0]") == "function"
+
+
 def test_error_page_is_quiet(show):
     """The page for an unreadable artifact is a page like the others."""
     page = show(render_error("Not ours", f"version 99 {HOSTILE}"))

@@ -1,5 +1,5 @@
 // Starts the card: draws what stands in the page, then answers to the reader and to live updates.
-import { Board } from "./board";
+import type { Board } from "./board";
 import { wireCsv } from "./csv";
 import { readPage, type CardData, type Who } from "./data";
 import { startLive } from "./live";
@@ -18,14 +18,12 @@ const find = (id: string): HTMLElement | null => document.getElementById(id);
 /** At the latest then; a page that nobody sees has no frames. */
 const DRAWN_BY_MS = 500;
 
-/** Text first: a reader sees the page two or three times as soon if it is painted before the charts are drawn. */
+/** Text first: a reader sees the page twice as soon if it is painted before the charts are drawn. */
 function afterFirstPaint(draw: () => void): void {
   let done = false;
   const once = (): void => {
-    if (done) return;
+    if (!done) draw();
     done = true;
-    draw();
-    performance.mark("charts-drawn");
   };
   requestAnimationFrame(() => window.setTimeout(once));
   window.setTimeout(once, DRAWN_BY_MS);
@@ -41,10 +39,14 @@ function start(): void {
   let shown = data;
   let board: Board | null = null;
   let last: Board | null = null;
-  afterFirstPaint(() => {
+  const draw = async (): Promise<void> => {
+    // In the page already, but evaluated only now: uPlot asks for the reader's language and time zone, which takes long.
+    const { Board } = await import("./board");
     if (grid && !board && shown.charts.length) board = new Board(grid, shown, places);
-    if (lastGrid && data.last) last = new Board(lastGrid, data.last, { readout: find("last-readout"), reset: find("last-reset") });
-  });
+    if (lastGrid && !last && data.last) last = new Board(lastGrid, data.last, { readout: find("last-readout"), reset: find("last-reset") });
+    performance.mark("charts-drawn");
+  };
+  afterFirstPaint(() => void draw());
   const boards = (): Board[] => [board, last].filter((one) => one !== null);
   const live = startLive(data.live);
   wireCsv(() => board, data);
@@ -57,9 +59,8 @@ function start(): void {
     updateSpans(fresh.spans);
     if (board) board.update(fresh);
     else if (grid && fresh.charts.length) {
-      board = new Board(grid, fresh, places);
       find("charts-section")?.removeAttribute("hidden");
-      board.resize();
+      void draw();
     }
     return true;
   };
