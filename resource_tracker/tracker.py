@@ -176,6 +176,10 @@ class SamplerProcess:
         except SpoolError:
             return None
 
+    def is_attended(self) -> bool:
+        """Whether the sampler, which has taken its last reading, stays until the spool is gone or the task ends."""
+        return self._system.is_running(self.sampler_pid, self._start_time)
+
     def remove(self) -> None:
         """Deletes the spool. Never raises."""
         remove_spool(self.spool_dir)

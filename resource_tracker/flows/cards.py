@@ -7,6 +7,9 @@ this also works for attempts that failed, which ``@card`` does not cover.
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 CARD_TYPE = "resource_tracker"
@@ -72,6 +75,29 @@ def card_root(flow_datastore: Any) -> str:
 def card_id(attempt: int, name: str = CARD_ID) -> str:
     """Card paths carry no attempt, so a retry gets an id of its own."""
     return name if attempt == 0 else f"{name}_attempt_{attempt}"
+
+
+@contextmanager
+def temporary_files_in(folder: str | None, storage: type) -> Iterator[None]:
+    """What a client of a cloud writes on the way to its store, and leaves where that never answers, goes there.
+
+    Parameters
+    ----------
+    folder : str or None
+        The spool's, which goes with the task; ``None``: nothing is changed.
+    storage : type
+        Metaflow's class of the storage.
+    """
+    module, name = sys.modules.get(storage.__module__), "ARTIFACT_LOCALROOT"
+    if folder is None or not hasattr(module, name):  # files go to their place at once
+        yield
+        return
+    before = getattr(module, name)
+    setattr(module, name, folder)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
 
 
 class CardStore:

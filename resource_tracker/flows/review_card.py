@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from resource_tracker.bundled import use_bundled
 from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.flows.attempt import TaskContext
 from resource_tracker.flows.handover import read_runs
+from resource_tracker.flows.patience import within
 from resource_tracker.flows.review import EARLIER_TIME_S, review_run
 from resource_tracker.flows.runs import client_provider
 from resource_tracker.settings import Settings
@@ -17,8 +16,6 @@ from resource_tracker.settings import Settings
 TIME_LIMIT_S = 2.0
 """What the end of a run waits for its review at most: a metadata service may be slow, or not answer at all."""
 _NO_REVIEW = {"kind": "Cost review", "badge": "Not available"}
-
-T = TypeVar("T")
 
 
 def page_of_run(context: TaskContext, settings: Settings, handover_folder: str | None) -> str:
@@ -35,7 +32,10 @@ def page_of_run(context: TaskContext, settings: Settings, handover_folder: str |
             before=read_runs(handover_folder),
         )
 
-    found = within(TIME_LIMIT_S, review)
+    try:
+        found = within(TIME_LIMIT_S, review)
+    except TimeoutError:
+        found = None
     use_bundled()
     from resource_tracker.report.render import render_error, render_review
 
@@ -59,30 +59,3 @@ def page_of_task(task: Any) -> str:
         return render_review(review_run(client_provider(), flow, run_id))
     except ResourceTrackerError as error:
         return render_error(f"{flow}/{run_id} has no cost review", str(error), **_NO_REVIEW)
-
-
-def within(seconds: float, action: Callable[[], T]) -> T | None:
-    """What `action` returns, or ``None`` if that takes longer: its thread is left to itself and ends with the process.
-
-    Raises
-    ------
-    Exception
-        Whatever `action` raises in time; a ``SystemExit``, which would end the step, as a ``RuntimeError``.
-    """
-    found: list[T] = []
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            found.append(action())
-        except BaseException as error:  # noqa: BLE001 - raised again below, by whom it concerns
-            failed.append(error)
-
-    thread = threading.Thread(target=work, name="resource-tracker-review", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failed and isinstance(failed[0], Exception):
-        raise failed[0]
-    if failed:
-        raise RuntimeError(f"{type(failed[0]).__name__}: {failed[0]}") from failed[0]
-    return found[0] if found else None

@@ -10,6 +10,7 @@ import atexit
 import os
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from resource_tracker.artifact import to_artifact
@@ -17,7 +18,7 @@ from resource_tracker.bundled import use_bundled
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.attempt import TaskContext
 from resource_tracker.flows.attempt_record import bundled_catalog, record_of
-from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id
+from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id, temporary_files_in
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.flows.failure import failure_of
 from resource_tracker.flows.first_order import first_order
@@ -25,9 +26,11 @@ from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.in_step import offer, warn_in_log
 from resource_tracker.flows.input_size import ArtifactSizes
+from resource_tracker.flows.last_words import LastWords, leave_last_words, without_metadata
 from resource_tracker.flows.live_end import LiveEnd, end_live
 from resource_tracker.flows.local_metadata import pack_again
 from resource_tracker.flows.order import OF_FOLDERS, write_order
+from resource_tracker.flows.patience import PATIENCE_S, stored, within
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import with_gpus
 from resource_tracker.memory_warning import memory_warning
@@ -35,7 +38,7 @@ from resource_tracker.records import EarlierAttempt, InputSize, Outcome, TaskRec
 from resource_tracker.settings import Settings
 from resource_tracker.spans import priced
 from resource_tracker.starting import Begun
-from resource_tracker.summary import summary_of
+from resource_tracker.summary import encode_summary, summary_of
 from resource_tracker.tracker import SamplerProcess, finish_start
 
 
@@ -141,17 +144,21 @@ class TaskSession:
             self._outcome = replace(self._outcome, caught=caught)
         atexit.unregister(self._task_is_exiting)
         guarded("read what was told of the attempt before", self._read_note)
-        guarded("look at the attempt before", self._look_back)
+        if self._order.attempt and self._before is None:
+            guarded("look at the attempt before", within, PATIENCE_S, self._look_back)
+        unsaid = None
         try:
             self._measuring.stop()
-            self._tell(self._end_live())
+            unsaid = self._tell(self._end_live())
         finally:
-            self._measuring.remove()  # last: until then the sampler has others tell, should this process die
+            if unsaid is None or not guarded("leave what could not be stored", self._leave, unsaid):
+                self._measuring.remove()  # last: until then the sampler has others tell, should this process die
             handover_folder = self._order.handover_folder
             if handover_folder is not None and os.getppid() != self._order.runtime_pid:
                 drop_handover(handover_folder)  # the runtime was killed and cannot
 
-    def _tell(self, live: LiveEnd | None) -> None:
+    def _tell(self, live: LiveEnd | None) -> LastWords | None:
+        """Returns what the stores did not take."""
         record = self._record()
         if live is not None and live.trouble is not None:
             tracking = record.tracking
@@ -160,16 +167,30 @@ class TaskSession:
             )
         if self._settings.prices == "live":
             record = guarded("ask for live prices", self._with_live_prices, record) or record
-        guarded("store the summary of the attempt", write_summary, self._context.metadata, summary_of(record))
-        guarded("hand the summary over", pack_again, self._context.metadata, self._context.decorators)
+        summary, unsaid, page = summary_of(record), LastWords(), None
+        if stored("store the summary of the attempt", write_summary, self._context.metadata, summary):
+            stored("hand the summary over", pack_again, self._context.metadata, self._context.decorators)
+        else:
+            unsaid, record = LastWords(summary=encode_summary(summary)), without_metadata(record)
         if self._cards is not None:
-            guarded("write the card", self._write_card, record)
-            if live is not None and live.tells_page:
-                guarded("end the live card", self._cards.save_data, NO_DATA, FINAL, time.time())
-            if self._context.ends_the_run:
+            page = guarded("write the card", self._page, record)
+        if page is not None:
+            if not self._is_saved(page, ends_live=live is not None and live.tells_page):
+                unsaid = replace(unsaid, page=page)
+            elif self._context.ends_the_run:
                 guarded("write the cost review", self._write_review)
         if not self._settings.quiet:
             say(closing_line(record, self._order.how_to_open if self._cards is not None else None))
+        return None if unsaid == LastWords() else unsaid
+
+    def _leave(self, unsaid: LastWords) -> bool:
+        """Whether a process that outlives this one stores what is left; it then removes the spool, too."""
+        if not isinstance(self._measuring, SamplerProcess) or not self._measuring.is_attended():
+            return False
+        leave_last_words(self._measuring.spool_dir, unsaid)
+        if not self._settings.quiet:
+            say("[track_resources] what could not be stored is tried again for a minute, by a process beside the step")
+        return True
 
     def _read_note(self) -> None:
         """Whether somebody has told this attempt what became of the one before, in its log, too."""
@@ -205,19 +226,30 @@ class TaskSession:
         spans = priced(record.spans, pricing.run_cost_usd, record.usage.duration_s)
         return replace(record, pricing=pricing, spans=spans)
 
-    def _write_card(self, record: TaskRecord) -> None:
+    def _page(self, record: TaskRecord) -> str:
         use_bundled()  # jinja2 is loaded only where there is a card
         from resource_tracker.report.render import render_card
 
+        return render_card(record)
+
+    def _is_saved(self, page: str, *, ends_live: bool) -> bool:
+        spool_dir = getattr(self._measuring, "spool_dir", None)
+        with temporary_files_in(spool_dir, type(self._context.flow_datastore._storage_impl)):
+            return stored("write the card", self._save_page, page, ends_live=ends_live)
+
+    def _save_page(self, page: str, *, ends_live: bool) -> None:
         assert self._cards is not None
-        self._cards.save(render_card(record))
+        self._cards.save(page)
+        if ends_live:
+            self._cards.save_data(NO_DATA, FINAL, time.time())
 
     def _write_review(self) -> None:
         """Of the whole run, this step included: its summary is in the metadata by now."""
         from resource_tracker.flows.review_card import page_of_run  # only the last step of a run needs it
 
         assert self._cards is not None
-        self._cards.save_review(page_of_run(self._context, self._settings, self._order.handover_folder))
+        page = page_of_run(self._context, self._settings, self._order.handover_folder)
+        within(PATIENCE_S, partial(self._cards.save_review, page))
 
     def _how_to_open(self) -> str:
         attempt, task = self._context.attempt, "/".join(self._context.pathspec.split("/")[1:])

@@ -337,7 +337,7 @@ def test_the_last_step_does_not_wait_for_slow_metadata(monkeypatch: pytest.Monke
 
 def test_what_would_end_the_process_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     """A library that exits does not end the step, is not taken for slow, and writes nothing of its own."""
-    from resource_tracker.flows.review_card import within
+    from resource_tracker.flows.patience import within
 
     with pytest.raises(RuntimeError, match="SystemExit: 3"):
         within(60.0, lambda: sys.exit(3))
@@ -346,7 +346,7 @@ def test_what_would_end_the_process_is_an_error(capfd: pytest.CaptureFixture[str
 
 def test_what_goes_wrong_in_time_is_raised() -> None:
     """So that the step's log says what it was."""
-    from resource_tracker.flows.review_card import within
+    from resource_tracker.flows.patience import within
 
     with pytest.raises(ZeroDivisionError):
         within(60, lambda: 1 / 0)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import requests
 from flows.harness import FlowFolder, wait_until_clean
 from flows.test_live import SOON, WAITING
+from gate import EXPIRED, HANGS, gate_before
 from s3_server import s3_server
 
 FAULTS = (
@@ -78,60 +74,11 @@ def test_whoever_is_killed_the_step_and_its_last_card_are_as_ever(tmp_path: Path
     assert wait_until_clean(run) == []
 
 
-class Gate(BaseHTTPRequestHandler):
-    """Hands everything on to the real server, but for the cards of some steps."""
-
-    target = ""
-    opened = threading.Event()
-
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        is_card = "/mf.cards/" in self.path and "/runtime/" in self.path and self.command == "PUT"
-        if is_card and "/steps/hangs/" in self.path:
-            self.opened.wait()
-        if is_card and "/steps/refuses/" in self.path:
-            text = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
-            self._send(400, {"Content-Type": "application/xml"}, text)
-            return
-        found = requests.request(
-            self.command, self.target + self.path, headers=dict(self.headers), data=body, allow_redirects=False
-        )
-        self._send(found.status_code, dict(found.headers), found.content)
-
-    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _answer  # noqa: N815 (names that http.server asks for)
-
-    def _send(self, code: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response(code)
-        for name, value in headers.items():
-            if name.lower() not in ("connection", "content-length", "date", "server", "transfer-encoding"):
-                self.send_header(name, value)
-        self.send_header(
-            "Content-Length", headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
-        )
-        with suppress(ConnectionError):
-            self.end_headers()
-        if self.command != "HEAD":
-            with suppress(ConnectionError):  # whoever asked was killed
-                self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        return
-
-
-@contextmanager
-def gate_before(url: str) -> Iterator[str]:
-    """The address of a gate in front of a server."""
-    Gate.target, Gate.opened = url, threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gate)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        Gate.opened.set()
-        server.shutdown()
-        server.server_close()
+def fault_of_step(method: str, path: str) -> int | None:
+    """What befalls an update of the live card."""
+    if method == "PUT" and "/mf.cards/" in path and "/runtime/" in path:
+        return HANGS if "/steps/hangs/" in path else EXPIRED if "/steps/refuses/" in path else None
+    return None
 
 
 STORE = (
@@ -175,7 +122,7 @@ def test_store_that_refuses_or_hangs_is_named_in_the_card(tmp_path: Path) -> Non
     """Expired credentials and a store that does not answer slow nothing down; the last card says what was missing."""
     folder = FlowFolder(tmp_path)
     folder.write(STORE)
-    with s3_server() as server, gate_before(server.url) as url:
+    with s3_server() as server, gate_before(server.url, fault_of_step) as url:
         run = folder.call("run", **SOON, **server.environment() | {"METAFLOW_S3_ENDPOINT_URL": url})
         assert run.returncode == 0, run.output
         keys = [key for key in server.keys("metaflow/mf.cards/StoreFlow") if key.endswith(".html")]

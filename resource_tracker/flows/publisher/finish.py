@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from array import array
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ParamSpec
 
 from resource_tracker.dataclass import replace
@@ -17,16 +19,19 @@ from resource_tracker.flows.attempt_record import record_of
 from resource_tracker.flows.cards import FINAL, NO_DATA
 from resource_tracker.flows.guard import guarded
 from resource_tracker.flows.handover import read_handover, sweep_dead_handovers
+from resource_tracker.flows.last_words import LastWords, read_last_words, without_metadata
 from resource_tracker.flows.order import Order
+from resource_tracker.flows.patience import PATIENCE_S, within
 from resource_tracker.flows.publisher.outside import measured_outside
+from resource_tracker.flows.publisher.status import has_live_page
 from resource_tracker.flows.publisher.stores import open_cards, open_metadata, open_storage
 from resource_tracker.flows.summaries import read_summaries, write_summary
-from resource_tracker.records import Outcome, TaskRecord, TaskSummary
+from resource_tracker.records import EarlierAttempt, Outcome, TaskRecord, TaskSummary
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import DEATH, TASK_DIED
 from resource_tracker.sampler.spool_read import Spool, read_spool
-from resource_tracker.summary import summary_of
+from resource_tracker.summary import decode_summary, summary_of
 
 P = ParamSpec("P")
 AWAIT_SAMPLER_S = 3.0
@@ -35,7 +40,9 @@ AWAIT_RECORD_S = 2.0
 """For Metaflow's runtime to note how its task ended."""
 LOOK_EVERY_S = 0.05
 TRY_AGAIN_AFTER_S = (1.0, 5.0, 15.0)
-"""Where a store does not answer; then that part is given up."""
+"""Where a store refuses; then that part is given up."""
+GIVE_UP_AFTER_S = 60.0
+"""Where it does not answer."""
 _SIGKILL = 9
 
 
@@ -54,34 +61,60 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
     Returns
     -------
     TaskRecord or None
-        What was written; ``None`` where there was nothing to tell: the task had said goodbye itself, or nothing of the
-        measurements is left.
+        What was told; ``None`` where there was nothing to find out: the task had said goodbye itself, if only to us, or
+        nothing of the measurements is left.
     """
     spool = _last_spool(spool_dir)
     if spool is None:
         return None
-    storage = guarded("open the datastore", open_storage, order)
     metadata = guarded("open the metadata", open_metadata, order)
-    death = with_runtime_record(death_in(spool, task), order, storage)
-    before, earlier = None, None
-    if metadata is not None:
-        before = guarded("look at the attempt before", look_back, metadata, order.pathspec, order.attempt)
-        earlier = guarded("read earlier runs", _earlier, metadata, order)
-    measurements = measured_outside(order, spool, spool_dir, ended=True)
-    record = record_of(
-        order, measurements, Outcome(status="failed"), death=death, attempt_before=before, earlier=earlier
-    )
+    words = read_last_words(spool_dir)
+    if words is not None:
+        _deliver(order, spool_dir, words, metadata)
+        return None
+    record = _record(order, spool_dir, spool, task, metadata)
     summary = summary_of(record)
-    if metadata is not None:
-        _store("store the summary of the attempt", write_summary, metadata, summary)
     guarded("tell the next attempt", tell_the_next, order, spool_dir, summary)
+    saving = _Saving()
+    if metadata is not None:
+        saving.begin("store the summary of the attempt", write_summary, metadata, summary)
+        if not saving.done_within(PATIENCE_S):
+            record = without_metadata(record)
     if order.card_root is not None:
-        _store("write the card", _write_card, order, record)
+        saving.begin("write the card", _write_card, order, record)
+    saving.done_within(GIVE_UP_AFTER_S)
     if order.handover_folder is not None:  # the runtime may have been killed, too
         guarded("clean up", sweep_dead_handovers, os.path.dirname(order.handover_folder))
     if not _is_ended(spool):  # the sampler was killed: nobody else is left to do it
         remove_spool(spool_dir)
     return record
+
+
+def _record(order: Order, spool_dir: str, spool: Spool, task: Lifeline, metadata: Any) -> TaskRecord:
+    """All that is known of the attempt; no store is waited for."""
+    storage = guarded("open the datastore", open_storage, order)
+    death = with_runtime_record(death_in(spool, task), order, storage)
+    before, earlier = None, None
+    if metadata is not None:
+        found = guarded("look at earlier attempts", within, PATIENCE_S, lambda: _looked_up(order, metadata))
+        before, earlier = found or (None, None)
+    measurements = measured_outside(order, spool, spool_dir, ended=True)
+    return record_of(order, measurements, Outcome(status="failed"), death=death, attempt_before=before, earlier=earlier)
+
+
+def _looked_up(order: Order, metadata: Any) -> tuple[EarlierAttempt | None, list[TaskSummary] | None]:
+    before = guarded("look at the attempt before", look_back, metadata, order.pathspec, order.attempt)
+    return before, guarded("read earlier runs", _earlier, metadata, order)
+
+
+def _deliver(order: Order, spool_dir: str, words: LastWords, metadata: Any) -> None:
+    """What a task that ended well could not store itself."""
+    saving = _Saving()
+    if words.summary is not None and metadata is not None:
+        saving.begin("store the summary of the attempt", write_summary, metadata, decode_summary(words.summary))
+    if words.page is not None:
+        saving.begin("write the card", _save_page, order, words.page, ends_live=has_live_page(spool_dir))
+    saving.done_within(GIVE_UP_AFTER_S)
 
 
 def death_in(spool: Spool, task: Lifeline | None = None) -> Death:
@@ -118,7 +151,8 @@ def with_runtime_record(
     if known or storage is None or order.handover_folder is None or order.datastore_root is None:
         return death
     until_s = now() + wait_s
-    while (found := guarded("read Metaflow's record of the task", _runtime_record, order, storage)) is None:
+    read = partial(_runtime_record, order, storage)
+    while (found := guarded("read Metaflow's record of the task", within, PATIENCE_S, read)) is None:
         if now() >= until_s:
             return death
         time.sleep(LOOK_EVERY_S)
@@ -186,21 +220,47 @@ def _is_ended(spool: Spool) -> bool:
     return any(event.text.startswith("end\t") for event in spool.events)
 
 
-def _store(what: str, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Tries again where a store does not answer; what fails in the end is said to who may listen."""
-    for wait_s in TRY_AGAIN_AFTER_S:
-        try:
-            return action(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - a store may fail in any way
-            time.sleep(wait_s)
-    guarded(what, action, *args, **kwargs)
-    return None
+class _Saving:
+    """Parts that are saved side by side, each tried again where a store refuses: none waits for another's store."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._missing: set[str] = set()
+
+    def begin(self, what: str, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Begin to save a part."""
+
+        def work() -> None:
+            for wait_s in (*TRY_AGAIN_AFTER_S, None):
+                try:
+                    action(*args, **kwargs)
+                    self._missing.discard(what)
+                    return
+                except Exception:  # noqa: BLE001 - a store may fail in any way, and nobody is left to be told
+                    if wait_s is not None:
+                        time.sleep(wait_s)
+
+        self._missing.add(what)
+        self._threads.append(threading.Thread(target=work, name=what, daemon=True))
+        self._threads[-1].start()
+
+    def done_within(self, seconds: float) -> bool:
+        """Waits at most so long for all parts; whether all are saved."""
+        until_s = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        return not self._missing
 
 
 def _write_card(order: Order, record: TaskRecord) -> None:
     from resource_tracker.report.render import render_card  # with Jinja2, now that it can be found
 
+    _save_page(order, render_card(record), ends_live=True)
+
+
+def _save_page(order: Order, page: str, *, ends_live: bool) -> None:
     cards = open_cards(order)
     assert cards is not None
-    cards.save(render_card(record))
-    cards.save_data(NO_DATA, FINAL, time.time())
+    cards.save(page)
+    if ends_live:
+        cards.save_data(NO_DATA, FINAL, time.time())

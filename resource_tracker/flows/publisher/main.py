@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.guard import guarded
 from resource_tracker.flows.order import Order, read_order
+from resource_tracker.flows.patience import PATIENCE_S, within
 from resource_tracker.flows.publisher.earlier import read_earlier_runs
 from resource_tracker.flows.publisher.room import (
     LEAVES_BELOW_MIB,
@@ -37,11 +39,13 @@ def main() -> None:
     """Publish, and note what went wrong: there is nobody to tell. The exit code says whether the attempt is over."""
     spool_dir = sys.argv[2]
     stand_back()
+    code = 1
     try:
-        sys.exit(0 if publish(spool_dir) else NOT_TOLD)
+        code = 0 if publish(spool_dir) else NOT_TOLD
     except Exception as error:  # noqa: BLE001 - whatever it is, the last card says it
         Status(spool_dir).failed(error)
-        sys.exit(1)
+    finally:
+        os._exit(code)  # threads that wait for a store would keep it
 
 
 def publish(spool_dir: str) -> bool:
@@ -97,7 +101,8 @@ def _with_attempt_before(order: Order, spool_dir: str) -> Order:
     if before is None:
         # Where a runtime on this machine started the task, somebody else finishes the attempt before.
         early = None if order.handover_folder else cards_of_before(order).early_record
-        before = look_back(open_metadata(order), order.pathspec, order.attempt, early)
+        read = partial(look_back, open_metadata(order), order.pathspec, order.attempt, early)
+        before = within(PATIENCE_S, read)  # the live card does not need the metadata
         if before is not None:
             tell(order, spool_dir, before)
     return replace(order, attempt_before=before)
