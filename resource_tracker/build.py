@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from resource_tracker.bounds import bound_of
 from resource_tracker.catalog_model import Catalog
 from resource_tracker.dataclass import replace
-from resource_tracker.endings import Death, Measured, ending_of, remedy_of
+from resource_tracker.endings import Death, Measured, ending_of
 from resource_tracker.errors import CatalogError, SettingError
 from resource_tracker.history import build_history
 from resource_tracker.lost_attempts import lost_attempts
@@ -33,6 +33,7 @@ from resource_tracker.records import (
     TaskRecord,
     TaskSummary,
 )
+from resource_tracker.remedies import remedy_of
 from resource_tracker.sizing import Policy
 from resource_tracker.spans import priced
 from resource_tracker.units import mib_to_kib

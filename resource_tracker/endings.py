@@ -13,9 +13,7 @@ from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import (
     Ending,
     Limits,
-    NoRecommendation,
-    Recommendation,
-    ResourceRequest,
+    Projection,
     TaskSummary,
     UsageSummary,
 )
@@ -25,6 +23,7 @@ from resource_tracker.units import kib_to_whole_mb, mib_to_kib
 INTERRUPTED = "interrupted"
 """Nobody saw the end: the container, or the machine, went at once."""
 STOPPED = "stopped with the run"
+STOPPED_EVIDENCE = "Metaflow ended it with the rest of the run: another task had failed, or the run was interrupted."
 UNKNOWN = "unknown"
 UNSEEN = (INTERRUPTED, UNKNOWN)
 """Causes of which nobody knows whether they were for lack of memory."""
@@ -54,8 +53,8 @@ SIGNALS = {
     31: "SIGSYS",
 }
 """Linux's, by number; on machines of MIPS some are others."""
-_KILL, _BUS, _INTERRUPT = 9, 7, 2
-_CRASHES = {4: "an illegal instruction", 6: "abort()", 7: "a bus error", 8: "an arithmetic error", 11: "a bad address"}
+_KILL, _BUS, _INTERRUPT, _TERMINATE = 9, 7, 2, 15
+CRASHES = {4: "an illegal instruction", 6: "abort()", 7: "a bus error", 8: "an arithmetic error", 11: "a bad address"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +75,8 @@ class Death:
         Metaflow ended it, with the rest of the run.
     seen : bool
         False where what watched the task went with it.
+    stopping_at : float or None
+        Unix time at which what watched it got SIGTERM, as everybody does before a machine or a container goes.
     """
 
     status: int | None = None
@@ -84,6 +85,7 @@ class Death:
     machine_kills: int = 0
     stopped: bool = False
     seen: bool = True
+    stopping_at: float | None = None
 
     @property
     def signal(self) -> int | None:
@@ -112,10 +114,11 @@ def ending_of(death: Death, measured: Measured) -> Ending:
     """What ended the task, with the evidence and its source; without a remedy, for which there must be an advice."""
     killed = death.signal == _KILL or death.status is None
     if death.stopped:
-        evidence = "Metaflow ended it with the rest of the run: another task had failed, or the run was interrupted."
-        return Ending(cause=STOPPED, evidence=evidence, source=RUNTIME_RECORD)
+        return Ending(cause=STOPPED, evidence=STOPPED_EVIDENCE, source=RUNTIME_RECORD)
     if killed and (found := next(_lack_of_memory(death, measured), None)):
         return found
+    if death.stopping_at is not None and (death.status is None or death.signal in (_KILL, _TERMINATE)):
+        return _of_stop(death, measured)
     if death.signal is not None:
         return _of_signal(death.signal, death.source, measured)
     if death.exit_code is not None:
@@ -138,7 +141,10 @@ def interrupted(early: TaskSummary) -> TaskSummary:
         persist_memory_peak_kib=early.persist_memory_peak_kib,
     )
     measured = Measured(usage, TinyDataFrame(), Limits(memory_mib=early.memory_limit_mib))
-    ending = ending_of(Death(seen=False, source=LAST_RECORD), measured)
+    stopping_at = early.stopping_at
+    if stopping_at is not None and (early.finished_at or 0.0) > stopping_at + STOPS_WITHIN_S:
+        stopping_at = None  # it went on
+    ending = ending_of(Death(seen=False, source=LAST_RECORD, stopping_at=stopping_at), measured)
     return replace(
         early,
         status="failed",
@@ -149,54 +155,10 @@ def interrupted(early: TaskSummary) -> TaskSummary:
     )
 
 
-_AS_ASKED = 0.9
-"""Part of the request below which a limit is another than the one that was asked for."""
-
-
-def remedy_of(
-    ending: Ending,
-    recommendation: Recommendation | NoRecommendation,
-    request: ResourceRequest,
-    allowed_mib: float | None = None,
-) -> str | None:
-    """What to do about it, in a sentence; `allowed_mib` is the kernel's limit on memory."""
-    if ending.cause == KILLED_FOR_MEMORY:
-        if not isinstance(recommendation, Recommendation):
-            return "Ask for more memory."
-        asked = request.memory_mb if request.decorators else None
-        allowed_mb = kib_to_whole_mb(mib_to_kib(allowed_mib)) if allowed_mib else None
-        if asked and allowed_mb and allowed_mb < _AS_ASKED * asked:
-            return (
-                f"It was allowed {allowed_mb:,} MB, less than the memory={asked:.10g} that it asks for (a local run "
-                "gives what there is): run it where there is as much, or raise the limit of its container."
-            )
-        if asked and recommendation.memory_mb <= asked:
-            return (
-                f"It ended far below memory={asked:.10g}, as what asks for very much at once: see whether it should. "
-                "If so, ask for more than that at once."
-            )
-        beside = f" instead of memory={asked:.10g}" if asked else ""
-        text = f"Ask for at least memory={recommendation.memory_mb}{beside}: it may need more than it got to."
-        return text if asked else f"{text} Where it runs locally, it needs a machine with so much free."
-    if "shared memory" in ending.evidence and isinstance(recommendation, Recommendation):
-        return f"Ask for at least shared_memory={recommendation.shared_memory_mb or '...'}."
-    return _REMEDIES.get(ending.cause)
-
-
-_REMEDIES = {
-    "killed by SIGTERM": "See what the scheduler says of it (time limit, eviction, a spot machine that was taken "
-    "back); @retry repeats such a task.",
-    "killed by SIGKILL": "If nobody killed it on purpose, see what the scheduler or the machine's log says of it.",
-    "killed by SIGXCPU": "Its limit of CPU time was used up: raise it (ulimit -t).",
-    "killed by SIGXFSZ": "A file grew beyond the limit of file sizes: raise it (ulimit -f).",
-    STOPPED: "Nothing is wrong with this task: look at the one that failed.",
-    INTERRUPTED: "See what the scheduler says of it. If that was for lack of memory, ask for more than it had.",
-    **{
-        f"killed by {SIGNALS[number]}": "It crashed in native code: other resources would hardly help; "
-        "PYTHONFAULTHANDLER=1 prints where."
-        for number in _CRASHES
-    },
-}
+BEING_STOPPED = "was being stopped"
+"""Stands in the evidence of an end that SIGTERM to everybody announced."""
+STOPS_WITHIN_S = 600.0
+"""After SIGTERM to everybody, until SIGKILL: seconds, or minutes where somebody asked for them."""
 
 
 def _lack_of_memory(death: Death, measured: Measured) -> Iterator[Ending]:
@@ -231,13 +193,39 @@ def _lack_of_memory(death: Death, measured: Measured) -> Iterator[Ending]:
         )
 
 
+def stop_projection(stopping_at: float) -> Projection:
+    """What a card says while its machine or container is being stopped."""
+    text = f"What watches it got SIGTERM at {_clock(stopping_at)} UTC: its machine, container or job is being stopped."
+    return Projection(kind="stopping", text=text)
+
+
+def _of_stop(death: Death, measured: Measured) -> Ending:
+    """Whether the task was seen to end, or went with all that watched it."""
+    assert death.stopping_at is not None
+    at = _clock(death.stopping_at)
+    what = f"Its machine, container or job {BEING_STOPPED}: what watched it got SIGTERM at {at} UTC"
+    if death.signal is not None:
+        name = SIGNALS[death.signal]
+        evidence = f"{what}, and {name} ended it.{_memory_then(measured)}"
+        return Ending(cause=f"killed by {name}", evidence=evidence, source=death.source)
+    return Ending(
+        cause=INTERRUPTED, evidence=f"{what}, and all of it went.{_memory_then(measured)}", source=death.source
+    )
+
+
+def _clock(unix_s: float) -> str:
+    """``07:38:05``, of UTC."""
+    seconds = int(unix_s) % 86400
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
 def _of_signal(number: int, source: str, measured: Measured) -> Ending:
     name = SIGNALS.get(number, f"signal {number}")
     what = f"A signal ended it: {name}."
     if number == _BUS and (full := _shared_memory_was_full(measured)):
         what = f"{full} A bus error is what writing to a full one ends with."
-    elif number in _CRASHES:
-        what = f"It crashed: {name} is {_CRASHES[number]}."
+    elif number in CRASHES:
+        what = f"It crashed: {name} is {CRASHES[number]}."
     elif number == _KILL:
         what = "Somebody killed it: neither its cgroup nor its machine was short of memory, as far as is known."
     elif number == _INTERRUPT:

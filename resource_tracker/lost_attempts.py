@@ -25,7 +25,7 @@ Key = tuple[str, str, int]
 
 
 def lost_attempts(tasks: Sequence[TaskSummary]) -> frozenset[Key]:
-    """Run, task and number of attempts that ended without measurements: killed from outside, often for memory.
+    """Run, task and number of attempts whose end nobody saw: killed from outside, often for memory.
 
     Without those that later runs have answered. To be asked about all attempts of the step, failed ones too.
     """
@@ -39,8 +39,8 @@ def without_trace(lost: int) -> str:
     if not lost:
         return ""
     return (
-        f"{_attempts(lost)} ended without any measurement, as a task does that is killed from outside. If that "
-        "was for lack of memory, it needs more than the advice knows."
+        f"{_attempts(lost)} ended unseen, as a task does that is killed from outside. If that was for lack of memory, "
+        "it needs more than the advice knows."
     )
 
 
@@ -53,7 +53,7 @@ def without_cut(
     ran out in all that did not fail otherwise (`ran_out`), perhaps at a limit below what was asked for.
     """
     if lost:
-        why = f"{_attempts(lost)} ended without any measurement, perhaps for lack of memory."
+        why = f"{_attempts(lost)} ended unseen, perhaps for lack of memory."
         estimate = replace(estimate, expected_failure_rate=None)
     elif ran_out:
         why = "memory ran out, and no attempt shows how much is enough."

@@ -34,7 +34,8 @@ class TaskFacts:
 
     ``started`` and ``ended`` are Metaflow's own; an end comes with whether the attempt went well. Where every attempt
     has a summary they may be left out. ``died`` is when attempts ended that could not even tell Metaflow so, as one
-    that the kernel killed. ``cloned``: ``resume`` copied the task, nothing ran.
+    that the kernel killed; ``stopped`` are those that Metaflow itself killed. ``cloned``: ``resume`` copied the task,
+    nothing ran.
     """
 
     step: str
@@ -43,6 +44,7 @@ class TaskFacts:
     ended: Mapping[int, tuple[float, bool]]
     summaries: Mapping[int, TaskSummary]
     died: Mapping[int, float] = field(default_factory=dict)
+    stopped: frozenset[int] = frozenset()
     cloned: bool = False
 
 
@@ -65,6 +67,8 @@ class Attempt:
         ``ended_at`` is when the next attempt began, which may have waited for a while.
     died : bool
         It ended without a word: killed, often for lack of memory.
+    stopped : bool
+        Metaflow killed it, with the rest of the run.
     """
 
     step: str
@@ -78,6 +82,7 @@ class Attempt:
     measured: bool = True
     ended_at_latest: bool = False
     died: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +176,7 @@ def _attempts_of_task(task: TaskFacts, model: TaskSummary | None, run_id: str) -
                 started_at=task.started.get(number) if began is None else began,
                 ended_at=summary.finished_at,
                 summary=summary,
+                stopped=number in task.stopped,
             )
         else:
             yield _without_summary(task, number, superseded, own, run_id)
@@ -196,6 +202,7 @@ def _without_summary(task: TaskFacts, number: int, superseded: bool, model: Task
         measured=False,
         ended_at_latest=guessed,
         died=number not in task.ended and status == "failed",
+        stopped=number in task.stopped,
     )
     return found if model is None else replace(found, summary=_stand_in(model, run_id, found))
 

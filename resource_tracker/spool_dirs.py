@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from resource_tracker.errors import ParseError, TrackerError
 from resource_tracker.sampler.aftermath import remove_spool
@@ -20,6 +20,12 @@ TRIAL_BYTES = 1 << 16
 """Written and removed again before a folder is taken: a full disk shows only then."""
 ABANDONED_AFTER_S = 2 * 86400
 """A folder of another boot or pid namespace may be alive where we cannot look (a shared file system, a container)."""
+TELLER = "teller"
+"""File in the folder of a dead attempt of which nobody has told: somebody is about to."""
+TOLD_WITHIN_S = 300.0
+"""From then on whoever was about to tell has failed: there is one chance."""
+UNTOLD_FOR_S = 86400
+"""How long such a folder waits for a start that can tell of it."""
 
 
 def default_parents() -> list[str]:
@@ -53,8 +59,39 @@ def make_spool_dir(parents: Sequence[str], pid: int, start_time: int) -> str:
 
 
 def sweep_dead_spools(parents: Sequence[str] | None = None) -> list[str]:
-    """Removes the folders that dead tasks and samplers left, and returns their paths. Never raises."""
+    """Removes the folders that dead tasks and samplers left, and returns their paths. Never raises.
+
+    Not those of attempts of which nobody has told yet, see :func:`claim_untold`.
+    """
     swept = []
+    for path in _dead_in(parents):
+        if not _is_untold(path):
+            remove_spool(path)
+            swept.append(path)
+    return swept
+
+
+def claim_untold(parents: Sequence[str] | None = None, wanted: Callable[[str], bool] | None = None) -> str | None:
+    """The folder of a dead attempt of which nobody has told, as all who should have were killed with it.
+
+    It is the caller's now to have it told; ``None`` where there is none. Never raises.
+
+    Parameters
+    ----------
+    wanted : callable, optional
+        Whether to claim the folder of this path.
+    """
+    for path in _dead_in(parents):
+        if _is_untold(path) and (wanted is None or wanted(path)):
+            try:
+                os.close(os.open(f"{path}/{TELLER}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            except OSError:  # another start was faster, or the disk is full
+                continue
+            return path
+    return None
+
+
+def _dead_in(parents: Sequence[str] | None) -> Iterator[str]:
     for parent in parents if parents is not None else default_parents():
         try:
             names = [name for name in os.listdir(parent) if name.startswith(f"{PREFIX}.")]
@@ -63,9 +100,19 @@ def sweep_dead_spools(parents: Sequence[str] | None = None) -> list[str]:
         for name in names:
             path = os.path.abspath(f"{parent}/{name}")
             if _is_dead(path, name):
-                remove_spool(path)
-                swept.append(path)
-    return swept
+                yield path
+
+
+def _is_untold(path: str) -> bool:
+    """Whether somebody is still to tell of it: it has an order, which is not too old, and is claimed by no loser."""
+    try:
+        if not is_private(path) or time.time() - os.stat(f"{path}/{ORDER}").st_mtime > UNTOLD_FOR_S:
+            return False
+        return time.time() - os.stat(f"{path}/{TELLER}").st_mtime < TOLD_WITHIN_S
+    except FileNotFoundError as error:
+        return str(error.filename).endswith(TELLER)
+    except OSError:
+        return False
 
 
 def start_time_of(pid: int) -> int:

@@ -22,7 +22,7 @@ from resource_tracker.sampler.attempts import ATTEMPT
 from resource_tracker.sampler.gpu.find import library_found
 from resource_tracker.sampler.gpu.visible import ORDER, VARIABLE
 from resource_tracker.sampler.procfs.files import read_record
-from resource_tracker.spool_dirs import default_parents, make_spool_dir, sweep_dead_spools
+from resource_tracker.spool_dirs import claim_untold, default_parents, make_spool_dir, sweep_dead_spools
 from resource_tracker.systems import System, shows_another_namespace, this_system
 
 ENVIRONMENT_BYTES = 1 << 18
@@ -185,6 +185,8 @@ def begin(
             "spool": spool_dir,
             **dict(written_folders(system.directory_of(pid))),
         }
+        if is_attempt and (untold := claim_untold(parents)):
+            given["untold"] = untold
         if marker is not None:
             given["marker"] = "=".join(marker)
         arguments = [word for pair in (given | system.arguments() | _gpus(pid)).items() for word in pair]

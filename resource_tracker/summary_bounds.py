@@ -16,7 +16,7 @@ _WORDS = {"request_decorators": _DECORATORS, "request_written_in": _DECORATORS, 
 _ANY_SIGN = "disk_growth_gb"
 _MOST = (
     (("duration_s", "cpu_seconds"), 1e11),
-    (("finished_at", "input_bytes"), 1e18),
+    (("finished_at", "stopping_at", "input_bytes"), 1e18),
     (("_kib",), 2.0**40),
     (("_mib", "_mb"), 2.0**30),
     (("_energy_j",), 1e16),

@@ -9,10 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from resource_tracker.bounds import LEAST_S
-from resource_tracker.endings import INTERRUPTED, STOPPED, UNKNOWN, remedy_of
+from resource_tracker.dataclass import replace
+from resource_tracker.endings import (
+    BEING_STOPPED,
+    INTERRUPTED,
+    RUNTIME_RECORD,
+    STOPPED,
+    STOPPED_EVIDENCE,
+    UNKNOWN,
+)
 from resource_tracker.history import overall_peak_kib
 from resource_tracker.recommend import estimate, policy_called
 from resource_tracker.records import EarlierAttempt, Ending, NoRecommendation, Recommendation, TaskSummary
+from resource_tracker.remedies import remedy_of
 from resource_tracker.run_attempts import Attempt
 from resource_tracker.summary import KILLED_FOR_MEMORY, request_of
 from resource_tracker.units import gb_to_mb, kib_to_mib, kib_to_whole_mb, mib_to_kib
@@ -24,6 +33,7 @@ GPU_OUT_OF_MEMORY = ("OutOfMemoryError", "CudaError", "ResourceExhaustedError")
 HELD_BACK = 0.2
 """Share of its time in which a quota held an attempt back, from which on that may be why it was late."""
 SHARED_MEMORY_FULL = 0.95
+INTERRUPTED_BY_USER = "It was interrupted by the user (Ctrl-C)"
 FOR_LACK = ("memory", "gpu_memory", "disk", "shared_memory", "throttled", "interrupted")
 """Kinds of explanations that other resources would change, or might."""
 
@@ -48,7 +58,8 @@ def explain(attempt: Attempt, others: Sequence[TaskSummary] = ()) -> Explanation
     """Why the attempt ended so; `others` are of its step, and make the advice better."""
     summary = attempt.summary
     if attempt.status == "running":
-        return Explanation("running", "It is still running, as far as is known")
+        so_far = tuple(_used(summary)) if summary is not None and summary.status == "running" else ()
+        return Explanation("running", "It is still running, as far as is known", so_far)
     if summary is None or not attempt.measured:
         return _without_measurements(attempt)
     if summary.status == "ok":
@@ -56,6 +67,14 @@ def explain(attempt: Attempt, others: Sequence[TaskSummary] = ()) -> Explanation
             f"For lack of memory the kernel killed {summary.oom_kills} of its processes." if summary.oom_kills else ""
         )
         return Explanation("ok", "It succeeded", tuple(text for text in (kills, *_used(summary)) if text))
+    if attempt.stopped and summary.ended_by != STOPPED:  # Metaflow's word came after whoever told of its end
+        summary = replace(
+            summary,
+            ended_by=STOPPED,
+            ended_evidence=STOPPED_EVIDENCE,
+            ended_source=RUNTIME_RECORD,
+            ran_out_of_memory=False,
+        )
     advice = _advice(summary, others)
     for found in _in_turn(summary, advice):
         sentences = (*found.sentences, *_used(summary))
@@ -66,6 +85,8 @@ def explain(attempt: Attempt, others: Sequence[TaskSummary] = ()) -> Explanation
 def _without_measurements(attempt: Attempt) -> Explanation:
     if attempt.status == "ok":
         return Explanation("ok", "It succeeded", ("It was not tracked.",))
+    if attempt.stopped:
+        return Explanation("stopped", "It was stopped with the run", (STOPPED_EVIDENCE,), None, RUNTIME_RECORD)
     if attempt.died:
         said = "Neither the attempt nor what watched it could leave a word: the container or the machine went at once, "
         return Explanation(
@@ -141,7 +162,7 @@ def _timed_out(summary: TaskSummary, advice: Recommendation | None) -> Explanati
     exception = summary.exception_type or ""
     if "timeout" not in exception.lower() and "timedout" not in exception.lower():
         return None
-    said = f"It ended with {exception} after {_time(summary.duration_s)}."
+    said = f"It ended with {exception}."
     evidence = summary.bound_evidence or ""
     if summary.bound in ("quota", "cpu") or (summary.throttled_share or 0.0) >= HELD_BACK:
         share = summary.throttled_share
@@ -166,8 +187,8 @@ def _timed_out(summary: TaskSummary, advice: Recommendation | None) -> Explanati
 def _interrupted(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
     if summary.exception_type != "KeyboardInterrupt":
         return None
-    said = "It ended with KeyboardInterrupt: somebody pressed Ctrl-C, or sent it SIGINT."
-    return Explanation("stopped", "It was interrupted", (said,))
+    said = "It ended with KeyboardInterrupt, as Python makes it of Ctrl-C (SIGINT)."
+    return Explanation("stopped", INTERRUPTED_BY_USER, (said,))
 
 
 def _ended(summary: TaskSummary, advice: Recommendation | None) -> Explanation | None:
@@ -179,6 +200,8 @@ def _ended(summary: TaskSummary, advice: Recommendation | None) -> Explanation |
         ((kind, text) for begins, kind, text in _ENDINGS if cause.startswith(begins)),
         ("unknown", "It ended without a word"),
     )
+    if BEING_STOPPED in ending.evidence:
+        headline = f"It was {cause}: its machine, container or job {BEING_STOPPED}"
     remedy = _remedy(ending, summary, advice) or (
         "Look into its log: resources are not why." if kind == "exit" else None
     )
@@ -188,6 +211,7 @@ def _ended(summary: TaskSummary, advice: Recommendation | None) -> Explanation |
 
 _ENDINGS = (
     (STOPPED, "stopped", "It was stopped with the run"),
+    ("killed by SIGINT", "stopped", INTERRUPTED_BY_USER),
     (INTERRUPTED, "interrupted", "It was interrupted: its container or machine went at once"),
     (UNKNOWN, "unknown", "It ended without a word"),
     ("exit code", "exit", "It left by itself ({cause})"),
@@ -249,9 +273,11 @@ def _used(summary: TaskSummary) -> Iterator[str]:
             of = f" ({summary.request_memory_mb:,.0f} MB asked for)"
         yield f"Its memory peaked at {kib_to_whole_mb(peak):,} MB{of}."
     if summary.cpu_mean_cores is not None and summary.duration_s >= LEAST_S:
-        given = summary.cpu_limit or summary.vcpus
-        of = f" of {given:g}" if given else ""
-        yield f"It kept {round(summary.cpu_mean_cores, 2):g}{of} CPUs busy on average."
+        asked = summary.request_cpu if summary.request_decorators and not summary.cpu_limit else None
+        given = summary.cpu_limit or (None if asked else summary.vcpus)
+        of, beside = f" of {given:g}" if given else "", f" ({asked:g} asked for)" if asked else ""
+        busy = round(summary.cpu_mean_cores, 2)
+        yield f"It kept {busy:g}{of} {'CPU' if (given or busy) == 1 else 'CPUs'} busy on average{beside}."
 
 
 def _cpus(advice: Recommendation | None, summary: TaskSummary) -> str:
@@ -272,7 +298,9 @@ def earlier_attempt(attempt: Attempt) -> EarlierAttempt:
     """What the next attempt says of the one before it."""
     why = explain(attempt)
     shown = [text for text in why.sentences if text]
-    advice = _advice(attempt.summary, ()) if attempt.summary is not None and why.kind == "memory" else None
+    summary = attempt.summary
+    advice = _advice(summary, ()) if summary is not None and why.kind == "memory" else None
+    peak = overall_peak_kib(summary) if summary is not None else None
     return EarlierAttempt(
         attempt=attempt.attempt,
         text=" ".join([f"{why.headline}.", *shown]),
@@ -280,4 +308,7 @@ def earlier_attempt(attempt: Attempt) -> EarlierAttempt:
         headline=why.headline,
         resources=why.kind in FOR_LACK,
         memory_mb=advice.memory_mb if advice else None,
+        died=summary is not None and summary.ended_by is not None,
+        source=why.source or "",
+        memory_peak_mb=None if peak is None else kib_to_whole_mb(peak),
     )

@@ -55,6 +55,22 @@ def measured(
 @pytest.mark.parametrize(
     ("death", "seen", "cause", "source", "words"),
     [
+        (
+            Death(status=15, source="pidfd", stopping_at=1e9),
+            measured(),
+            "killed by SIGTERM",
+            "pidfd",
+            "was being stopped: what watched it got SIGTERM at 01:46:40 UTC, and SIGTERM ended it.",
+        ),
+        (
+            replace(KILLED, stopping_at=1e9),
+            measured(),
+            "killed by SIGKILL",
+            "pidfd",
+            "and SIGKILL ended it. Its memory had",
+        ),
+        (replace(FOR_MEMORY, stopping_at=1e9), measured(990, 1000, 1), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", ""),
+        (Death(status=11, source="pidfd", stopping_at=1e9), measured(), "killed by SIGSEGV", "pidfd", "It crashed"),
         (FOR_MEMORY, measured(990, 1000, 1), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "its limit is 1,049 MB"),
         (FOR_MEMORY, measured(700, 1000, 3), KILLED_FOR_MEMORY, "cgroup oom_kill, pidfd", "734 MB"),
         (KILLED, measured(700, 1000, 1), "killed by SIGKILL", "pidfd", "nor its machine"),
@@ -208,7 +224,7 @@ def test_a_full_disk_is_named(used: float | None, said: str | None) -> None:
 )
 def test_what_to_do(cause: str, words: str) -> None:
     """Each cause comes with what to do, where something can be done."""
-    from resource_tracker.endings import remedy_of
+    from resource_tracker.remedies import remedy_of
 
     record = record_of(None)
     remedy = remedy_of(Ending(cause=cause), record.recommendation, record.request)

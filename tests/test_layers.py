@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "damping",
                 "decorator_edits",
                 "endings",
+                "remedies",
                 "flow_source",
                 "held_back",
                 "history",
@@ -69,7 +70,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "sizing",
             }
             | {"source_diff", "source_text", "spans", "step_advice", "suggestions", "summary", "summary_bounds"}
-            | {"usage", "waste", "why"}
+            | {"usage", "waste", "why", "why_stopped"}
         ),
     ),
     (

@@ -48,11 +48,11 @@ def test_a_run_that_was_killed_keeps_the_request(policy: Policy) -> None:
     found, kept = advised([run("2", died={0: 30.0}), run("1", good())], policy)
     assert (kept.memory_mb, kept.expected_failure_rate) == (4096, None)
     assert kept.reasons["memory"].endswith(
-        "Not below the 4,096 MB asked for: 1 attempt ended without any measurement, perhaps for lack of memory."
+        "Not below the 4,096 MB asked for: 1 attempt ended unseen, perhaps for lack of memory."
     )
     assert kept.estimate == {}
     assert found.notes == (
-        "1 attempt ended without any measurement, as a task does that is killed from outside. If that was for lack of "
+        "1 attempt ended unseen, as a task does that is killed from outside. If that was for lack of "
         "memory, it needs more than the advice knows.",
     )
 
@@ -82,7 +82,7 @@ def test_later_runs_answer_a_kill(runs: int, memory_mb: int) -> None:
     newer = [later(number) for number in range(runs, 0, -1)]
     found, advice = advised([*newer, run("2", died={0: 200.0}), run("1", good())])
     assert (advice.memory_mb, advice.expected_failure_rate is None) == (memory_mb, memory_mb == 4096)
-    assert any("without any measurement" in note for note in found.notes) == (memory_mb == 4096)
+    assert any("ended unseen" in note for note in found.notes) == (memory_mb == 4096)
 
 
 def test_earlier_runs_answer_nothing() -> None:

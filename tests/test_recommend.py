@@ -118,7 +118,7 @@ def test_attempts_that_left_nothing_keep_the_memory_asked_for():
     request = ResourceRequest(memory_mb=4096.0, decorators=("resources",))
     kept = advise(usage(), history(task(500), lost_attempts=2), request)
     assert (kept.memory_mb, kept.expected_failure_rate) == (4096, None)
-    assert "2 attempts ended without any measurement" in kept.notes[-1]
+    assert "2 attempts ended unseen" in kept.notes[-1]
     none_went_well = advise(usage(), History(available=False, reason="none", lost_attempts=1), request)
     assert none_went_well.memory_mb == 4096
     assert advise(usage(), history(task(500)), request).memory_mb == 2048

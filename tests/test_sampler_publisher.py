@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -127,3 +128,39 @@ def test_environment_is_the_tasks_without_the_marker(tmp_path: Path) -> None:
     (folder / "environ").write_bytes(b"A=1\0MARK=x\0B=c=\xff\n\0C=\0nonsense\0")
     assert environment_of(str(tmp_path), 17, ("MARK", "x")) == {b"A": b"1", b"B": b"c=\xff\n", b"C": b""}
     assert environment_of(str(tmp_path), 18, None) is None
+
+
+def test_where_all_is_about_to_be_stopped_it_starts_at_once(tmp_path: Path, started: list[int]) -> None:
+    """SIGTERM is handed on to the one that is there; where there is none yet, it does not wait for its time."""
+    (tmp_path / LIVE).touch()
+    (tmp_path / ORDER).touch()
+    publisher = Publisher(str(tmp_path), {}, 0.0)
+    publisher.look(1.0)
+    assert not started
+    publisher.hurry(1.0)
+    assert len(started) == 1
+    publisher.hurry(1.1)  # these end by it
+    assert os.waitid(os.P_PID, started[0], os.WEXITED | os.WNOWAIT).si_status == signal.SIGTERM
+    assert len(started) == 1
+    publisher.stop()
+
+
+def test_an_attempt_of_which_nobody_told_is_told_at_once(
+    tmp_path: Path, started: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a process of its own, which is waited for, and does not stand in for the one of this attempt."""
+    (tmp_path / LIVE).touch()
+    (tmp_path / ORDER).touch()
+    publisher = Publisher(str(tmp_path), {}, 0.0, str(tmp_path / "other"))
+    assert publisher.next_s == 0.0
+    publisher.look(0.0)
+    assert (len(started), publisher.next_s) == (1, LIVE_AFTER_REMOTE_S)
+    publisher.look(LIVE_AFTER_REMOTE_S)
+    assert len(started) == 2
+    os.kill(started[0], 9)
+    os.waitid(os.P_PID, started[0], os.WEXITED | os.WNOWAIT)
+    publisher.look(publisher.next_s)
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)
+    os.kill(started[1], 0)
+    publisher.stop()

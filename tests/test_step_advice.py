@@ -217,7 +217,7 @@ def test_small_or_few_siblings_are_no_outliers():
 
 def test_attempts_without_a_trace_are_told():
     """A second attempt whose first left nothing, and a failed one without figures."""
-    assert "1 attempt ended without any measurement" in advise_step([task(attempt=1)]).notes[0]
+    assert "1 attempt ended unseen" in advise_step([task(attempt=1)]).notes[0]
     lost = task(None, number="2", status="failed", cpu_max_cores=None)
     found = advise_step([task(), lost])
     assert "1 attempt ended" in found.notes[0] and found.tasks == 1

@@ -22,7 +22,16 @@ from resource_tracker.sampler.control import CONTROL
 from resource_tracker.sampler.layout import COLUMNS, Layout
 from resource_tracker.sampler.publisher import ORDER
 from resource_tracker.sampler.spool_read import Spool
-from resource_tracker.spool_dirs import ABANDONED_AFTER_S, hold, make_spool_dir, start_time_of
+from resource_tracker.spool_dirs import (
+    ABANDONED_AFTER_S,
+    TELLER,
+    TOLD_WITHIN_S,
+    UNTOLD_FOR_S,
+    claim_untold,
+    hold,
+    make_spool_dir,
+    start_time_of,
+)
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.starting import begin, begin_measuring
 from resource_tracker.systems import shows_another_namespace
@@ -716,10 +725,29 @@ def test_sweep_leaves_what_is_being_told(spools: Path) -> None:
     """Where the sampler is dead, too, whoever tells of both holds on to the spool until it has."""
     path = make_spool_dir([str(spools)], os.getpid(), start_time_of(os.getpid()) - 1)
     Path(path, ORDER).touch()
+    _age(Path(path, ORDER), UNTOLD_FOR_S)
     held = hold(path)
     assert sweep_dead_spools([str(spools)]) == []
     os.close(held)
     assert sweep_dead_spools([str(spools)]) == [path]
+
+
+def test_sweep_leaves_what_is_yet_to_be_told(spools: Path) -> None:
+    """An attempt of which nobody lived to tell is claimed once; if that teller fails, too, a sweep removes it."""
+    path = make_spool_dir([str(spools)], os.getpid(), start_time_of(os.getpid()) - 1)
+    Path(path, ORDER).touch()
+    assert claim_untold([str(spools)], lambda found: found != path) is None
+    assert sweep_dead_spools([str(spools)]) == []
+    assert claim_untold([str(spools)]) == path
+    assert claim_untold([str(spools)]) is None
+    assert sweep_dead_spools([str(spools)]) == []
+    _age(Path(path, TELLER), TOLD_WITHIN_S)
+    assert sweep_dead_spools([str(spools)]) == [path]
+
+
+def _age(file: Path, seconds: float) -> None:
+    old = file.stat().st_mtime - seconds - 60
+    os.utime(file, (old, old))
 
 
 @pytest.mark.parametrize("field", [3, 4], ids=["boot", "namespace"])

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from resource_tracker.dataclass import replace
+from resource_tracker.endings import STOPPED_EVIDENCE
 from resource_tracker.records import TaskSummary
-from resource_tracker.run_attempts import Attempt
+from resource_tracker.run_attempts import Attempt, RunAttempts
 from resource_tracker.why import explain
+from resource_tracker.why_stopped import with_what_stopped
 
 MIB = 1024.0
 FAILED = TaskSummary(
@@ -122,7 +124,7 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
             {"exception_type": "TimeoutException", "bound": "quota", "bound_evidence": "Its quota of 2 CPUs was used."},
             "throttled",
             "throttled into its time-out",
-            "TimeoutException after 1 min 30 s. Its quota of 2 CPUs was used.",
+            "TimeoutException. Its quota of 2 CPUs was used.",
             "Ask for more CPUs",
         ),
         (
@@ -184,6 +186,7 @@ def test_siblings_make_the_advice_better() -> None:
         (attempt(replace(FAILED, status="ok", oom_kills=1)), "ok", "It succeeded"),
         (attempt(None, status="running", lost=False), "running", "still running"),
         (attempt(None, status="ok", lost=False), "ok", "It succeeded"),
+        (attempt(None, died=True, stopped=True), "stopped", "stopped with the run"),
         (attempt(None, died=True), "unknown", "killed from outside, and nothing was measured"),
         (attempt(FAILED, died=True, measured=False), "unknown", "killed from outside"),
         (attempt(None), "unknown", "was not tracked"),
@@ -194,3 +197,29 @@ def test_without_a_failure_or_measurements(one: Attempt, kind: str, words: str) 
     found = explain(one)
     assert found.kind == kind
     assert words in found.headline
+
+
+@pytest.mark.parametrize(
+    ("other", "said", "remedy"),
+    [
+        (
+            {"exception_type": "ValueError"},
+            "as another task of the run, train/1, had failed",
+            "resource-tracker why F/1/train/1",
+        ),
+        ({"exception_type": "KeyboardInterrupt"}, "as the user had interrupted the run (Ctrl-C)", None),
+        (
+            {"ended_by": "stopped with the run", "ended_evidence": STOPPED_EVIDENCE},
+            "or the run was interrupted",
+            "Nothing",
+        ),
+    ],
+)
+def test_what_stopped_the_run(other: dict[str, Any], said: str, remedy: str | None) -> None:
+    """A sibling that Metaflow killed says which task was why, also where Metaflow's record of it came late."""
+    found = [attempt(replace(FAILED, task_id="1", **other), task_id="1", ended_at=900.0)]
+    killed = attempt(replace(FAILED, ended_by="killed by SIGKILL", ended_evidence="Somebody killed it."), stopped=True)
+    run = RunAttempts(flow="F", run_id="1", attempts=(*found, killed))
+    why = with_what_stopped(explain(killed), killed, run)
+    assert why.kind == "stopped" and said in " ".join(why.sentences)
+    assert (remedy is None and why.remedy is None) or (remedy and remedy in (why.remedy or ""))

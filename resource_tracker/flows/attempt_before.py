@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from resource_tracker.errors import ArtifactError
 from resource_tracker.flows.order import Order, read_order
@@ -18,12 +18,15 @@ from resource_tracker.plain import from_plain, to_plain
 from resource_tracker.records import EarlierAttempt, TaskSummary
 from resource_tracker.spool_dirs import PREFIX, is_private
 
+if TYPE_CHECKING:
+    from resource_tracker.flows.cards import CardStore
+
 NOTE = "attempt_before"
 """File in the spool's folder: it has been told."""
 
 
 def look_back(
-    provider: Any, pathspec: str, attempt: int, early: Callable[[], str | None] | None = None
+    provider: Any, pathspec: str, attempt: int, cards: Callable[[], CardStore] | None = None
 ) -> EarlierAttempt | None:
     """What is known of the attempt before; ``None`` for a first one, or where nothing is known yet.
 
@@ -31,26 +34,30 @@ def look_back(
     ----------
     provider : metaflow MetadataProvider
         Its task's metadata are asked first.
-    early : callable, optional
-        Gives the last record of the running attempt before, for where its whole container is gone. What that tells is
-        stored in the metadata in its place. Not where a process that outlives it is about to tell more.
+    cards : callable, optional
+        Gives the place of the card of the attempt before, with its last record, for where its whole container is gone.
+        What that tells is stored in the metadata and the card in its place. Not where somebody is about to tell more.
     """
     if attempt < 1:
         return None
-    from resource_tracker.endings import interrupted  # most attempts are the first
+    from resource_tracker.flows.guard import guarded
+    from resource_tracker.flows.interrupted_card import end_interrupted_card  # most attempts are the first
+    from resource_tracker.flows.left_record import told_by
     from resource_tracker.flows.run_reading import read_task
     from resource_tracker.flows.summaries import write_summary
-    from resource_tracker.summary import decode_summary
 
     found = read_task(provider, *pathspec.split("/")).attempts
     before = next((one for one in found if one.attempt == attempt - 1), None)
     if before is not None and before.summary is not None and before.measured:
         return of_summary(before.summary)
-    text = early() if early is not None else None
-    if text is None:
+    store = cards() if cards is not None else None
+    text = store.early_record() if store is not None else None
+    if store is None or text is None:
         return None
-    summary = interrupted(decode_summary(text))
+    summary = told_by(text)
     write_summary(provider, summary)
+    if store.is_live():
+        guarded("end the card of the attempt before", end_interrupted_card, store, pathspec, summary)
     return of_summary(summary)
 
 
@@ -73,31 +80,58 @@ def of_summary(summary: TaskSummary) -> EarlierAttempt:
     )
 
 
-def line_of(before: EarlierAttempt) -> str | None:
-    """One line for the log, where the attempt before was short of something that can be asked for."""
-    if not before.resources:
-        return None
+def line_of(before: EarlierAttempt, pathspec: str) -> str | None:
+    """One line for the log, where the attempt before was short of something that can be asked for, or was killed.
+
+    ``None`` where it ended with an exception: then Metaflow's own log says what there is to say.
+    """
     headline = f"{before.headline[:1].lower()}{before.headline[1:]}"
-    return f"[track_resources] attempt {before.attempt}: {headline}. {before.remedy or ''}".rstrip()
+    line = f"[track_resources] attempt {before.attempt}: {headline}"
+    if before.resources:
+        return f"{line}. {before.remedy or ''}".rstrip()
+    if not before.died:
+        return None
+    source = f", seen in {before.source}" if before.source else ""
+    peak = before.memory_peak_mb
+    used = f"; its memory had peaked at {peak:,} MB" if peak else ""
+    return f"{line}{source}{used}. More: resource-tracker why {pathspec}"
 
 
 def tell_the_next(order: Order, spool_dir: str, summary: TaskSummary) -> None:
     """Tell the attempt that follows this one on the same machine, if it has begun; raises OSError."""
+    for path, other in _orders_beside(spool_dir):
+        if (other.pathspec, other.attempt) == (order.pathspec, order.attempt + 1) and other.attempt_before is None:
+            tell(other, path, of_summary(summary))
+
+
+def is_being_told(order: Order, spool_dir: str) -> bool:
+    """Whether what was measured of the attempt before is here, so that somebody is about to tell; raises OSError."""
+    before = (order.pathspec, order.attempt - 1)
+    return any((other.pathspec, other.attempt) == before for _, other in _orders_beside(spool_dir))
+
+
+def _orders_beside(spool_dir: str) -> Iterator[tuple[str, Order]]:
+    """Other spools of this user's, with their orders; raises OSError."""
     parent = os.path.dirname(spool_dir)
     for name in os.listdir(parent):
         path = f"{parent}/{name}"
         if not name.startswith(f"{PREFIX}.") or path == spool_dir or not is_private(path):
             continue  # what others left there may name any process, or be a pipe that never ends
         try:
-            other = read_order(path)
+            yield path, read_order(path)
         except (OSError, ArtifactError):
             continue  # it has no order, or none that can be read
-        if (other.pathspec, other.attempt) == (order.pathspec, order.attempt + 1) and other.attempt_before is None:
-            tell(other, path, of_summary(summary))
 
 
 def tell(order: Order, spool_dir: str, before: EarlierAttempt) -> None:
     """Tell the attempt of an order from outside, once: a note in its spool, and the line in its log. Raises OSError."""
+    line = line_of(before, order.pathspec)
+    if leave_note(spool_dir, before) and line and not order.quiet and order.log is not None:
+        _say_in_log(order.pid, order.log, line)
+
+
+def leave_note(spool_dir: str, before: EarlierAttempt) -> bool:
+    """Whether this is the first note: only then it is ours to say it in the log, too. Raises OSError."""
     part = f"{spool_dir}/{NOTE}.{os.getpid()}"
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(fd, "w", encoding="utf-8") as file:
@@ -105,12 +139,10 @@ def tell(order: Order, spool_dir: str, before: EarlierAttempt) -> None:
     try:
         os.link(part, f"{spool_dir}/{NOTE}")  # whole, and only once
     except FileExistsError:
-        return
+        return False
     finally:
         os.unlink(part)
-    line = line_of(before)
-    if line and not order.quiet and order.log is not None:
-        _say_in_log(order.pid, order.log, line)
+    return True
 
 
 def read_note(spool_dir: str) -> EarlierAttempt | None:

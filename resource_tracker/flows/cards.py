@@ -136,7 +136,8 @@ class CardStore:
         Parameters
         ----------
         early : str, optional
-            The encoded summary of the attempt so far: all that is left of it where its whole container is killed.
+            The encoded summary of the attempt so far: all that is left of it where its whole container is killed, or
+            where its metadata do not come home.
         """
         content: dict[str, Any] = {"reload_token": reload_token, "data": data, "created_on": created_on}
         if early is not None:
@@ -153,8 +154,14 @@ class CardStore:
         found = self._datastore.get_card_data(self._location("runtime", "data.json"))
         return found if isinstance(found, dict) else {}
 
+    def is_live(self) -> bool:
+        """Whether the page waits for data that may still come. Raises whatever the store raises."""
+        return self.read_data().get("reload_token") not in (None, FINAL)
+
     def early_record(self) -> str | None:
-        """The encoded summary of an attempt so far; ``None`` where there is none, or the card is final.
+        """The encoded summary of an attempt so far, or the last one where others had to tell of its end.
+
+        ``None`` where there is none, or the attempt told itself how it ended.
 
         Raises whatever the store raises.
         """

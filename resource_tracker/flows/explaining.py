@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from resource_tracker.dataclass import replace
-from resource_tracker.endings import interrupted
 from resource_tracker.errors import NotTrackedError
+from resource_tracker.flows.left_record import attempts_left, with_left_record
 from resource_tracker.flows.run_reading import read_run
 from resource_tracker.flows.runs import child, client_provider, every_namespace, newest_runs, parts_of, run_of
-from resource_tracker.records import TaskSummary
+from resource_tracker.flows.untold import have_told
 from resource_tracker.run_attempts import Attempt, RunAttempts
-from resource_tracker.summary import decode_summary
 from resource_tracker.why import Explanation, explain
+from resource_tracker.why_stopped import with_what_stopped
 
+_MOST_LOOKED_AT = 20
+"""Running attempts of a run whose last records are read: each costs a request to the datastore."""
 _FORMS = "FLOW/RUN/STEP/TASK, or FLOW, FLOW/RUN or FLOW/RUN/STEP"
 
 
@@ -57,19 +58,28 @@ def explained(pathspec: str) -> Found:
         if len(parts) > 3:
             child(step, parts[3], "task")
     flow, run_id = str(run.pathspec).split("/")
+    have_told("/".join([flow, run_id, *parts[2:]]))
     attempts = read_run(client_provider(), flow, run_id)
     wanted = parts[2:]
     chosen = [one for one in attempts.attempts if wanted == [one.step, one.task_id][: len(wanted)]]
+    if not chosen and len(parts) == 4:
+        chosen = attempts_left(wanted[0], wanted[1], "/".join([flow, run_id, *wanted]))
     if not chosen:
         raise NotTrackedError(f"{'/'.join([flow, run_id, *parts[2:]])}: nothing has run there yet, or it was cloned")
     if len(parts) < 4:
-        lost = [one for one in chosen if one.lost]
+        lost = [one for one in _with_the_silent(chosen, f"{flow}/{run_id}") if one.lost]
         if not lost:
             what = "/".join([flow, run_id, *parts[2:]])
             text = f"no attempt of {what} failed" + (", and some are still running" if attempts.running else "")
             return Found((), text)
         chosen = lost
     return Found(tuple(_explained(attempts, one) for one in chosen), note)
+
+
+def _with_the_silent(attempts: list[Attempt], run: str) -> list[Attempt]:
+    """Some of those that seem to run may have gone with their machine, of which their last records tell."""
+    running = [one for one in attempts if one.status == "running"][:_MOST_LOOKED_AT]
+    return [with_left_record(one, f"{run}/{one.step}/{one.task_id}") if one in running else one for one in attempts]
 
 
 def _latest(flow_name: str) -> tuple[Any, str]:
@@ -81,33 +91,16 @@ def _latest(flow_name: str) -> tuple[Any, str]:
 
 
 def _explained(run: RunAttempts, attempt: Attempt) -> Explained:
-    if attempt.died and not attempt.measured:
-        left = _last_record(f"{run.flow}/{run.run_id}/{attempt.step}/{attempt.task_id}", attempt.attempt)
-        attempt = attempt if left is None else replace(attempt, summary=left, measured=True)
-    beside = [other for other in run.attempts if other.step == attempt.step and other is not attempt]
+    attempt = with_left_record(attempt, f"{run.flow}/{run.run_id}/{attempt.step}/{attempt.task_id}")
+    beside = [
+        other
+        for other in run.attempts
+        if other.step == attempt.step and (other.task_id, other.attempt) != (attempt.task_id, attempt.attempt)
+    ]
     others = [other.summary for other in beside if other.summary is not None and other.measured]
     return Explained(
         pathspec=f"{run.flow}/{run.run_id}/{attempt.step}/{attempt.task_id}",
         attempt=attempt.attempt,
-        why=explain(attempt, others),
+        why=with_what_stopped(explain(attempt, others), attempt, run),
         several=any(other.task_id == attempt.task_id for other in beside),
     )
-
-
-def _last_record(pathspec: str, attempt: int) -> TaskSummary | None:
-    """Of an attempt that went with its container, what stands beside its live card; ``None`` where that is nothing."""
-    import metaflow
-    from metaflow.plugins import DATASTORES
-    from metaflow.plugins.cards.card_datastore import CardDatastore
-
-    from resource_tracker.flows.cards import CardStore
-
-    try:
-        with every_namespace():
-            kind = metaflow.Task(pathspec).metadata_dict.get("ds-type")
-        storage = next(storage for storage in DATASTORES if kind == storage.TYPE)
-        cards = CardStore(storage, str(CardDatastore.get_storage_root(kind)), pathspec, attempt)
-        text = cards.early_record()
-        return None if text is None else interrupted(decode_summary(text))
-    except Exception:  # noqa: BLE001 - a store may fail in any way; then it is as if there were nothing
-        return None

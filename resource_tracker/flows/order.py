@@ -15,12 +15,13 @@ from typing import Any
 from resource_tracker.dataclass import dataclass
 from resource_tracker.errors import ArtifactError
 from resource_tracker.plain import from_plain, to_plain
-from resource_tracker.records import EarlierAttempt, InputSize, Limits, ResourceRequest, ServerInfo
+from resource_tracker.records import EarlierAttempt, InputSize, Limits, Outcome, ResourceRequest, ServerInfo
 from resource_tracker.sampler.publisher import LIVE, ORDER
 
 ORDER_VERSION = 1
 OF_FOLDERS = ("local", "spin")
 """Types of datastores whose root is a folder; others' are names of buckets and containers."""
+_OUTCOME = "outcome"
 _PATHS = ("PYTHONPATH", "METAFLOW_EXTRACTED_ROOT")
 """Variables of the environment that may hold relative paths, by which Metaflow finds its extensions."""
 
@@ -142,6 +143,23 @@ def read_order(spool_dir: str) -> Order:
     if not isinstance(found, dict) or found.get("version") != ORDER_VERSION:
         raise ArtifactError("the order is of another version")
     return from_plain(Order, found, "order")
+
+
+def leave_outcome(spool_dir: str, outcome: Outcome) -> None:
+    """Leave beside the order how the attempt ended, where the task knows but cannot tell. Raises OSError."""
+    path = f"{spool_dir}/{_OUTCOME}"
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        json.dump(to_plain(outcome), file)
+    os.replace(f"{path}.part", path)
+
+
+def left_outcome(spool_dir: str) -> Outcome | None:
+    """What :func:`leave_outcome` left; ``None`` where the task died without a word."""
+    try:
+        with open(f"{spool_dir}/{_OUTCOME}", encoding="utf-8") as file:
+            return from_plain(Outcome, json.load(file), "outcome")
+    except (OSError, ValueError, ArtifactError):
+        return None
 
 
 def absolute_python_path() -> tuple[str, ...]:

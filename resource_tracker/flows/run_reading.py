@@ -119,7 +119,9 @@ def _facts_of_folder(path: str, step: str) -> TaskFacts:
     data = [datum for file in wanted for datum in _datum(file)]
     found = _facts_of_task(step, os.path.basename(path), data, cloned=bool(files[_CLONED]))
     died = {number: at for number in _open(found) for at in _ended_by_runtime(path, number)}
-    return replace(found, died=died) if died else found
+    killed = [number for number, one in found.summaries.items() if (one.ended_by or "").startswith("killed by")]
+    stopped = frozenset(number for number in (*killed, *died) if _was_stopped(path, number))
+    return replace(found, died=died, stopped=stopped) if died or stopped else found
 
 
 def _ended_by_runtime(path: str, number: int) -> Iterator[float]:
@@ -128,6 +130,11 @@ def _ended_by_runtime(path: str, number: int) -> Iterator[float]:
         yield os.stat(f"{path}/{number}.runtime").st_mtime
     except OSError:
         return
+
+
+def _was_stopped(path: str, number: int) -> bool:
+    """Whether that file says that Metaflow killed it: ``{"return_code", "killed", "success"}``."""
+    return any(note.get("killed") is True for note in _datum(f"{path}/{number}.runtime"))
 
 
 def _datum(path: str) -> Iterator[Datum]:

@@ -29,7 +29,7 @@ from resource_tracker.flows.input_size import ArtifactSizes
 from resource_tracker.flows.last_words import LastWords, leave_last_words, without_metadata
 from resource_tracker.flows.live_end import LiveEnd, end_live
 from resource_tracker.flows.local_metadata import pack_again
-from resource_tracker.flows.order import OF_FOLDERS, write_order
+from resource_tracker.flows.order import OF_FOLDERS, leave_outcome, write_order
 from resource_tracker.flows.patience import PATIENCE_S, stored, within
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.host import with_gpus
@@ -143,19 +143,31 @@ class TaskSession:
         if self._outcome.status == "failed":
             self._outcome = replace(self._outcome, caught=caught)
         atexit.unregister(self._task_is_exiting)
-        guarded("read what was told of the attempt before", self._read_note)
-        if self._order.attempt and self._before is None:
-            guarded("look at the attempt before", within, PATIENCE_S, self._look_back)
         unsaid = None
         try:
+            guarded("read what was told of the attempt before", self._read_note)
+            if self._order.attempt and self._before is None:
+                guarded("look at the attempt before", within, PATIENCE_S, self._look_back)
             self._measuring.stop()
             unsaid = self._tell(self._end_live())
-        finally:
-            if unsaid is None or not guarded("leave what could not be stored", self._leave, unsaid):
-                self._measuring.remove()  # last: until then the sampler has others tell, should this process die
-            handover_folder = self._order.handover_folder
-            if handover_folder is not None and os.getppid() != self._order.runtime_pid:
-                drop_handover(handover_folder)  # the runtime was killed and cannot
+        except KeyboardInterrupt:  # pressed once more: this process is to end at once, and another one tells
+            self._leave_outcome()
+            raise
+        except BaseException:
+            self._measuring.remove()
+            raise
+        if unsaid is None or not guarded("leave what could not be stored", self._leave, unsaid):
+            self._measuring.remove()  # last: until then the sampler has others tell, should this process die
+        handover_folder = self._order.handover_folder
+        if handover_folder is not None and os.getppid() != self._order.runtime_pid:
+            drop_handover(handover_folder)  # the runtime was killed and cannot
+
+    def _leave_outcome(self) -> None:
+        """For who tells of the end in our place, as soon as the sampler sees it."""
+        if isinstance(self._measuring, SamplerProcess):
+            guarded("leave word of its end", leave_outcome, self._measuring.spool_dir, self._outcome)
+        else:
+            self._measuring.remove()
 
     def _tell(self, live: LiveEnd | None) -> LastWords | None:
         """Returns what the stores did not take."""
@@ -206,9 +218,21 @@ class TaskSession:
         from resource_tracker.flows.attempt_before import line_of, look_back  # most attempts are the first
 
         self._before = look_back(self._context.metadata, self._order.pathspec, self._order.attempt)
-        line = line_of(self._before) if self._before else None
-        if line and not self._settings.quiet:
+        line = line_of(self._before, self._order.pathspec) if self._before else None
+        if line and not self._settings.quiet and self._is_mine_to_tell():
             say(line)
+
+    def _is_mine_to_tell(self) -> bool:
+        """Whether nobody tells it from outside at this very moment. Before the order stands there, nobody can."""
+        measuring = getattr(self, "_measuring", None)
+        if self._before is None or not isinstance(measuring, SamplerProcess):
+            return True
+        from resource_tracker.flows.attempt_before import leave_note
+
+        try:
+            return leave_note(measuring.spool_dir, self._before)
+        except OSError:
+            return True
 
     def _end_live(self) -> LiveEnd | None:
         if not isinstance(self._measuring, SamplerProcess) or not self._settings.live:
@@ -258,13 +282,17 @@ class TaskSession:
 
     def _task_is_exiting(self) -> None:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""
+        if self._outcome.status == "running":
+            # None of Metaflow's hooks was told how the step's code ended: Ctrl-C, and again while Metaflow saved.
+            self._outcome = Outcome(status="failed", exception_type=KeyboardInterrupt.__name__)
+        elif self._outcome.status == "ok":
+            self._outcome = Outcome(status="failed")
         if self._order.datastore not in OF_FOLDERS:
             # Clients of clouds need threads, and none starts any more: Metaflow would try again for minutes.
             if isinstance(self._measuring, SamplerProcess):
-                return  # the sampler sees the end, and has a process of its own tell of it
+                self._leave_outcome()
+                return
             self._cards = None
-        if self._outcome.status in ("running", "ok"):
-            self._outcome = Outcome(status="failed")
         guarded("finish the card", self.finished)
 
     def _record(self) -> TaskRecord:

@@ -20,7 +20,8 @@ class TaskSummary:
 
     ``exception_type`` and ``error_name`` are of the exception that ended it, if one did. Of a task that died without a
     word ``ended_by`` says of what, ``ended_evidence`` how that shows, ``ended_source`` where it was read. ``full_disk``
-    names a file system that was full, with its size.
+    names a file system that was full, with its size. ``stopping_at`` is when what watched a running attempt was told
+    that its machine or container is being stopped.
     """
 
     run_id: str
@@ -87,6 +88,7 @@ class TaskSummary:
     ended_source: str | None = None
     full_disk: str | None = None
     swapped_kib: float | None = None
+    stopping_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

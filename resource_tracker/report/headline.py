@@ -53,6 +53,8 @@ def badge(record: TaskRecord) -> Badge:
     if outcome.status == "ok":
         return Badge(text="Succeeded", tone="good")
     if outcome.status == "failed":
+        if outcome.exception_type == "KeyboardInterrupt":
+            return Badge(text="Interrupted (Ctrl-C)", tone="bad")
         what = f"Failed: {outcome.exception_type}" if outcome.exception_type else "Failed"
         return Badge(text=f"{what} (caught)" if outcome.caught else what, tone="bad")
     return Badge(text="Outcome unknown", tone="neutral")

@@ -35,7 +35,8 @@ def render_card(
     notice : str, optional
         A sentence above everything else, such as why the card could not be written as usual.
     data : dict, optional
-        What :func:`resource_tracker.report.model.card_data` made of the record, where that is known.
+        What :func:`resource_tracker.report.model.card_data` made of the record, where that is known; or of the attempt
+        while it ran, where the record has no rows.
 
     Returns
     -------
@@ -43,6 +44,8 @@ def render_card(
         HTML with styles, script and data inside.
     """
     card = build_card(record, data)
+    if data is not None:
+        card = card._replace(quiet=data["texts"]["quiet"], gaps=data["texts"]["gaps"])
     page = environment().get_template("card.html.j2")
     html = page.render(card=card, data=_json(card.data), token=_json(reload_token), notice=notice, **_assets())
     return _storable(html)

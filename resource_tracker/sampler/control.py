@@ -13,6 +13,8 @@ BEGIN, END, STAGE = "begin", "end", "stage"
 """Of the stretches that the step marks: a block begins, it ends, a mark ends what came before it."""
 WARN = "warn"
 """What to say in the step's log, and from how much memory on."""
+STOPPING = "stopping"
+"""What the sampler says to itself when it gets SIGTERM, and the event that it makes of it."""
 NO_ANSWER = "0"
 """Token of a message that has no answer."""
 STEP_END = "step_end"
@@ -41,6 +43,13 @@ class Control:
     def close(self) -> None:
         """From now on the task finds nobody listening."""
         os.close(self.fd)
+
+    def note_stopping(self) -> None:
+        """For a signal's handler: the loop wakes up and finds it among the messages."""
+        try:
+            os.write(self.fd, f"{STOPPING} now {NO_ANSWER}\n".encode())
+        except OSError:
+            return
 
     def messages(self) -> list[Message]:
         """What came since the last call; lines of another form are left out."""

@@ -7,7 +7,7 @@ import time
 from resource_tracker.sampler.alarm import MemoryAlarm, alarm_of
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import reason_of
-from resource_tracker.sampler.control import BEGIN, MARK, STEP_END, STOP, WARN, Control, Message
+from resource_tracker.sampler.control import BEGIN, MARK, STEP_END, STOP, STOPPING, WARN, Control, Message
 from resource_tracker.sampler.death import MachineKills
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
@@ -249,6 +249,10 @@ class Loop:
             self._mark_span(message)
         elif message.word == WARN:
             self._alarm = alarm_of(message.name)
+        elif message.word == STOPPING:
+            self._tell(STOPPING)
+            if self.publisher is not None:
+                self.publisher.hurry(time.monotonic())
         elif message.word == STOP:
             if self.publisher is not None:
                 self.publisher.stop()

@@ -61,6 +61,7 @@ class Arguments:
         "start_time",
         "starter",
         "starter_start_time",
+        "untold",
     )
 
     def __init__(self, words: list[str]) -> None:
@@ -78,6 +79,7 @@ class Arguments:
         self.pynvml_dir = given.get("pynvml_dir")
         self.cuda_visible_devices = given.get("cuda_visible_devices")
         self.cuda_device_order = given.get("cuda_device_order")
+        self.untold = given.get("untold", "")
         name, equals, value = given.get("marker", "").partition("=")
         self.marker = (name, value) if equals else None
 
@@ -199,6 +201,8 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
     spool = first_reading(arguments, maker, collectors, PidStat(read_record(f"{PROC}/self/stat")).start_time)
     gpu_spool = GpuSpool(arguments.spool, failures)
     publisher = _publisher(arguments)
+    if publisher is not None:  # it has something left to say when the machine, or the container, is being stopped
+        signal.signal(signal.SIGTERM, lambda number, frame: control.note_stopping())
     return Loop(
         *(maker, spool, control, lifeline, arguments.interval_s, budget, reader, gpu_spool, launcher_cpu_s, publisher)
     )
@@ -209,7 +213,7 @@ def _publisher(arguments: Arguments) -> Publisher | None:
     if not os.path.exists(f"{arguments.spool}/{ATTEMPT}"):
         return None
     environment = environment_of(PROC, arguments.pid, arguments.marker)
-    return None if environment is None else Publisher(arguments.spool, environment, time.monotonic())
+    return None if environment is None else Publisher(arguments.spool, environment, time.monotonic(), arguments.untold)
 
 
 def refuse_adoption(arguments: Arguments) -> None:

@@ -62,11 +62,14 @@ def start_publisher(spool: str, environment: Environment) -> int:
     """Starts one that works from the order in `spool`, as our child; its pid. Raises OSError."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     command = [sys.executable, "-I", "-c", LAUNCH, root, spool]
-    return os.posix_spawn(sys.executable, command, environment)
+    return os.posix_spawn(sys.executable, command, environment, setsigmask=[signal.SIGTERM])  # it lets it in itself
 
 
 class Publisher:
     """At most one such process at a time: started where it is worth it, again where it ended, and never left behind.
+
+    `untold` is the spool of another attempt, of which all who could have told were killed: another such process does
+    that, at once, and ends by itself, also where this one ends before.
 
     Attributes
     ----------
@@ -76,9 +79,21 @@ class Publisher:
         What it used, as far as it ended.
     """
 
-    __slots__ = ("_environment", "_pid", "_spool", "_starts", "_told", "cpu_s", "memory_kib", "next_s")
+    __slots__ = (
+        "_environment",
+        "_live_from_s",
+        "_pid",
+        "_spool",
+        "_starts",
+        "_teller",
+        "_told",
+        "_untold",
+        "cpu_s",
+        "memory_kib",
+        "next_s",
+    )
 
-    def __init__(self, spool: str, environment: Environment, now_s: float) -> None:
+    def __init__(self, spool: str, environment: Environment, now_s: float, untold: str = "") -> None:
         self._spool = spool
         self._environment = environment
         self._pid = 0
@@ -86,10 +101,22 @@ class Publisher:
         self._told = False
         self.cpu_s = 0.0
         self.memory_kib = 0.0
-        self.next_s = now_s + _live_after_s(environment)
+        self._untold, self._teller = untold, 0
+        self._live_from_s = now_s + _live_after_s(environment)
+        self.next_s = now_s if untold else self._live_from_s
 
     def look(self, now_s: float) -> None:
         """Starts it where that is due, and sees where it ended."""
+        if self._untold or self._teller:
+            self._look_at_teller()
+        if not self._starts and now_s < self._live_from_s:
+            self.next_s = self._live_from_s
+        else:
+            self._look(now_s)
+        if self._teller:
+            self.next_s = min(self.next_s, now_s + LOOK_EVERY_S)
+
+    def _look(self, now_s: float) -> None:
         if self._pid and not self._ended():
             self.next_s = now_s + LOOK_EVERY_S
         elif self._starts and now_s < self.next_s:
@@ -101,6 +128,17 @@ class Publisher:
         else:
             self._start()
             self.next_s = now_s + LOOK_EVERY_S
+
+    def hurry(self, now_s: float) -> None:
+        """All is about to be stopped (SIGTERM): what is known so far is to be stored at once."""
+        if self._pid and not self._ended():
+            try:  # noqa: SIM105 (contextlib costs memory)
+                os.kill(self._pid, signal.SIGTERM)
+            except OSError:
+                pass
+        else:
+            self._live_from_s = self.next_s = now_s
+            self.look(now_s)
 
     def stop(self) -> None:
         """The task ends well, and writes the last card itself: nobody else may write one after that."""
@@ -130,6 +168,17 @@ class Publisher:
         except OSError:  # no memory, no process: the next look tries again
             self._pid = 0
         self._starts += 1
+
+    def _look_at_teller(self) -> None:
+        """Starts who tells of the other attempt; once it ended, nothing is left of it."""
+        try:
+            if self._untold:
+                self._teller = start_publisher(self._untold, self._environment)
+            elif os.waitpid(self._teller, os.WNOHANG)[0]:
+                self._teller = 0
+        except OSError:
+            self._teller = 0
+        self._untold = ""
 
     def _ended(self) -> bool:
         """Whether it ended, and if so, when to try again."""

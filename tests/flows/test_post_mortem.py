@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,14 +25,19 @@ from resource_tracker.summary import decode_summary
 
 pytestmark = [pytest.mark.flow, pytest.mark.xdist_group("post_mortem")]  # one run serves all of them
 
-DEATHS = """
+WAYS = ["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist", "goodbye", "stopped", "Ctrl-C twice", "Ctrl-C, persist"]
+DEATHS = (
+    f"""
+WAYS = {WAYS}
+"""
+    + """
 import ctypes, glob, os, signal, time
 from metaflow import FlowSpec, catch, current, resources, step, track_resources
 
 class DeathFlow(FlowSpec):
     @step
     def start(self):
-        self.ways = ["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist", "goodbye"]
+        self.ways = WAYS
         self.next(self.work, foreach="ways")
 
     @catch(var="problem", print_exception=False)
@@ -48,6 +54,16 @@ class DeathFlow(FlowSpec):
         if self.input.startswith("SIG"):
             os.kill(os.getpid(), getattr(signal, self.input))
             time.sleep(60)
+        if self.input == "stopped":
+            stop_what_watches()
+            os.kill(os.getpid(), signal.SIGTERM)
+        if self.input == "Ctrl-C twice":
+            from resource_tracker.flows.session import TaskSession
+            TaskSession._tell = lambda *_: os.kill(os.getpid(), signal.SIGINT)
+            raise KeyboardInterrupt
+        if self.input == "Ctrl-C, persist":
+            self.dies = Pressed()
+            raise KeyboardInterrupt
         if self.input == "goodbye":
             from resource_tracker.flows.session import TaskSession
             TaskSession._tell = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -69,6 +85,22 @@ def be_seen():
     while os.path.getsize(rows) < before + 2000 and time.monotonic() < end:  # some rows
         time.sleep(0.02)
 
+def stop_what_watches():
+    spool = os.environ["TMPDIR"] + f"/resource_tracker.{os.getpid()}."
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with open(f"/proc/{name}/cmdline") as file:
+            ours = spool in file.read()
+        if ours:
+            os.kill(int(name), signal.SIGTERM)
+    (rows,) = glob.glob(spool + "*/rows.0")
+    while b"stopping" not in open(rows, "rb").read():
+        time.sleep(0.02)
+
+class Pressed:
+    def __reduce__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        return (Pressed, ())
+
 class Dying:
     def __reduce__(self):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -76,6 +108,7 @@ class Dying:
 if __name__ == "__main__":
     DeathFlow()
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +132,7 @@ def by_way(run: FlowRun) -> dict[str, Any]:
     """The task of each way to die."""
     with every_namespace():
         tasks = {task.index: task for task in run.run()["work"]}
-    return dict(
-        zip(["SIGKILL", "SIGTERM", "SIGSEGV", "exit", "persist", "goodbye"], (tasks[n] for n in range(6)), strict=True)
-    )
+    return dict(zip(WAYS, (tasks[n] for n in range(len(WAYS))), strict=True))
 
 
 def card_of(run: FlowRun, task: Any) -> str:
@@ -120,6 +151,7 @@ def card_of(run: FlowRun, task: Any) -> str:
         ("exit", "exit code 3", "failed"),
         ("persist", "killed by SIGKILL", "failed"),
         ("goodbye", "killed by SIGKILL", "failed"),
+        ("stopped", "killed by SIGTERM", "failed"),
     ],
 )
 def test_each_death_is_told(deaths: FlowRun, way: str, cause: str, status: str) -> None:
@@ -136,6 +168,23 @@ def test_each_death_is_told(deaths: FlowRun, way: str, cause: str, status: str) 
     assert summary.ended_source in text.replace("&#39;", "'")
 
 
+@pytest.mark.parametrize("way", ["Ctrl-C twice", "Ctrl-C, persist"])
+def test_ctrl_c_pressed_again(deaths: FlowRun, way: str) -> None:
+    """Also where it is pressed again while the last card, or Metaflow's artifacts, are written: it reads as Ctrl-C."""
+    task = by_way(deaths)[way]
+    (summary,) = summaries_of(task).values()
+    assert (summary.status, summary.exception_type, summary.ended_by) == ("failed", "KeyboardInterrupt", None)
+    assert "Interrupted (Ctrl-C)" in card_of(deaths, task)
+
+
+def test_a_machine_that_is_being_stopped(deaths: FlowRun) -> None:
+    """SIGTERM to what watches does not end it: it says so, when the task goes, too."""
+    summary = summaries_of(by_way(deaths)["stopped"])[0]
+    assert re.search(
+        r"was being stopped: what watched it got SIGTERM at \d\d:\d\d:\d\d UTC", summary.ended_evidence or ""
+    )
+
+
 def test_what_was_used_until_then_is_known(deaths: FlowRun) -> None:
     """Also of a task that died while its artifacts were saved, when its own code had ended well."""
     tasks = by_way(deaths)
@@ -149,7 +198,7 @@ def test_history_counts_them(deaths: FlowRun) -> None:
     given = {"namespace": None, "current_run_id": "0", "max_runs": 5}
     found = read_summaries(client_provider(), "DeathFlow", "work", **given)
     peaks = [summary.memory_peak_kib for summary in found if summary.ended_by]
-    assert len(peaks) == 6
+    assert len(peaks) == 7
     assert all(peak is not None and peak * 1024 > 100e6 for peak in peaks)
     assert history_of(found, max_runs=5, reason=None).lost_attempts is None
 
@@ -173,8 +222,12 @@ def test_why_explains_them(deaths: FlowRun) -> None:
     """The command line says of each attempt that was lost what ended it."""
     found = {one["pathspec"]: one for one in why(deaths, f"DeathFlow/{deaths.run_id}")}
     kinds = {way: found[task.pathspec]["kind"] for way, task in by_way(deaths).items()}
-    killed = dict.fromkeys(("SIGKILL", "SIGTERM", "persist", "goodbye"), "killed")
-    assert kinds == {**killed, "SIGSEGV": "crash", "exit": "exit"}
+    killed = dict.fromkeys(("SIGKILL", "SIGTERM", "persist", "goodbye", "stopped"), "killed")
+    interrupted = dict.fromkeys(("Ctrl-C twice", "Ctrl-C, persist"), "stopped")
+    assert kinds == {**killed, **interrupted, "SIGSEGV": "crash", "exit": "exit"}
+    headlines = {way: found[task.pathspec]["headline"] for way, task in by_way(deaths).items()}
+    assert headlines["Ctrl-C twice"] == headlines["Ctrl-C, persist"] == "It was interrupted by the user (Ctrl-C)"
+    assert headlines["stopped"] == "It was killed by SIGTERM: its machine, container or job was being stopped"
 
 
 REMOTE = """
@@ -185,6 +238,16 @@ def await_file(pattern):
     end = time.monotonic() + 120
     while not glob.glob(pattern, recursive=True) and time.monotonic() < end:
         time.sleep(0.05)
+
+def to_all_of_the_container(number):
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline") as file:
+                ours = os.environ["TMPDIR"] + "/resource_tracker." in file.read()
+            if ours:
+                os.kill(int(name), number)
+        except OSError:
+            pass
 
 class RemoteFlow(FlowSpec):
     @step
@@ -200,14 +263,12 @@ class RemoteFlow(FlowSpec):
             await_file(os.environ["TMPDIR"] + "/resource_tracker.*/attempt_before")
         else:
             await_file(".metaflow/mf.cards/**/*.data.json")
-            for name in filter(str.isdigit, os.listdir("/proc")):  # all of the container at once
-                try:
-                    with open(f"/proc/{name}/cmdline") as file:
-                        ours = os.environ["TMPDIR"] + "/resource_tracker." in file.read()
-                    if ours:
-                        os.kill(int(name), signal.SIGKILL)
-                except OSError:
-                    pass
+            if os.environ["HOW"] == "stopped":
+                to_all_of_the_container(signal.SIGTERM)
+                (data,) = glob.glob(".metaflow/mf.cards/**/*.data.json", recursive=True)
+                while "stopping_at" not in open(data).read():
+                    time.sleep(0.02)
+            to_all_of_the_container(signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
         self.next(self.end)
 
@@ -220,7 +281,14 @@ if __name__ == "__main__":
 """
 
 
-def test_a_container_that_is_killed_as_a_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("at once", "its container or machine went at once"),
+        ("stopped", "its machine, container or job was being stopped"),
+    ],
+)
+def test_a_container_that_is_killed_as_a_whole(tmp_path: Path, how: str, words: str) -> None:
     """Its last record is what the next attempt reads, says in its log and card, and leaves in the metadata."""
     folder = FlowFolder(tmp_path)
     folder.write(REMOTE)
@@ -228,24 +296,126 @@ def test_a_container_that_is_killed_as_a_whole(tmp_path: Path) -> None:
     folder.call("init", *paths, "t0")
     folder.call("step", "start", *paths, "t1", "--input-paths", "one/_parameters/t0")
     work = ("step", "work", *paths, "t2", "--input-paths", "one/start/t1")
-    soon = {"METAFLOW_RESOURCE_TRACKER_LIVE_AFTER": "0"}
+    soon = {"METAFLOW_RESOURCE_TRACKER_LIVE_AFTER": "0", "HOW": how}
     first = folder.call(*work, **soon)
     assert first.returncode == -9
     # What Metaflow's scheduler leaves where it is on the same machine: by this the end is known.
     (folder.folder / ".metaflow" / "RemoteFlow" / "one" / "work" / "t2" / "0.runtime").write_text("{}")
+    for spool in (folder.home / "tmp").glob("resource_tracker.*"):  # it went with the container
+        shutil.rmtree(spool)
     (left,) = why(first, "RemoteFlow/one/work/t2")
-    assert left["kind"] == "interrupted" and "Its memory peaked at" in " ".join(left["sentences"])
+    assert left["kind"] == "interrupted" and words in left["headline"]
+    assert "Its memory peaked at" in " ".join(left["sentences"])
+    (live,) = first.cards()
+    assert 'id="elapsed"' in live.read_text()
     run = folder.call(*work, "--retry-count", "1", "--max-user-code-retries", "1", **soon)
     assert run.returncode == 0, run.output
     said = [line for line in run.our_lines if "attempt 0: it was interrupted" in line]
-    assert len(said) == 1 and "ask for more than it had" in said[0]
+    assert len(said) == 1 and words in said[0]
     assert wait_until_clean(run) == []
     before = run.task_data("one/work/t2")["resource_tracker_data"]["attempt_before"]
-    assert before["attempt"] == 0 and "the container or the machine went at once" in before["text"]
+    assert before["attempt"] == 0 and words in before["text"]
     summaries = summaries_of(metaflow.Task("RemoteFlow/one/work/t2"))
     assert [summaries[number].status for number in (0, 1)] == ["failed", "ok"]
     assert summaries[0].ended_by == "interrupted"
     assert summaries[0].memory_peak_kib
+    last = live.read_text()
+    assert 'id="elapsed"' not in last and 'METAFLOW_RELOAD_TOKEN="final"' in last
+    assert "What ended the step" in last and '"id":"memory"' in last  # the charts of the live one
+
+
+RETRIED = """
+import glob, os, signal, time
+from metaflow import FlowSpec, current, retry, step, track_resources
+
+def wait_for(found):
+    end = time.monotonic() + 120
+    while not found() and time.monotonic() < end:
+        time.sleep(0.05)
+
+def spool():
+    return os.environ["TMPDIR"] + f"/resource_tracker.{os.getpid()}."
+
+def kill_all_that_watches():
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline") as file:
+                ours = spool() in file.read()
+            if ours:
+                os.kill(int(name), signal.SIGKILL)
+        except OSError:
+            pass
+
+class RetriedFlow(FlowSpec):
+    @step
+    def start(self):
+        self.ways = ["all", "exit", "exception"]
+        self.next(self.work, foreach="ways")
+
+    @retry(times=1, minutes_between_retries=0)
+    @track_resources(refresh_interval=1, interval=0.2)
+    @step
+    def work(self):
+        held = b"x" * 100_000_000
+        data = f".metaflow/mf.cards/**/tasks/{current.task_id}/**/*.data.json"
+        wait_for(lambda: glob.glob(data, recursive=True))
+        if current.retry_count:
+            if self.input != "exception":
+                wait_for(lambda: glob.glob(spool() + "*/attempt_before") or told_at_start())
+        elif self.input == "all":
+            kill_all_that_watches()
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self.input == "exit":
+            os._exit(3)
+        else:
+            raise ValueError("of the user")
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+def told_at_start():
+    (order,) = glob.glob(spool() + "*/order")
+    with open(order) as file:
+        return '"attempt_before": {' in file.read()
+
+if __name__ == "__main__":
+    RetriedFlow()
+"""
+
+
+def test_a_retry_says_what_ended_the_attempt_before(tmp_path: Path) -> None:
+    """In one line of its log, in its card, and on the page of the dead one; also where all that watched was killed."""
+    folder = FlowFolder(tmp_path)
+    folder.write(RETRIED)
+    run = folder.call("run", "--max-workers", "2", METAFLOW_RESOURCE_TRACKER_LIVE_AFTER="0")
+    assert run.returncode == 0, run.output
+    assert wait_until_clean(run) == []
+    with every_namespace():
+        tasks = {way: task for way, task in zip(["all", "exit", "exception"], by_index(run), strict=True)}
+    causes = {"all": "killed by SIGKILL", "exit": "exit code 3"}
+    for way, task in tasks.items():
+        lines = [line for line in run.our_lines if f"/work/{task.id} " in line and "] attempt 0: " in line]
+        assert len(lines) == (way in causes), run.output
+        if way not in causes:
+            continue
+        assert causes[way] in lines[0] and "its memory had peaked at 1" in lines[0]
+        assert lines[0].endswith(f"More: resource-tracker why {task.pathspec}")
+        assert ", seen in " in lines[0]
+        text = card_of(run, task)
+        assert "What ended the step" in text
+        assert summaries_of(task)[0].ended_by == causes[way]
+        assert task["resource_tracker_data"].data["attempt_before"]["died"] is True
+
+
+def by_index(run: FlowRun) -> list[Any]:
+    """The tasks of the foreach, in its order."""
+    return sorted(run.run()["work"], key=lambda task: task.index)
 
 
 HUNGRY = """

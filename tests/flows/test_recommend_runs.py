@@ -295,12 +295,12 @@ def test_runs_that_were_killed(tmp_path: Path) -> None:
     assert "Expected to need more memory" not in done.stdout
     done = flow("KilledFlow", "--diff", "flow.py")
     assert done.stdout == ""
-    assert "start: 1 attempt ended without any measurement" in done.stderr
+    assert "start: 1 attempt ended unseen" in done.stderr
     assert json.loads(flow("KilledFlow", "--json").stdout)["runs_without_measurement"] == [killed.run_id]
     done = flow("KilledFlow", verb="review")
     assert f"the latest run, KilledFlow/{killed.run_id}, ended without any measurement" in done.stderr
     assert "instead of @resources(cpu=1, memory=4096)" not in done.stdout
-    assert "start: 1 attempt ended without any measurement" in done.stdout
+    assert "start: 1 attempt ended unseen" in done.stdout
     killed.run()  # the client now looks into this folder
     given = {"namespace": None, "current_run_id": "0", "max_runs": 5}
     summaries = read_summaries(client_provider(), "KilledFlow", "start", **given)

@@ -204,7 +204,7 @@ def test_the_terminal(reviewed: Reviewed) -> None:
     names = [line.split()[0] for line in first.split("step ")[1].splitlines()[1:9]]
     assert sorted(names) == sorted(STEPS) and names[0] == "start"
     assert "  killed" in done.stdout and "  killed" not in first
-    assert "1 attempt ended without any measurement" in first
+    assert "1 attempt ended unseen" in first
 
 
 def test_the_page_is_written(reviewed: Reviewed, tmp_path: Path) -> None:

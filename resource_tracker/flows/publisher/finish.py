@@ -20,18 +20,19 @@ from resource_tracker.flows.cards import FINAL, NO_DATA
 from resource_tracker.flows.guard import guarded
 from resource_tracker.flows.handover import read_handover, sweep_dead_handovers
 from resource_tracker.flows.last_words import LastWords, read_last_words, without_metadata
-from resource_tracker.flows.order import Order
+from resource_tracker.flows.order import Order, left_outcome
 from resource_tracker.flows.patience import PATIENCE_S, within
-from resource_tracker.flows.publisher.outside import measured_outside
+from resource_tracker.flows.publisher.outside import measured_outside, stopping_since
 from resource_tracker.flows.publisher.status import has_live_page
 from resource_tracker.flows.publisher.stores import open_cards, open_metadata, open_storage
 from resource_tracker.flows.summaries import read_summaries, write_summary
 from resource_tracker.records import EarlierAttempt, Outcome, TaskRecord, TaskSummary
 from resource_tracker.sampler.aftermath import remove_spool
+from resource_tracker.sampler.control import is_heard
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import DEATH, TASK_DIED
 from resource_tracker.sampler.spool_read import Spool, read_spool
-from resource_tracker.summary import decode_summary, summary_of
+from resource_tracker.summary import decode_summary, encode_summary, summary_of
 
 P = ParamSpec("P")
 AWAIT_SAMPLER_S = 3.0
@@ -85,7 +86,7 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
     saving.done_within(GIVE_UP_AFTER_S)
     if order.handover_folder is not None:  # the runtime may have been killed, too
         guarded("clean up", sweep_dead_handovers, os.path.dirname(order.handover_folder))
-    if not _is_ended(spool):  # the sampler was killed: nobody else is left to do it
+    if not _is_heard(spool_dir):  # the sampler was killed: nobody else is left to do it
         remove_spool(spool_dir)
     return record
 
@@ -93,13 +94,15 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
 def _record(order: Order, spool_dir: str, spool: Spool, task: Lifeline, metadata: Any) -> TaskRecord:
     """All that is known of the attempt; no store is waited for."""
     storage = guarded("open the datastore", open_storage, order)
-    death = with_runtime_record(death_in(spool, task), order, storage)
+    outcome = left_outcome(spool_dir)
+    death = None if outcome else with_runtime_record(death_in(spool, task), order, storage)
     before, earlier = None, None
     if metadata is not None:
         found = guarded("look at earlier attempts", within, PATIENCE_S, lambda: _looked_up(order, metadata))
         before, earlier = found or (None, None)
     measurements = measured_outside(order, spool, spool_dir, ended=True)
-    return record_of(order, measurements, Outcome(status="failed"), death=death, attempt_before=before, earlier=earlier)
+    outcome = outcome or Outcome(status="failed")
+    return record_of(order, measurements, outcome, death=death, attempt_before=before, earlier=earlier)
 
 
 def _looked_up(order: Order, metadata: Any) -> tuple[EarlierAttempt | None, list[TaskSummary] | None]:
@@ -130,9 +133,11 @@ def death_in(spool: Spool, task: Lifeline | None = None) -> Death:
                 source=source,
                 kills=kills,
                 machine_kills=int(elsewhere) if elsewhere.isdigit() else 0,
+                stopping_at=stopping_since(spool),
             )
+    death = Death(kills=kills, stopping_at=stopping_since(spool))
     found = task.exit_status() if task is not None else None
-    return Death(kills=kills) if found is None else Death(status=found[0], source=found[1], kills=kills)
+    return death if found is None else replace(death, status=found[0], source=found[1])
 
 
 def with_runtime_record(
@@ -195,7 +200,7 @@ def _last_spool(spool_dir: str) -> Spool | None:
                 return None
         if spool is not None and _is_ended(spool):
             return spool if any(event.text == f"end\t{TASK_DIED}" for event in spool.events) else None
-        if time.monotonic() >= until_s:
+        if time.monotonic() >= until_s or not _is_heard(spool_dir):
             return spool
         time.sleep(LOOK_EVERY_S)
 
@@ -214,6 +219,14 @@ def _earlier(metadata: Any, order: Order) -> list[TaskSummary] | None:
         current_run_id=order.run_id,
         max_runs=order.history_runs,
     )
+
+
+def _is_heard(spool_dir: str) -> bool:
+    """Whether the sampler lives."""
+    try:
+        return is_heard(spool_dir)
+    except OSError:  # not allowed to look
+        return True
 
 
 def _is_ended(spool: Spool) -> bool:
@@ -255,12 +268,12 @@ class _Saving:
 def _write_card(order: Order, record: TaskRecord) -> None:
     from resource_tracker.report.render import render_card  # with Jinja2, now that it can be found
 
-    _save_page(order, render_card(record), ends_live=True)
+    _save_page(order, render_card(record), ends_live=True, early=encode_summary(summary_of(record)))
 
 
-def _save_page(order: Order, page: str, *, ends_live: bool) -> None:
+def _save_page(order: Order, page: str, *, ends_live: bool, early: str | None = None) -> None:
     cards = open_cards(order)
     assert cards is not None
     cards.save(page)
     if ends_live:
-        cards.save_data(NO_DATA, FINAL, time.time())
+        cards.save_data(NO_DATA, FINAL, time.time(), early)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 from resource_tracker.dataclass import replace
+from resource_tracker.endings import STOPS_WITHIN_S, stop_projection
 from resource_tracker.errors import SpoolError
 from resource_tracker.flows.attempt_record import record_of
 from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.order import Order
-from resource_tracker.flows.publisher.outside import timeline_of
+from resource_tracker.flows.publisher.outside import stopping_since, timeline_of
 from resource_tracker.flows.publisher.status import Status
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.measured import measurements_of
@@ -55,14 +56,24 @@ class LiveCard:
         self._created_on = 0.0
         self._failures_in_a_row = 0
         self._apart_s = order.refresh_interval_s
+        self._stopping_at: float | None = None
         self.token = f"live_{order.attempt}"
+        self.tells_of_stop = False
+        """Whether the store has a record which says that all is being stopped."""
 
-    def refresh(self) -> float:
-        """Update the card; returns seconds until the next update is due. What fails is noted, and tried again later."""
+    def refresh(self, stopping_at: float | None = None) -> float:
+        """Update the card; returns seconds until the next update is due. What fails is noted, and tried again later.
+
+        Parameters
+        ----------
+        stopping_at : float, optional
+            When SIGTERM came (Unix time), as it does before all of a container or a machine is killed.
+        """
         cpu_before_s, store_s = time.process_time(), 0.0
         try:
-            record, highs = self.record()
-            data, early = card_data(record, highs, self._apart_s), encode_summary(summary_of(record))
+            record, highs = self.record(stopping_at)
+            early = encode_summary(replace(summary_of(record), stopping_at=self._stopping_at))
+            data = card_data(record, highs, self._apart_s)
             spent_s = time.process_time() - cpu_before_s
             html = None if self._status.has_page else render_card(record, reload_token=self.token, data=data)
             self._status.asking()
@@ -78,6 +89,7 @@ class LiveCard:
             return max(min(apart_s, BACK_OFF_MOST_S), store_s / SHARE_OF_STORE, self._order.refresh_interval_s)
         self._failures_in_a_row = 0
         self._status.succeeded()
+        self.tells_of_stop = stopping_at is not None
         elapsed_s = time.monotonic() - self._order.started_monotonic_s
         self._apart_s = max(
             self._order.refresh_interval_s,
@@ -87,7 +99,7 @@ class LiveCard:
         )
         return self._apart_s
 
-    def record(self) -> tuple[TaskRecord, Highs]:
+    def record(self, stopping_at: float | None = None) -> tuple[TaskRecord, Highs]:
         """The attempt as it is now. Raises SpoolError."""
         spool = self._rows.read()
         try:
@@ -105,7 +117,11 @@ class LiveCard:
         )
         record = record_of(order, measurements, Outcome(status="running"), spool_dir=self._spool_dir, advise=False)
         process, system = record.process_metrics, record.system_metrics
-        record = replace(record, projections=projections(process, system, record.usage, record.limits, record.server))
+        found = projections(process, system, record.usage, record.limits, record.server)
+        self._stopping_at = stopping_since(spool) or _unless_past(stopping_at)
+        if self._stopping_at is not None:
+            found = (stop_projection(self._stopping_at), *found)
+        record = replace(record, projections=found)
         record = _so_far(record)
         if max(spool.merged, default=1) == 1:
             return record, {}
@@ -113,12 +129,22 @@ class LiveCard:
         return replace(record, usage=_with_highs(record, highs["process"])), highs
 
     def _store(self, html: str | None, data: dict[str, object], early: str) -> None:
+        if self._stopping_at is not None:  # there may be no time for both
+            self._store_data(data, early)
         if html is not None:
             self._cards.save(html)
             self._status.has_page = True
             self._status.asking()
+        if self._stopping_at is None:
+            self._store_data(data, early)
+
+    def _store_data(self, data: dict[str, object], early: str) -> None:
         self._created_on = max(time.time(), self._created_on + 0.001)  # it must grow, whatever the clock does
         self._cards.save_data(data, self.token, self._created_on, early)
+
+
+def _unless_past(stopping_at: float | None) -> float | None:
+    return None if stopping_at is None or time.time() > stopping_at + STOPS_WITHIN_S else stopping_at
 
 
 def _so_far(record: TaskRecord) -> TaskRecord:

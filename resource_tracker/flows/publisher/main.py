@@ -24,6 +24,7 @@ from resource_tracker.flows.publisher.room import (
     take_place,
 )
 from resource_tracker.flows.publisher.status import Status
+from resource_tracker.flows.publisher.stopping import Stopping
 from resource_tracker.flows.publisher.stores import cards_of_before, open_cards, open_metadata, resemble_the_task
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.publisher import NOT_TOLD
@@ -31,6 +32,8 @@ from resource_tracker.spool_dirs import hold, owner_of
 
 WAKE_EVERY_S = 1.0
 """To see whether the attempt ended and took its spool away."""
+TRY_URGENTLY_EVERY_S = 0.5
+"""Where all is about to be stopped, and a store did not take the record that says so."""
 AWAIT_PLACE_S = 45.0
 """For a place among the publishers, where many tasks died at once; then it goes on without."""
 
@@ -83,25 +86,30 @@ def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
     status = Status(spool_dir)
     status.begun()
     card = LiveCard(order, spool_dir, cards, status)
+    stopping = Stopping()
     next_s = time.monotonic()
-    while not task.ended(wait_s=min(max(next_s - time.monotonic(), 0.0), WAKE_EVERY_S)) and os.path.exists(spool_dir):
-        if time.monotonic() >= next_s:
+    while not task.ended() and os.path.exists(spool_dir):
+        is_urgent = stopping.at is not None and not card.tells_of_stop
+        if is_urgent or time.monotonic() >= next_s:
             if not has_memory(LEAVES_BELOW_MIB):
                 return
-            next_s = time.monotonic() + card.refresh()
+            apart_s = card.refresh(stopping.at)
+            next_s = time.monotonic() + apart_s
+        wait_s = TRY_URGENTLY_EVERY_S if is_urgent and not card.tells_of_stop else WAKE_EVERY_S
+        stopping.wait(task, min(max(next_s - time.monotonic(), 0.0), wait_s))
 
 
 def _with_attempt_before(order: Order, spool_dir: str) -> Order:
     """The order, with what is known of the attempt before; told in the task's log, where nobody has done that yet."""
     if order.attempt < 1 or order.attempt_before is not None:
         return order
-    from resource_tracker.flows.attempt_before import look_back, read_note, tell  # most attempts are the first
+    from resource_tracker.flows.attempt_before import is_being_told, look_back, read_note, tell  # most are the first
 
     before = read_note(spool_dir)
     if before is None:
-        # Where a runtime on this machine started the task, somebody else finishes the attempt before.
-        early = None if order.handover_folder else cards_of_before(order).early_record
-        read = partial(look_back, open_metadata(order), order.pathspec, order.attempt, early)
+        # On this machine somebody who knows more may be about to tell.
+        cards = None if is_being_told(order, spool_dir) else partial(cards_of_before, order)
+        read = partial(look_back, open_metadata(order), order.pathspec, order.attempt, cards)
         before = within(PATIENCE_S, read)  # the live card does not need the metadata
         if before is not None:
             tell(order, spool_dir, before)

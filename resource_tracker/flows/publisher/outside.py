@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from resource_tracker.dataclass import replace
+from resource_tracker.endings import STOPS_WITHIN_S
 from resource_tracker.errors import SpoolError
 from resource_tracker.flows.order import Order
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
-from resource_tracker.sampler.control import STEP_END
+from resource_tracker.sampler.control import STEP_END, STOPPING
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.spool_read import Spool, read_spool
 from resource_tracker.timeline import Moment, Timeline
+
+LEAST_MEMORY_KIB = 4096.0
+"""Python alone needs more: a lower peak was read while the kernel was taking a task down that had just begun."""
 
 
 def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool) -> Measurements:
@@ -24,7 +29,7 @@ def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool)
         timeline.end = timeline.at(last_seen_at(spool) or order.started_at)
         if not any(event.text.startswith("end\t") for event in spool.events):
             ended_early = "what measured it was killed with it"
-    return measurements_of(
+    found = measurements_of(
         spool,
         timeline,
         mode="sampler",
@@ -33,6 +38,19 @@ def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool)
         ended_early=ended_early,
         gpu_spool=gpu_spool,
     )
+    if ended and (found.memory_peak_kib or 0.0) < LEAST_MEMORY_KIB:
+        return replace(found, memory_peak_kib=None, memory_peak_source="")
+    return found
+
+
+def stopping_since(spool: Spool) -> float | None:
+    """Unix time at which the sampler got SIGTERM, as everybody does before a machine or a container goes.
+
+    ``None`` where all went on for long after it.
+    """
+    last_s = last_seen_at(spool) or 0.0
+    found = (event.time_s for event in spool.events if event.text == STOPPING)
+    return next((at for at in found if last_s <= at + STOPS_WITHIN_S), None)
 
 
 def timeline_of(order: Order, spool: Spool) -> Timeline:
