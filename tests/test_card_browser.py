@@ -9,6 +9,7 @@ import re
 import pytest
 from browser import CHROMIUM
 
+from resource_tracker.dataclass import replace
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card, render_error
@@ -316,6 +317,68 @@ def test_live_update_keeps_the_zoom(show):
     page.settle()
     assert page.evaluate(RESET_HIDDEN) is False
     assert page.evaluate(HASHES) == zoomed
+
+
+def so_far(record, rows):
+    """A running step after so many rows."""
+    frames = {"process_metrics": record.process_metrics[:rows], "system_metrics": record.system_metrics[:rows]}
+    return card_data(replace(record, **frames))
+
+
+def updated(page, data):
+    """What an update did to the charts: points in all, how many of them stayed as they were, charts drawn again."""
+    page.evaluate(
+        "document.getElementById('charts').addEventListener('updated', e => { window.done = e.detail; }, {once: true})"
+    )
+    page.evaluate(f"window.metaflow_card_update({json.dumps(data)})")
+    page.settle()
+    return page.evaluate("window.done")
+
+
+def test_live_update_adds_what_is_new(show):
+    """Points that were drawn stay, new ones are added; what says the same, or is out of view, is not drawn again."""
+    record = fake_record("running")
+    page = show(render_card(record, data=so_far(record, 70)))
+    charts = len(page.evaluate(TITLES))
+    assert updated(page, so_far(record, 70)) == {"points": 71, "kept": 71, "drawn": 0}
+    assert updated(page, so_far(record, 75)) == {"points": 76, "kept": 71, "drawn": charts}
+    assert updated(page, so_far(record, 85)) == {"points": 86, "kept": 76, "drawn": charts}
+    assert page.evaluate(HASHES) == show(render_card(record, data=so_far(record, 85))).evaluate(HASHES)
+    x, y, width, height = plot_area(page)
+    page.drag((x + width * 0.3, y + height / 2), (x + width * 0.5, y + height / 2))
+    zoomed = page.evaluate(HASHES)
+    assert updated(page, so_far(record, 87)) == {"points": 88, "kept": 86, "drawn": 0}
+    assert page.evaluate(HASHES) == zoomed
+    assert updated(page, so_far(record, 30))["drawn"] == charts
+
+
+def test_live_update_replaces_what_has_merged(show):
+    """Where neighbours have become one, their points are drawn anew, as on a page that is opened then."""
+    record = fake_record("running_long")
+    few, many = so_far(record, 1500), so_far(record, 2048)
+    page = show(render_card(record, data=few))
+    assert updated(page, many)["kept"] < 10
+    assert page.evaluate(HASHES) == show(render_card(record, data=many)).evaluate(HASHES)
+
+
+def test_live_update_keeps_what_is_read(show):
+    """Who reads a moment with the keys goes on reading it; with the mouse, what comes to stand under it."""
+    record = fake_record("running")
+    page = show(render_card(record, data=so_far(record, 60)))
+    page.evaluate("document.getElementById('charts').focus()")
+    page.press("Home")
+    for _ in range(3):
+        page.press("ArrowRight", shift=True)
+    read = page.evaluate(READOUT), page.evaluate(VALUES)
+    assert read[0].startswith("30")
+    updated(page, so_far(record, 85))
+    assert (page.evaluate(READOUT), page.evaluate(VALUES)) == read
+    x, y, width, height = plot_area(page)
+    page.mouse("mouseMoved", x + width / 2, y + height / 2)
+    page.settle()
+    assert page.evaluate(READOUT).startswith("4")
+    updated(page, so_far(record, 40))
+    assert page.evaluate(READOUT).startswith("20")
 
 
 def test_live_update_of_a_page_without_charts(show):

@@ -101,6 +101,21 @@ def test_duration(seconds, text):
     assert plain(fmt.duration(seconds)) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (11.9, "11 s"),
+        (60.0, "1 min 00 s"),
+        (3609.0, "1 h 00 min 09 s"),
+        (93784.0, "1 d 02 h 03 min 04 s"),
+    ],
+)
+def test_time_that_is_counted(seconds, text):
+    """The length of a running step has all its parts, two digits each but for the first."""
+    assert plain(fmt.running(seconds)) == text
+
+
 @given(st.floats(min_value=0, max_value=1e8))
 def test_duration_never_shows_sixty(seconds):
     """No duration says 60 s or 60 min, nor 24 h."""

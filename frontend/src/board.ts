@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import { beyond, buildChart, chartValues, highest, isStepped, type Track } from "./chart";
 import { cell } from "./csv";
-import { hasStrip, unpack, type BoardData, type ChartData, type Gaps, type SpanData, type Values, type Who } from "./data";
+import { append, hasStrip, unpack, type BoardData, type ChartData, type Gaps, type SpanData, type Values, type Who } from "./data";
 import { clock, elapsed, formatValue } from "./format";
 import { readTheme } from "./theme";
 
@@ -21,6 +21,13 @@ export interface Places {
   reset: HTMLElement | null;
 }
 
+/** What an update did: points (as edges in time) in all, those that stayed as they were, charts that were drawn again. */
+interface Updated {
+  points: number;
+  kept: number;
+  drawn: number;
+}
+
 const UNIT_NAMES = { cores: "cores", gpus: "", bytes: "", bytes_per_s: "" } as const;
 
 export class Board {
@@ -32,6 +39,9 @@ export class Board {
   private zoom: [number, number] | null = null;
   private readonly hidden = new Set<Who>();
   private spreading = false;
+  /** The moment that the keys have moved to, or the chart that the mouse points at. */
+  private keyed: number | null = null;
+  private pointed: uPlot | null = null;
 
   constructor(
     private readonly grid: HTMLElement,
@@ -45,26 +55,64 @@ export class Board {
     this.listen();
   }
 
-  /** New data of the same card: drawn in place, zoom and legend stay as they are. */
+  /**
+   * New data of the same card. Points that were drawn stay as they are, what came since is added to them, and what
+   * cannot be seen is not drawn; zoom, legend and cursor stay. Tells in an event of the charts what it did.
+   */
   update(data: BoardData): void {
-    const marked = hasStrip(data.spans ?? []) === hasStrip(this.spans);
-    const same = marked && data.charts.map(shape).join() === this.data.charts.map(shape).join();
-    const steppedBefore = isStepped(this.x);
+    const x = data.x ? unpack(data.x) : [];
+    const same =
+      hasStrip(data.spans ?? []) === hasStrip(this.spans) &&
+      data.charts.map(shape).join() === this.data.charts.map(shape).join() &&
+      isStepped(x) === isStepped(this.x);
+    const marked = text([data.gaps, data.spans]) !== text([this.data.gaps, this.data.spans]);
     this.data = data;
-    this.x = data.x ? unpack(data.x) : [];
     this.takeMarks(data);
-    if (!same || steppedBefore !== isStepped(this.x)) {
+    if (!same) {
+      this.x = x;
       this.build();
+      this.tell({ kept: 0, points: x.length, drawn: this.panels.length });
       return;
     }
+    const most = Math.max(this.x.length, x.length);
+    const whole = append(this.x, x);
+    let [kept, drawn] = [whole, 0];
     this.panels.forEach((panel, index) => {
-      const chart = data.charts[index];
-      if (!chart) return;
-      panel.chart.lines.splice(0, Infinity, ...chart.lines);
-      panel.chart.series = chart.series;
-      this.quietly(() => panel.plot.setData(chartValues(this.x, chart), this.zoom === null));
+      const chart = data.charts[index] ?? panel.chart;
+      const lines = text(panel.chart.lines) !== text(chart.lines);
+      const from = takeChart(panel, chart, whole);
+      kept = Math.min(kept, from);
+      if (!marked && !lines && from === most) return;
+      if (this.redraw(panel, marked || lines ? 0 : from)) drawn += 1;
     });
-    this.describe(null);
+    this.readAgain();
+    this.tell({ kept, points: x.length, drawn });
+  }
+
+  /** False where nothing from that point on is in view. */
+  private redraw({ plot }: Panel, from: number): boolean {
+    const { zoom } = this;
+    if (zoom === null) {
+      this.quietly(() => plot.setData(plot.data));
+      return true;
+    }
+    plot.setData(plot.data, false);
+    if ((this.x[from - 1] ?? -Infinity) > zoom[1]) return false;
+    this.quietly(() => plot.setScale("x", { min: zoom[0], max: zoom[1] }));
+    return true;
+  }
+
+  /** What is read stays where the reader points: with the keys at a moment, with the mouse at a place. */
+  private readAgain(): void {
+    queueMicrotask(() => {
+      if (this.keyed === null) this.describe(this.pointed?.cursor.idx ?? null);
+      else this.moveTo(lastAt(this.x, this.keyed));
+    });
+  }
+
+  /** For whoever wants to know what an update did, such as a test. */
+  private tell(detail: Updated): void {
+    this.grid.dispatchEvent(new CustomEvent<Updated>("updated", { detail }));
   }
 
   /** Gaps and spans, in the objects that the charts draw from. */
@@ -198,6 +246,8 @@ export class Board {
   }
 
   private moveTo(index: number | null): void {
+    this.keyed = index === null ? null : (this.x[index] ?? null);
+    this.pointed = null;
     this.quietly(() => {
       for (const { plot } of this.panels) {
         const x = index === null ? undefined : this.x[index];
@@ -211,6 +261,8 @@ export class Board {
   private onCursor(source: uPlot): void {
     if (this.spreading) return;
     const left = source.cursor.left ?? -10;
+    this.keyed = null;
+    this.pointed = left < 0 ? null : source;
     const share = source.over.clientWidth ? left / source.over.clientWidth : 0;
     this.quietly(() => {
       for (const { plot } of this.panels) {
@@ -300,6 +352,25 @@ export class Board {
 function counted(chart: ChartData, tracks: Track[]): (track: Track) => boolean {
   const own = (track: Track): boolean => track.who === "step" || (track.who === "peak" && chart.unit !== "cores");
   return tracks.some(own) ? own : () => true;
+}
+
+/** Puts what is new into a chart's columns; returns the first point that is not as it was. */
+function takeChart(panel: Panel, chart: ChartData, kept: number): number {
+  panel.chart.lines.splice(0, Infinity, ...chart.lines); // in place: what draws them holds this list
+  panel.chart.series = chart.series;
+  const [, ...fresh] = chartValues([], chart);
+  return Math.min(kept, ...fresh.map((column, i) => append(panel.plot.data[i + 1] as Values, column as Values)));
+}
+
+/** The last point that is not after a moment. */
+function lastAt(x: Values, time: number): number {
+  let index = x.length - 1;
+  while (index > 0 && (x[index] ?? 0) > time) index--;
+  return index;
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value);
 }
 
 function round(seconds: number): number {

@@ -112,6 +112,16 @@ export function atEdges(values: Values): Values {
   return values.length ? [values[0] ?? null, ...values] : [];
 }
 
+/** Makes `drawn` what `fresh` is, in place; returns how many values at its start were so already. */
+export function append(drawn: Values, fresh: Values): number {
+  let kept = 0;
+  const most = Math.min(drawn.length, fresh.length);
+  while (kept < most && drawn[kept] === fresh[kept]) kept++;
+  drawn.length = kept;
+  for (let index = kept; index < fresh.length; index++) drawn.push(fresh[index] ?? null);
+  return kept;
+}
+
 /** Whether the charts leave room for names of stretches. */
 export function hasStrip(spans: SpanData[]): boolean {
   return spans.some((span) => span[5]);

@@ -61,7 +61,7 @@ export function elapsed(seconds: number): string {
   return parts.join(" ");
 }
 
-/** The same of a time that goes on: every part of it, two digits each, so that it stays as wide from second to second. */
+/** The same of a time that goes on, as the page was made with: every part, so that it stays as wide from second to second. */
 export function running(seconds: number): string {
   const whole = Math.floor(seconds);
   const sizes = [86400, 3600, 60, 1];

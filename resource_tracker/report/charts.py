@@ -164,7 +164,8 @@ def _traffic(spec: ChartSpec, record: TaskRecord) -> float:
 
 
 def _chart(spec: ChartSpec, record: TaskRecord, frames: dict[Frame, Resampler]) -> dict[str, Any]:
-    series = [_series(one, frames[one.frame]) for one in spec.series]
+    is_running = record.outcome.status == "running"
+    series = [_series(one, frames[one.frame], is_running) for one in spec.series]
     return {
         "id": spec.id,
         "title": spec.title,
@@ -174,14 +175,16 @@ def _chart(spec: ChartSpec, record: TaskRecord, frames: dict[Frame, Resampler]) 
     }
 
 
-def _series(spec: SeriesSpec, frame: Resampler) -> dict[str, Any] | None:
+def _series(spec: SeriesSpec, frame: Resampler, is_running: bool) -> dict[str, Any] | None:
     data = packed(_times(frame.values(spec.column, spec.merge), spec.factor))
     if data is None:
         return None
     series: dict[str, Any] = {"who": spec.who, "label": _LABELS[spec.who], "data": data}
     if frame.merges and spec.merge in ("mean", "rate") and _merged_peaks_matter(spec):
         highest = frame.values(spec.column, "max" if spec.merge == "mean" else "max_rate")
-        series["high"] = packed(_times(highest, spec.factor))
+        high = packed(_times(highest, spec.factor))
+        if is_running or high != data:  # else a band without any height, unless it gets one yet
+            series["high"] = high
     return series
 
 

@@ -191,6 +191,16 @@ def elapsed(seconds: float | None) -> str:
     return f"<1{NBSP}ms" if seconds is not None and seconds < 0.0005 else duration(seconds)
 
 
+def running(seconds: float) -> str:
+    """``9 s``, ``2 min 05 s``, ``1 h 00 min 09 s``: whole seconds that stay as wide while they are counted."""
+    rest, text = int(seconds), ""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if text or rest >= size or size == 1:
+            text += f" {rest // size:02}{NBSP}{unit}" if text else f"{rest // size}{NBSP}{unit}"
+        rest %= size
+    return text
+
+
 def usd_decimals(amounts: Iterable[float | None]) -> int:
     """Decimals with which amounts shown together line up and the smallest still has two digits; 2 to 4."""
     positive = [amount for amount in amounts if amount is not None and math.isfinite(amount) and amount > 0]

@@ -56,7 +56,7 @@ def live_panel(record: TaskRecord) -> LivePanel | None:
         return None
     updated_at = record.started_at + record.usage.duration_s
     return LivePanel(
-        elapsed=fmt.duration(record.usage.duration_s),
+        elapsed=fmt.running(record.usage.duration_s),
         elapsed_s=round(record.usage.duration_s, 2),
         updated_at=round(updated_at, 2),
         updated=fmt.clock(updated_at),

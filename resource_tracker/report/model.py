@@ -83,7 +83,7 @@ def build_card(record: TaskRecord, data: dict[str, Any] | None = None) -> CardMo
         badge=badge(record),
         started=fmt.moment(record.started_at),
         started_iso=fmt.iso_moment(record.started_at),
-        duration=fmt.duration(record.usage.duration_s),
+        duration=_duration(record),
         advice=advice(record),
         findings=tuple(fact._replace(text=fmt.unbroken(fact.text)) for fact in findings(record)),
         money=money(record),
@@ -115,7 +115,7 @@ def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float |
     """
     marker, charts = badge(record), chart_data(record, highs)
     texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
-    texts |= {"duration": fmt.duration(record.usage.duration_s), "badge": marker.text}
+    texts |= {"duration": _duration(record), "badge": marker.text}
     texts |= {"quiet": quiet_sentence(record), "gaps": gap_sentence(record, charts["gaps"])}
     return {
         "v": DATA_VERSION,
@@ -127,6 +127,12 @@ def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float |
         "last": last_minute_data(record),
         **charts,
     }
+
+
+def _duration(record: TaskRecord) -> str:
+    """As the page's script counts it on, while the step runs."""
+    length_s = record.usage.duration_s
+    return fmt.running(length_s) if record.outcome.status == "running" else fmt.duration(length_s)
 
 
 def _scale_data(scale: Scale) -> dict[str, Any]:

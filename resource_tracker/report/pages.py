@@ -7,6 +7,7 @@ template's text are those that it was made from. Otherwise, and where it is miss
 
 from __future__ import annotations
 
+import re
 import textwrap
 import zlib
 from collections.abc import Callable, MutableMapping
@@ -60,7 +61,7 @@ def _text(name: str) -> str:
         data = None
     if data is None:
         raise jinja2.TemplateNotFound(name)
-    return data.decode("utf-8")
+    return re.sub(r"\n +", "\n", data.decode("utf-8"))  # indented for us, not for browsers
 
 
 def _checksum(text: str) -> int:

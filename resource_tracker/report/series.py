@@ -11,8 +11,8 @@ from resource_tracker.frame import TinyDataFrame
 
 MAX_POINTS = 600
 """Points of a series at most: about two for each pixel of a chart in a card of 810 px."""
-_STEPS = 5_000
-"""Steps between 0 and a series' largest value: more than three digits, of which a chart shows two or three."""
+_STEPS = 2_500
+"""Steps between 0 and a series' largest value at least: more than three digits, of which a chart shows two or three."""
 _ALIKE = 1.05
 """Rows are a little longer or shorter than they should be."""
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -184,7 +184,7 @@ def packed(values: Values) -> dict[str, object] | None:
     low, high = min(known), max(known)
     if low == high and len(known) == len(values):
         return {"c": float(f"{low:.10g}"), "n": len(values)}
-    quantum = float(f"{max(abs(low), abs(high)) / _STEPS:.3g}") or 1.0
+    quantum = _quantum(max(abs(low), abs(high)))
     # Never below the value itself: a peak that is drawn low would be a peak lost.
     steps = [math.ceil(value / quantum - 1e-9) for value in known]
     pieces = [_base64(step - before) for step, before in zip(steps, [0, *steps[:-1]], strict=True)]
@@ -192,6 +192,15 @@ def packed(values: Values) -> dict[str, object] | None:
         return {"q": quantum, "d": "".join(pieces)}
     rest = iter(pieces)
     return {"q": quantum, "d": "".join(next(rest) if math.isfinite(value) else _GAP for value in values)}
+
+
+def _quantum(largest: float) -> float:
+    """1, 2 or 5 times a power of ten: while a series grows it rarely changes, nor do the points that were drawn."""
+    least = largest / _STEPS
+    if not least > 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return float(f"{next((digit for digit in (5, 2) if digit * power <= least), 1) * power:.1g}") or 1.0
 
 
 @lru_cache(maxsize=16_384)
