@@ -21,6 +21,8 @@ from resource_tracker.sampler.spool_read import Spool, generation_of, span_lines
 MOST_ROWS = 160
 """Then neighbours merge, to half as many: a chart of a card is 370 pixels wide, and an update may cost 5 ms."""
 TRIES = 5
+CPU_OVER_S = 0.5
+"""A row that ends at a mark may be so short that one clock tick in it looks like a core in use."""
 
 Column = tuple[str, str]
 
@@ -28,7 +30,7 @@ Column = tuple[str, str]
 class LiveSpool(Spool):
     """What was read so far. `highs` has the highest single row within each row that is kept.
 
-    Its columns are gauges as they are, and counters a second.
+    Its columns are gauges as they are, and counters a second; CPU of a very short row is averaged with those before it.
     """
 
     def __init__(self, layout: Layout, most_rows: int = MOST_ROWS) -> None:
@@ -36,6 +38,9 @@ class LiveSpool(Spool):
         self._most_rows = most_rows
         self._kinds = tuple(kind for _, kind, _ in layout.columns)
         self._interval_at = layout.interval_at
+        names = [(frame, name) for frame, _, name in layout.columns]
+        self._cpu_at = names.index(("process", "cpu_usage")) if ("process", "cpu_usage") in names else None
+        self._latest_cpu: list[tuple[float, float]] = []
         self._highs = [
             (index, kind == COUNTER, array("d"))
             for index, (frame, kind, _) in enumerate(layout.columns)
@@ -47,9 +52,23 @@ class LiveSpool(Spool):
         super().add_row(phase, values, merged)
         length = values[self._interval_at]
         for index, is_counter, highs in self._highs:
-            highs.append(values[index] / length if is_counter and length > 0 else values[index])
+            if index == self._cpu_at:
+                highs.append(self._busy(values[index], length))
+            else:
+                highs.append(values[index] / length if is_counter and length > 0 else values[index])
         if len(self.phases) > self._most_rows:
             self._merge()
+
+    def _busy(self, cores: float, length: float) -> float:
+        """Cores in use over a row, or as many rows back as are long enough to count clock ticks."""
+        if cores == cores and length > 0:
+            self._latest_cpu.append((cores, length))
+        while sum(seconds for _, seconds in self._latest_cpu[1:]) >= CPU_OVER_S:
+            del self._latest_cpu[0]
+        if cores != cores or length >= CPU_OVER_S:
+            return cores
+        seconds = sum(seconds for _, seconds in self._latest_cpu)
+        return sum(busy * lasted for busy, lasted in self._latest_cpu) / max(seconds, CPU_OVER_S)
 
     def highs(self, frame: str) -> TinyDataFrame:
         """The highest single rows of one frame."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,36 @@ def test_a_day_is_no_larger_than_an_hour_and_keeps_its_peaks(tmp_path: Path, spo
     record, highs = card.record()
     assert record.usage.cpu_max_cores == pytest.approx(2.0)  # of 7.5 as many as the step may use
     assert max(highs["process"]["read_bytes"]) == pytest.approx(9e9 / 30)
+
+
+def test_every_page_has_the_same_lines(tmp_path: Path, spool: SpoolWriter) -> None:
+    """From the first update on, also where no rows are merged yet, charts show means and the highest rows."""
+    store = Store()
+    card = live(tmp_path, store)
+    card.refresh()
+    for second in range(2, 400):
+        spool.row(0, row(second))
+        if second in (20, 399):
+            card.refresh()
+    lines = [
+        {chart["id"]: [(one["who"], "high" in one) for one in chart["series"]] for chart in update["data"]["charts"]}
+        for update in store.data
+    ]
+    assert lines[0] == lines[1] == lines[2]
+    assert lines[0]["cpu"] == [("machine", True), ("peak", False), ("step", True)]
+    (drawn,) = re.findall('id="card-data">(.*?)</script>', store.pages[0])
+    assert json.loads(drawn)["charts"] == store.data[0]["data"]["charts"]
+
+
+def test_rows_that_marks_cut_short_are_no_peak(tmp_path: Path, spool: SpoolWriter) -> None:
+    """A clock tick in a row of some milliseconds is not two cores, also once such rows have been merged."""
+    card = live(tmp_path, Store())
+    for second in range(2, 400):
+        spool.row(0, row(second - 0.005, 0.995, cpu_usage=0.5))
+        spool.row(0, row(second, 0.005, cpu_usage=2.0))
+    record, highs = card.record()
+    assert record.usage.cpu_max_cores == pytest.approx(0.5, abs=0.02)
+    assert max(highs["process"]["cpu_usage"]) == pytest.approx(0.5, abs=0.02)
 
 
 def test_few_publishers_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ class LiveCard:
             found = (stop_projection(self._stopping_at), *found)
         record = replace(record, projections=found)
         record = _so_far(record)
-        if max(spool.merged, default=1) == 1:
+        if not spool.merged:
             return record, {}
         highs = {frame: spool.highs(frame)[: len(process)] for frame in ("process", "system")}
         return replace(record, usage=_with_highs(record, highs["process"])), highs
