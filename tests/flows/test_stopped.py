@@ -80,7 +80,7 @@ def test_whoever_is_stopped_the_step_and_its_last_card_are_as_ever(tmp_path: Pat
     """Task, sampler or publisher: what wakes up goes on, and what does not is ended; the gap stands in the record."""
     folder = FlowFolder(tmp_path)
     folder.write(STOPPED)
-    run = folder.call("run", "--max-workers", "2", **SOON, STOP_S=str(stop_s))
+    run = folder.call("run", "--max-workers", "4", **SOON, STOP_S=str(stop_s))
     assert run.returncode == 0, run.output
     assert "could not" not in run.output
     assert wait_until_clean(run) == []
