@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from sample_order import an_order
+from test_report_series import unpack
 
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.cards import CardStore
@@ -18,7 +20,10 @@ from resource_tracker.flows.live_end import end_live
 from resource_tracker.flows.publisher.live import LiveCard
 from resource_tracker.flows.publisher.room import MOST_AT_ONCE, take_place
 from resource_tracker.flows.publisher.status import Status
+from resource_tracker.sampler.gpu.find import GPU_PREFIX
+from resource_tracker.sampler.gpu.rows import CELLS, GpuRows
 from resource_tracker.sampler.layout import COLUMNS, Layout
+from resource_tracker.sampler.spans import SPANS
 from resource_tracker.sampler.spool import SpoolWriter
 
 SECONDS_OF_A_DAY = 86_400
@@ -116,6 +121,73 @@ def test_a_day_is_no_larger_than_an_hour_and_keeps_its_peaks(tmp_path: Path, spo
     record, highs = card.record()
     assert record.usage.cpu_max_cores == pytest.approx(2.0)  # of 7.5 as many as the step may use
     assert max(highs["process"]["read_bytes"]) == pytest.approx(9e9 / 30)
+
+
+def test_a_day_with_eight_gpus_and_fifty_marks_is_small_and_keeps_its_peaks(tmp_path: Path) -> None:
+    """Where all figures jump about, the whole file is still at most 100 kB, and one row's burst is in each chart."""
+    chance = random.Random(7)
+    facts = {f"gpu{place}": f"81920 yes NVIDIA H100 {place}" for place in range(8)}
+    rows = GpuRows([dict.fromkeys(CELLS, 0.0) for _ in range(8)], facts, "processes")
+    writer = SpoolWriter(str(tmp_path), Layout({"pid": "4711"}))
+    gpus = SpoolWriter(str(tmp_path), Layout(facts, rows.columns()), prefix=GPU_PREFIX)
+    store = Store()
+    card = live(tmp_path, store)
+    began_s = time.monotonic()
+    marks = [
+        f"{began_s + 1728 * i}\t{began_s + 1728 * i + 1500}\t1\t1500.0\t9.0\t4e6\tstage {i} {'x' * 40}\n"
+        for i in range(50)
+    ]
+    (tmp_path / SPANS).write_text("".join(marks))
+    writer.first(row(0))
+    bursts = {
+        "cpu_usage": 1.9,
+        "memory_peak_kib": 9e6,
+        "gpu_usage": 7.9,
+        "gpu_vram": 6e5,
+        "read_bytes": 9e10,
+        "write_bytes": 8e10,
+    }
+    usual = {
+        "cpu_usage": 1.0,
+        "memory_peak_kib": 6e6,
+        "gpu_usage": 4.0,
+        "gpu_vram": 4e5,
+        "read_bytes": 1e9,
+        "write_bytes": 1e9,
+    }
+    noisy = ("net_recv_bytes", "net_sent_bytes", "disk_read_bytes", "disk_write_bytes", "memory_used")
+    for second in range(30, SECONDS_OF_A_DAY, 30):
+        cells = {name: value * chance.random() for name, value in usual.items()}
+        cells |= {name: 1e9 * chance.random() for name in noisy}
+        if second == 43_200:
+            cells |= bursts
+        writer.row(0, row(second, 30.0, memory=5e6 * chance.random(), **cells))
+        rows.cells = [{name: 100.0 * chance.random() for name in CELLS} for _ in range(8)]
+        gpus.row(0, rows.values(time.time() + second, 30.0))
+        if second % 4500 == 0:
+            card.record()
+    card.refresh()
+    (update,) = store.data
+    assert len(json.dumps(update)) < 100_000
+    assert len(update["data"]["spans"]) == 50
+    assert len(card.record()[0].usage.gpus) == 8
+    drawn = {chart["id"]: highest_drawn(chart) for chart in update["data"]["charts"]}
+    wanted = {
+        "cpu": 1.9,
+        "memory": 9e6 * 1024,
+        "gpu": 7.9,
+        "vram": 6e5 * 2**20,
+        "disk_read": 3e9,
+        "disk_write": 8e10 / 30,
+    }
+    assert {name: drawn[name] for name in wanted} == pytest.approx(wanted, rel=4.1e-4)
+
+
+def highest_drawn(chart: dict[str, Any]) -> float:
+    """Of the step's lines and bands."""
+    series = [one for one in chart["series"] if one["who"] != "machine"]
+    packs = [one[name] for one in series for name in ("data", "high") if one.get(name)]
+    return max((value for pack in packs for value in unpack(pack) if value is not None), default=0.0)
 
 
 def test_every_page_has_the_same_lines(tmp_path: Path, spool: SpoolWriter) -> None:
