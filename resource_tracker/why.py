@@ -205,7 +205,7 @@ def _ended(summary: TaskSummary, advice: Recommendation | None) -> Explanation |
     remedy = _remedy(ending, summary, advice) or (
         "Look into its log: resources are not why." if kind == "exit" else None
     )
-    held = summary.bound_evidence if summary.bound in ("waiting", "quota") and kind != "crash" else None
+    held = summary.bound_evidence if summary.bound in ("waiting", "quota") and kind not in ("crash", "exit") else None
     return Explanation(kind, headline.format(cause=cause), (ending.evidence, held or ""), remedy, summary.ended_source)
 
 

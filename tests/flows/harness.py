@@ -156,10 +156,11 @@ def our_processes(home: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until_clean(run: FlowRun, deadline_s: float = 60.0) -> list[str]:
+def wait_until_clean(run: FlowRun, deadline_s: float = 20.0) -> list[str]:
     """What of ours is left after at most ``deadline_s``: nothing, if all is well.
 
-    Of a task that died a process with Metaflow loaded tells first: a second, and more on a busy machine.
+    Of a task that died a process with Metaflow loaded tells first: a second, and five where twenty others wait for each
+    CPU.
     """
     end = time.monotonic() + deadline_s
     while (left := run.leftovers()) and time.monotonic() < end:

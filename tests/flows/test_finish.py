@@ -19,6 +19,7 @@ from resource_tracker.endings import RUNTIME_RECORD, Death
 from resource_tracker.flows.attempt_before import NOTE, of_summary, read_note, tell, tell_the_next
 from resource_tracker.flows.order import Order, read_order, write_order
 from resource_tracker.flows.publisher.finish import death_in, with_runtime_record
+from resource_tracker.flows.publisher.outside import measured_outside
 from resource_tracker.records import TaskSummary
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool_read import Event, Spool
@@ -140,3 +141,16 @@ def test_the_line_goes_into_the_log_and_into_nothing_else(tmp_path: Path, replac
         _, said = task.communicate()
     assert said.decode().startswith("[track_resources] attempt 0: ") is not replaced
     assert bool(said) is not replaced
+
+
+@pytest.mark.parametrize(("peak_kib", "told"), [(900.0, None), (60_000.0, 60_000.0)])
+def test_a_peak_that_was_read_while_the_task_was_taken_down_is_none(
+    tmp_path: Path, peak_kib: float, told: float | None
+) -> None:
+    """Less than Python itself needs was read too late: then it is not known."""
+    spool = Spool(Layout({}))
+    spool.add_row(0, [1.7e9] * len(spool.columns))
+    spool.columns["internal", "memory_sampled_kib"][0] = peak_kib
+    spool.columns["process", "memory_peak_kib"][0] = float("nan")
+    assert measured_outside(an_order(), spool, str(tmp_path), ended=True).memory_peak_kib == told
+    assert measured_outside(an_order(), spool, str(tmp_path), ended=False).memory_peak_kib is not None
