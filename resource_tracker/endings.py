@@ -118,7 +118,7 @@ def ending_of(death: Death, measured: Measured) -> Ending:
     if killed and (found := next(_lack_of_memory(death, measured), None)):
         return found
     if death.stopping_at is not None and (death.status is None or death.signal in (_KILL, _TERMINATE)):
-        return _of_stop(death, measured)
+        return _of_stop(death)
     if death.signal is not None:
         return _of_signal(death.signal, death.source, measured)
     if death.exit_code is not None:
@@ -155,7 +155,7 @@ def interrupted(early: TaskSummary) -> TaskSummary:
     )
 
 
-BEING_STOPPED = "was being stopped"
+BEING_STOPPED = "as all do when a machine, container or job is being stopped"
 """Stands in the evidence of an end that SIGTERM to everybody announced."""
 STOPS_WITHIN_S = 600.0
 """After SIGTERM to everybody, until SIGKILL: seconds, or minutes where somebody asked for them."""
@@ -195,22 +195,18 @@ def _lack_of_memory(death: Death, measured: Measured) -> Iterator[Ending]:
 
 def stop_projection(stopping_at: float) -> Projection:
     """What a card says while its machine or container is being stopped."""
-    text = f"What watches it got SIGTERM at {_clock(stopping_at)} UTC: its machine, container or job is being stopped."
+    text = f"What watches it got SIGTERM at {_clock(stopping_at)} UTC, {BEING_STOPPED}."
     return Projection(kind="stopping", text=text)
 
 
-def _of_stop(death: Death, measured: Measured) -> Ending:
+def _of_stop(death: Death) -> Ending:
     """Whether the task was seen to end, or went with all that watched it."""
     assert death.stopping_at is not None
-    at = _clock(death.stopping_at)
-    what = f"Its machine, container or job {BEING_STOPPED}: what watched it got SIGTERM at {at} UTC"
+    what = f"What watched it got SIGTERM at {_clock(death.stopping_at)} UTC, {BEING_STOPPED}"
     if death.signal is not None:
         name = SIGNALS[death.signal]
-        evidence = f"{what}, and {name} ended it.{_memory_then(measured)}"
-        return Ending(cause=f"killed by {name}", evidence=evidence, source=death.source)
-    return Ending(
-        cause=INTERRUPTED, evidence=f"{what}, and all of it went.{_memory_then(measured)}", source=death.source
-    )
+        return Ending(cause=f"killed by {name}", evidence=f"{what}; {name} ended it.", source=death.source)
+    return Ending(cause=INTERRUPTED, evidence=f"{what}, and all of it went.", source=death.source)
 
 
 def _clock(unix_s: float) -> str:

@@ -201,7 +201,7 @@ def _ended(summary: TaskSummary, advice: Recommendation | None) -> Explanation |
         ("unknown", "It ended without a word"),
     )
     if BEING_STOPPED in ending.evidence:
-        headline = f"It was {cause}: its machine, container or job {BEING_STOPPED}"
+        headline = f"It was {cause}: its machine, container or job was being stopped"
     remedy = _remedy(ending, summary, advice) or (
         "Look into its log: resources are not why." if kind == "exit" else None
     )

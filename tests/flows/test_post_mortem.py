@@ -180,9 +180,7 @@ def test_ctrl_c_pressed_again(deaths: FlowRun, way: str) -> None:
 def test_a_machine_that_is_being_stopped(deaths: FlowRun) -> None:
     """SIGTERM to what watches does not end it: it says so, when the task goes, too."""
     summary = summaries_of(by_way(deaths)["stopped"])[0]
-    assert re.search(
-        r"was being stopped: what watched it got SIGTERM at \d\d:\d\d:\d\d UTC", summary.ended_evidence or ""
-    )
+    assert re.search(r"What watched it got SIGTERM at \d\d:\d\d:\d\d UTC", summary.ended_evidence or "")
 
 
 def test_what_was_used_until_then_is_known(deaths: FlowRun) -> None:
