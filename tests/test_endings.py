@@ -60,7 +60,7 @@ def measured(
             measured(),
             "killed by SIGTERM",
             "pidfd",
-            "got SIGTERM at 01:46:40 UTC, as all do when a machine, container or job is being stopped; SIGTERM ended it.",
+            "got SIGTERM at 01:46:40 UTC, as all do when a machine, container or job is being stopped; SIGTERM ended",
         ),
         (
             replace(KILLED, stopping_at=1e9),
