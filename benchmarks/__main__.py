@@ -20,6 +20,7 @@ SUBJECTS = {
     "sampler": "CPU and memory of the sampler itself, on idle, busy, wide and large workloads",
     "gpus": "whether GPUs with a slow driver make rows late, and what they cost the sampler",
     "spool": "size of what a step of a day and of ten days leaves",
+    "cores": "what telling the cores of a machine apart costs, up to 512 of them",
     "card": "size of cards and artifacts, time of the final card",
     "live": "what an update of the live card costs, and a step that has one",
     "accuracy": "spot checks of the figures against what is known to be true",

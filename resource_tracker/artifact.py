@@ -74,6 +74,7 @@ class _Stored:
     tracking: Tracking
     versions: dict[str, str]
     gpu_metrics: dict[str, TinyDataFrame] = field(default_factory=dict)
+    core_metrics: TinyDataFrame = field(default_factory=TinyDataFrame)
     spans: tuple[Span, ...] = ()
     ending: Ending | None = None
     attempt_before: EarlierAttempt | None = None
@@ -114,6 +115,7 @@ def to_artifact(record: TaskRecord) -> Artifact:
         "ending": to_plain(record.ending),
         "attempt_before": to_plain(record.attempt_before),
         "projections": to_plain(record.projections),
+        "core_metrics": record.core_metrics,
     }
 
 
@@ -157,6 +159,7 @@ def from_artifact(obj: object, *, expected_pathspec: str | None = None) -> TaskR
         pricing=stored.pricing,
         versions=stored.versions,
         gpu_metrics={name: conform(frame, GPU_COLUMNS) for name, frame in stored.gpu_metrics.items()},
+        core_metrics=stored.core_metrics,
         spans=stored.spans,
         ending=stored.ending,
         attempt_before=stored.attempt_before,

@@ -167,6 +167,7 @@ def build_record(
         pricing=pricing,
         versions=versions or {},
         gpu_metrics={f"gpu{place}": frame for place, frame in enumerate(measurements.gpu_frames)},
+        core_metrics=measurements.core_frame,
         ending=ending,
         attempt_before=attempt_before,
         spans=priced(measurements.spans, pricing.run_cost_usd, usage.duration_s),

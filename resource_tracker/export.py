@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from resource_tracker.columns import GPU_COLUMNS
+from resource_tracker.core_use import CORE, core_numbers
 from resource_tracker.errors import ArtifactError, SettingError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import TaskRecord
 
-_FRAMES = ("process_metrics", "system_metrics")
+_FRAMES = ("process_metrics", "system_metrics", "core_metrics")
 
 
 def to_json(record: TaskRecord, indent: int | None = 2) -> str:
@@ -76,6 +77,22 @@ def csv_of_all(records: Iterable[TaskRecord]) -> Iterator[str]:
         for row in frame:
             cells = ("" if math.isnan(cell) else cell for cell in row.values())
             writer.writerow([record.pathspec or record.title, record.attempt, *cells])
+        yield text.getvalue()
+
+
+def csv_of_cores(records: Iterable[TaskRecord]) -> Iterator[str]:
+    """The text of one CSV file: a line for each core and row of ``core_metrics``, a piece for each record."""
+    for index, record in enumerate(records):
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if index == 0:
+            writer.writerow(["pathspec", "attempt", "timestamp", "interval_s", "core", "usage"])
+        frame = record.core_metrics
+        for number in core_numbers(frame):
+            cells = zip(frame["timestamp"], frame["interval_s"], frame[f"{CORE}{number}"], strict=True)
+            for stamp, length, usage in cells:
+                known = "" if math.isnan(usage) else usage
+                writer.writerow([record.pathspec or record.title, record.attempt, stamp, length, number, known])
         yield text.getvalue()
 
 

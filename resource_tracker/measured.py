@@ -39,6 +39,7 @@ def measurements_of(
     reason: str | None = None,
     ended_early: str | None = None,
     gpu_spool: Spool | None = None,
+    core_spool: Spool | None = None,
 ) -> Measurements:
     """All that is known now of an attempt that may still be running.
 
@@ -86,6 +87,7 @@ def measurements_of(
         gpu_facts=() if gpus is None else gpus.facts,
         gpu_source="" if gpus is None else gpus.source,
         gpu_driver=None if gpus is None else gpus.driver,
+        core_frame=TinyDataFrame() if core_spool is None else _cores(core_spool, step_end, marked=_is_marked(spool)),
         spans=spans_of(spool.span_lines, timeline.start.monotonic_s),
         tracking=Tracking(
             mode=mode,
@@ -119,6 +121,12 @@ def _gpus(spool: Spool, step_end: Moment | None, *, marked: bool) -> MeasuredGpu
     from resource_tracker.measured_gpus import gpus_of  # most tasks have none
 
     return gpus_of(spool, None if step_end is None else step_end.unix_s, marked=marked)
+
+
+def _cores(spool: Spool, step_end: Moment | None, *, marked: bool) -> TinyDataFrame:
+    from resource_tracker.measured_cores import cores_of  # nobody needs it while the step runs
+
+    return cores_of(spool, None if step_end is None else step_end.unix_s, marked=marked)
 
 
 def _frame(

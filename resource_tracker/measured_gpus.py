@@ -9,7 +9,7 @@ from resource_tracker.columns import GPU_COLUMNS
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.records import GpuFacts
 from resource_tracker.sampler.gpu.rows import FRAME
-from resource_tracker.sampler.spool_read import Spool
+from resource_tracker.sampler.spool_read import Spool, rows_of_step
 
 _MAY_USE = {"yes": True, "no": False}
 
@@ -34,12 +34,7 @@ def gpus_of(spool: Spool, step_ended_at: float | None, *, marked: bool) -> Measu
         Whether the sampler learnt of that end: then the rows say on which side they are.
     """
     facts = _facts(spool)
-    stamps = spool.columns.get((FRAME, "timestamp"), ())
-    rows = [
-        index
-        for index, stamp in enumerate(stamps)
-        if (spool.phases[index] == 0 if marked else step_ended_at is None or stamp <= step_ended_at)
-    ]
+    rows = rows_of_step(spool, (FRAME, "timestamp"), step_ended_at, marked=marked)
     if not facts or not rows:
         return MeasuredGpus()
     sources = [event.text.split("\t", 2)[2] for event in spool.events if event.text.startswith("source\tgpu\t")]

@@ -21,10 +21,11 @@ from resource_tracker.options import DEFAULT_OVERHEAD_BUDGET
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.control import MARK, NO_ANSWER, STOP, send
+from resource_tracker.sampler.cores import CORES_PREFIX
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool import unlink
-from resource_tracker.sampler.spool_read import Spool, read_spool
+from resource_tracker.sampler.spool_read import Spool, read_spool, read_spool_beside
 from resource_tracker.spool_dirs import sweep_dead_spools
 from resource_tracker.starting import START_TIMEOUT_S, Begun, Starting, begin, begin_measuring
 from resource_tracker.systems import System
@@ -165,16 +166,10 @@ class SamplerProcess:
             interval_s=self._interval_s,
             overhead_budget=self._overhead_budget,
             ended_early=self._ended_early(spool),
-            gpu_spool=self._gpu_spool(),
+            gpu_spool=read_spool_beside(self.spool_dir, GPU_PREFIX),
+            core_spool=read_spool_beside(self.spool_dir, CORES_PREFIX),
         )
         return self.marks.with_left_out(found)
-
-    def _gpu_spool(self) -> Spool | None:
-        """``None`` without GPUs, or before the first row about them."""
-        try:
-            return read_spool(self.spool_dir, GPU_PREFIX)
-        except SpoolError:
-            return None
 
     def is_attended(self) -> bool:
         """Whether the sampler, which has taken its last reading, stays until the spool is gone or the task ends."""

@@ -30,6 +30,7 @@ CARDS = {
     "gpus": "Eight GPUs, two of them idle",
     "running": "Running for a minute and a half",
     "running_long": "Running for three hours, and where that leads",
+    "many_cores": "192 cores, each by itself",
     "marked": "A step that marks what it does",
     "oom": "Killed for lack of memory, repeated once",
     "failed": "An exception",

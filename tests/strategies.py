@@ -75,5 +75,6 @@ def task_records() -> st.SearchStrategy[TaskRecord]:
         pathspec=st.none() | st.just("Flow/12/train/34"),
         process_metrics=frames(PROCESS_NAMES),
         system_metrics=frames(SYSTEM_NAMES),
+        core_metrics=frames(("timestamp", "interval_s", "core0", "core3"), max_rows=3),
         gpu_metrics=st.dictionaries(st.sampled_from(["gpu0", "gpu1"]), frames(GPU_NAMES, max_rows=2)),
     )

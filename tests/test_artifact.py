@@ -23,6 +23,7 @@ from resource_tracker.artifact import SCHEMA_VERSION, from_artifact, migrated, t
 from resource_tracker.columns import GPU_NAMES, PROCESS_NAMES, SYSTEM_NAMES
 from resource_tracker.errors import ArtifactError
 from resource_tracker.frame import TinyDataFrame
+from resource_tracker.measured_cores import most_rows
 from resource_tracker.records import (
     NoRecommendation,
     Outcome,
@@ -33,7 +34,7 @@ from resource_tracker.records import (
 
 GOLDEN = Path(__file__).parent / "golden"
 PUBLISHED_KEYS = ["process_metrics", "system_metrics", "cloud_info", "server_info", "stats", "historical_stats"]
-ADDED_LATER = ["gpu_metrics", "spans", "ending", "attempt_before", "projections"]
+ADDED_LATER = ["gpu_metrics", "spans", "ending", "attempt_before", "projections", "core_metrics"]
 OUR_KEYS = [
     "schema_version",
     "pathspec",
@@ -124,11 +125,13 @@ class TestWhatIsStored:
         assert max(stored["gpu0"]["step_vram_peak_mib"]) == rows - 1
 
     def test_size_of_a_day(self) -> None:
-        """24 hours at a row a second take at most 1 MB as Metaflow stores them, even if no two cells are alike."""
+        """24 hours at a row a second and 192 cores take at most 1 MB as Metaflow stores them, no two cells alike."""
         rows, chance = 86_400, random.Random(7)
         process = TinyDataFrame({name: array("d", (chance.random() for _ in range(rows))) for name in PROCESS_NAMES})
         system = TinyDataFrame({name: array("d", (chance.random() for _ in range(rows))) for name in SYSTEM_NAMES})
-        artifact = to_artifact(replace(sample_record(), process_metrics=process, system_metrics=system))
+        cores = {f"core{number}": [chance.randrange(201) / 200 for _ in range(most_rows(194))] for number in range(194)}
+        record = replace(sample_record(), process_metrics=process, system_metrics=system)
+        artifact = to_artifact(replace(record, core_metrics=TinyDataFrame(cores)))
         assert len(gzip.compress(pickle.dumps(artifact, protocol=4), compresslevel=3)) <= 1_000_000
 
 

@@ -82,7 +82,7 @@ def test_type_is_large_enough(show):
 
 
 def test_every_control_is_reached_with_the_keyboard(show):
-    """Tab visits the line to paste, the legend, the charts, the CSV buttons, each mark and the GPUs, in that order."""
+    """Tab visits the line to paste, the legend, the charts, CSV buttons, cores, each mark and GPUs, in that order."""
     spans = fake_record("marked").spans
     page = show(render_card(fake_record("gpu", spans=spans)))
     visited = []
@@ -93,6 +93,6 @@ def test_every_control_is_reached_with_the_keyboard(show):
             break
         visited.append(name)
     assert visited[:8] == ["advice-code", "copy", "step", "peak", "machine", "charts", "csv-download", "csv-copy"]
-    assert visited[8] == "spans"
-    assert [float(name) for name in visited[9:15]] == sorted(span.start_s for span in spans)
-    assert visited[15:] == ["SUMMARY"]
+    assert visited[8:10] == ["SUMMARY", "spans"]
+    assert [float(name) for name in visited[10:16]] == sorted(span.start_s for span in spans)
+    assert visited[16:] == ["SUMMARY"]

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
             {
                 "bounds",
                 "catalog_model",
+                "core_use",
                 "cost_model",
                 "costs",
                 "damping",
@@ -104,6 +105,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "keeper_reply",
                 "live_pricing",
                 "measured",
+                "measured_cores",
                 "measured_cost",
                 "measured_gpus",
                 "metadata_service",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from resource_tracker.errors import ParseError
 from resource_tracker.sampler.procfs import (
     children,
+    cpu_cores,
     cpu_stat,
     diskstats,
     loadavg,
@@ -41,6 +42,7 @@ REAL = {
     children: f"/proc/{os.getpid()}/task/{os.getpid()}/children",
     meminfo: "/proc/meminfo",
     cpu_stat: "/proc/stat",
+    cpu_cores: "/proc/stat",
     diskstats: "/proc/diskstats",
     net_dev: "/proc/net/dev",
     loadavg: "/proc/loadavg",
@@ -154,6 +156,31 @@ def test_cpu_sums() -> None:
     """User time has nice in it, system time interrupts; idle, waiting and stolen time are in neither."""
     reading = cpu_stat.parse(b"cpu  1 20 300 4000 50000 6 70 8 9 10\ncpu0 1 2 3 4\nintr 5 6\nctxt 1\nprocesses 99\n")
     assert (reading.user, reading.system, reading.forks) == (21, 376, 99)
+
+
+def test_cores_one_by_one() -> None:
+    """Busy ticks as in the line of all CPUs, and all ticks, stolen ones among them; guests are in user already."""
+    text = b"cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 20 300 4000 50000 6 70 8 9 10\ncpu17 0 0 0 5 0 0 0 0\nintr 5 6 -\n"
+    assert cpu_cores.parse(text) == {0: (397, 397 + 4000 + 50000 + 8), 17: (0, 5)}
+
+
+@pytest.mark.parametrize(
+    "line", [b"cpu0 1 2 3 4 5 6 7", b"cpu0 1 2 3 4 5 6 7 +8", b"cpux 1 2 3 4 5 6 7 8", b"cpu0 1_0"]
+)
+def test_cores_of_another_form(line: bytes) -> None:
+    """Too few fields, no plain numbers, no number of a core: refused."""
+    with pytest.raises(ParseError):
+        cpu_cores.parse(b"cpu  1 2 3 4 5 6 7 8\n" + line + b"\nintr 1\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [("0", {0}), ("0-2,8", {0, 1, 2, 8}), ("", None), ("0-x", None), ("3-", None), ("0-99999999999", None)],
+)
+def test_where_a_process_may_run(text: str, cpus: set[int] | None) -> None:
+    """The list of its status, as ranges; ``None`` where it is not told or of another form."""
+    assert pid_status.allowed_cpus(f"Name:\tx\nCpus_allowed_list:\t{text}\nMems_allowed:\t1\n".encode()) == cpus
+    assert pid_status.allowed_cpus(b"Name:\tx\n") is None
 
 
 def test_every_parser_is_tested() -> None:

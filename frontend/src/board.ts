@@ -1,7 +1,7 @@
 // All charts together: one cursor, one zoom, one legend.
 import uPlot from "uplot";
 import { beyond, buildChart, chartValues, highest, isStepped, type Track } from "./chart";
-import { cell } from "./csv";
+import { cell, type Column } from "./csv";
 import { append, hasStrip, unpack, type BoardData, type ChartData, type Gaps, type SpanData, type Values, type Who } from "./data";
 import { clock, elapsed, formatValue } from "./format";
 import { readTheme } from "./theme";
@@ -42,6 +42,7 @@ export class Board {
   /** The moment that the keys have moved to, or the chart that the mouse points at. */
   private keyed: number | null = null;
   private pointed: uPlot | null = null;
+  private watcher: ((x: number | null, view: [number, number] | null) => void) | null = null;
 
   constructor(
     private readonly grid: HTMLElement,
@@ -156,6 +157,18 @@ export class Board {
     }
   }
 
+  /** Tells `watcher` from now on where the cursor is, and which part of the time is in view. */
+  watch(watcher: (x: number | null, view: [number, number] | null) => void): void {
+    this.watcher = watcher;
+    watcher(null, this.zoom);
+  }
+
+  /** The cursor to the row in which a time lies. */
+  pointAt(x: number | null): void {
+    const found = x === null ? -1 : this.x.findIndex((edge) => edge !== null && edge >= x);
+    this.moveTo(found < 0 ? null : found);
+  }
+
   toggle(who: Who): boolean {
     if (!this.hidden.delete(who)) this.hidden.add(who);
     this.applyHidden();
@@ -172,8 +185,8 @@ export class Board {
     this.grid.scrollIntoView({ block: "nearest" });
   }
 
-  /** The moments in view and the lines that are shown, peaks of merged rows included. */
-  csv(): string {
+  /** The moments in view and the lines that are shown, peaks of merged rows included; then `others`, by time. */
+  csv(others: Column[] = []): string {
     const columns = this.panels.flatMap(({ chart, plot, tracks }) =>
       tracks.flatMap((track, i) => {
         if (this.hidden.has(track.who)) return [];
@@ -183,12 +196,12 @@ export class Board {
       }),
     );
     const [min, max] = this.zoom ?? [-Infinity, Infinity];
-    const lines = [["seconds from", "seconds to", "UTC", ...columns.map((column) => column.name)].map(cell).join(",")];
+    const lines = [["seconds from", "seconds to", "UTC", ...[...columns, ...others].map((column) => column.name)].map(cell).join(",")];
     for (let i = 1; i < this.x.length; i++) {
       const [from, to] = [this.x[i - 1] ?? 0, this.x[i] ?? 0];
       if (to < min || from > max) continue;
       const time = new Date(this.wallTime(to) * 1000).toISOString();
-      const values = columns.map((column) => (column.values[i] == null ? "" : String(Number(column.values[i]?.toPrecision(6)))));
+      const values = [...columns.map((column) => column.values[i]), ...others.map((column) => column.at(from, to))].map((value) => (value == null ? "" : String(Number(value.toPrecision(6)))));
       lines.push([String(round(from)), String(round(to)), time, ...values].join(","));
     }
     return `${lines.join("\r\n")}\r\n`;
@@ -309,9 +322,10 @@ export class Board {
   /** Values at a point, or where there is no cursor the highest that can be seen. */
   private describe(index: number | null): void {
     for (const panel of this.panels) this.describePanel(panel, index);
+    const x = (index === null ? null : this.x[index]) ?? null;
+    this.watcher?.(x, this.zoom);
     const { readout } = this.places;
     if (!readout) return;
-    const x = index === null ? null : this.x[index];
     const end = this.data.end;
     const when = (at: number): string => {
       if (end === undefined) return `${elapsed(at)} after start`;

@@ -1,5 +1,6 @@
 // Starts the card: draws what stands in the page, then answers to the reader and to live updates.
 import type { Board } from "./board";
+import { CoreMap } from "./cores";
 import { wireCsv } from "./csv";
 import { readPage, type CardData, type Who } from "./data";
 import { startLive } from "./live";
@@ -39,17 +40,19 @@ function start(): void {
   let shown = data;
   let board: Board | null = null;
   let last: Board | null = null;
+  let cores: CoreMap | null = null;
   const draw = async (): Promise<void> => {
     // In the page already, but evaluated only now: uPlot asks for the reader's language and time zone, which takes long.
     const { Board } = await import("./board");
     if (grid && !board && shown.charts.length) board = new Board(grid, shown, places);
     if (lastGrid && !last && data.last) last = new Board(lastGrid, data.last, { readout: find("last-readout"), reset: find("last-reset") });
+    if (!cores && data.cores) cores = new CoreMap(data.cores, () => board);
     performance.mark("charts-drawn");
   };
   afterFirstPaint(() => void draw());
   const boards = (): Board[] => [board, last].filter((one) => one !== null);
   const live = startLive(data.live);
-  wireCsv(() => board, data);
+  wireCsv(() => board, data, () => cores?.columns() ?? []);
   wireSpans(() => board);
   window.metaflow_card_update = (fresh) => {
     if (fresh?.v !== data.v) return false;
@@ -70,9 +73,15 @@ function start(): void {
       button.setAttribute("aria-pressed", String(shown));
     });
   }
-  const observer = new ResizeObserver(() => boards().forEach((one) => one.resize()));
+  const observer = new ResizeObserver(() => {
+    boards().forEach((one) => one.resize());
+    cores?.draw();
+  });
   for (const one of [grid, lastGrid]) if (one) observer.observe(one);
-  const redraw = (): void => boards().forEach((one) => one.build());
+  const redraw = (): void => {
+    boards().forEach((one) => one.build());
+    cores?.draw();
+  };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   wirePrint(redraw);
 }

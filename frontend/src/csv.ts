@@ -3,15 +3,21 @@ import type { Board } from "./board";
 import type { CardData } from "./data";
 import { say, selectAndCopy } from "./page";
 
-export function wireCsv(board: () => Board | null, data: CardData): void {
+/** What is drawn beside the charts: its value between two times. */
+export interface Column {
+  name: string;
+  at: (from: number, to: number) => number | null;
+}
+
+export function wireCsv(board: () => Board | null, data: CardData, others: () => Column[]): void {
   const download = document.getElementById("csv-download") as HTMLButtonElement | null;
   const copy = document.getElementById("csv-copy") as HTMLButtonElement | null;
   if (!download || !copy) return;
   copy.hidden = false;
   // A frame without an origin may not download, and could not tell that it may not.
   download.hidden = window.parent !== window && self.origin === "null";
-  download.addEventListener("click", () => save(board()?.csv() ?? "", `${fileName(data)}.csv`));
-  copy.addEventListener("click", () => copyText(board()?.csv() ?? "", copy));
+  download.addEventListener("click", () => save(board()?.csv(others()) ?? "", `${fileName(data)}.csv`));
+  copy.addEventListener("click", () => copyText(board()?.csv(others()) ?? "", copy));
 }
 
 function fileName(data: CardData): string {

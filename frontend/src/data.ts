@@ -57,6 +57,12 @@ export interface LiveData {
 /** A stretch that the step marked, in seconds since the start; without an end it is still open. */
 export type SpanData = [label: string, from: number, to: number | null, depth: number, cells: string[], drawn: boolean];
 
+/** Each core over time: levels as letters, and the words of its table. */
+export interface CoreData {
+  x: Packed;
+  lines: [label: string, levels: string, mean: string, busiest: string][];
+}
+
 /** What a board draws; `end`: its time is counted back from there. */
 export interface BoardData {
   start: number;
@@ -75,6 +81,7 @@ export interface CardData extends BoardData {
   live: LiveData | null;
   spans: SpanData[];
   last: BoardData | null;
+  cores: CoreData | null;
 }
 
 export type Values = (number | null)[];

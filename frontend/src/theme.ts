@@ -11,6 +11,7 @@ export interface Theme {
   limit: string;
   mark: string;
   markFill: string;
+  idle: string;
   axis: string;
   grid: string;
   paper: string;
@@ -34,6 +35,7 @@ export function readTheme(): Theme {
     limit: read("--limit"),
     mark: read("--mark"),
     markFill: read("--mark-fill"),
+    idle: read("--idle"),
     axis: read("--ink-3"),
     grid: read("--rule"),
     paper: read("--paper"),

@@ -159,6 +159,9 @@ def _add_show(verbs: argparse._SubParsersAction[Parser]) -> None:
     formats.add_argument("--html", metavar="FILE", type=Path, help="write the card of one task to FILE")
     formats.add_argument("--json", action="store_true", help="print everything that is stored, as JSON")
     formats.add_argument("--csv", action="store_true", help="print every stored row, as CSV")
+    formats.add_argument(
+        "--cores", action="store_true", help="print how busy each core of the machine was, as CSV: a line for each row"
+    )
     parser.add_argument(
         "--artifact-name",
         metavar="NAME",

@@ -33,12 +33,14 @@ def _show(options: argparse.Namespace) -> None:
 
     target = client.resolve(options.pathspec, options.artifact_name)
     records = _Records(target, options.artifact_name)
-    if target.latest and (options.json or options.csv or options.html):
+    if target.latest and (options.json or options.csv or options.cores or options.html):
         say(target.latest.note)
     if options.json:
         _print_json(records)
     elif options.csv:
         _print_csv(records)
+    elif options.cores:
+        _print_cores(records)
     elif options.html is not None:
         _write_card(records, options.html)
     else:
@@ -96,6 +98,17 @@ def _print_csv(records: _Records) -> None:
 
     for text in csv_of_all(records):
         sys.stdout.write(text)
+
+
+def _print_cores(records: _Records) -> None:
+    from resource_tracker.export import csv_of_cores
+
+    lines = 0
+    for text in csv_of_cores(records):
+        sys.stdout.write(text)
+        lines += text.count("\n")
+    if lines == 1:  # the header
+        say("no core was told apart: an earlier version measured it, or the kernel does not tell")
 
 
 def _write_card(records: _Records, path: Path) -> None:

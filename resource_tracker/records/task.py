@@ -20,7 +20,9 @@ class TaskRecord:
 
     ``pathspec`` is ``"Flow/run/step/task"``, or ``None`` for a standalone run, whose ``title`` is shown instead.
     ``process_metrics`` and ``system_metrics`` have the columns of :mod:`resource_tracker.columns`, and so have the
-    frames of ``gpu_metrics``, by the names ``gpu0``, ``gpu1``, ... ``projections`` are there only while it runs.
+    frames of ``gpu_metrics``, by the names ``gpu0``, ``gpu1``, ... ``core_metrics`` has a column for each
+    core that the task might run on (``core0``, ...), whoever ran there; empty where they were not told apart.
+    ``projections`` are there only while it runs.
     """
 
     pathspec: str | None
@@ -42,6 +44,7 @@ class TaskRecord:
     pricing: Pricing = Pricing()
     versions: dict[str, str] = field(default_factory=dict)
     gpu_metrics: dict[str, TinyDataFrame] = field(default_factory=dict)
+    core_metrics: TinyDataFrame = field(default_factory=TinyDataFrame)
     spans: tuple[Span, ...] = ()
     ending: Ending | None = None
     attempt_before: EarlierAttempt | None = None

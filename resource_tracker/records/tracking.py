@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Literal
 
 from resource_tracker.dataclass import dataclass
@@ -60,6 +61,7 @@ class Measurements:
     ``process`` and ``system`` hold only the rows up to ``step_ended_at`` where that is known.
     Peaks are the best of all sources, with the source named; the persist phase is everything after
     ``step_ended_at``. ``gpu_frames`` and ``gpu_facts`` have one for each GPU that was watched.
+    ``core_frame`` has a column for each core; empty where they were not told apart.
     """
 
     process: TinyDataFrame
@@ -83,5 +85,6 @@ class Measurements:
     gpu_facts: tuple[GpuFacts, ...] = ()
     gpu_source: str = ""
     gpu_driver: str | None = None
+    core_frame: TinyDataFrame = field(default_factory=TinyDataFrame)
     spans: tuple[Span, ...] = ()
     tracking: Tracking

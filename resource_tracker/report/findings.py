@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resource_tracker.bounds import WORDS
+from resource_tracker.core_use import core_note
 from resource_tracker.needs import THROTTLED
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report.facts import Fact
@@ -20,7 +21,7 @@ def findings(record: TaskRecord) -> tuple[Fact, ...]:
     if usage.bound in WORDS:
         word = WORDS[usage.bound]
         facts.append(Fact(label="Bound by", text=f"{word[:1].upper()}{word[1:]}. {usage.bound_evidence or ''}".strip()))
-    notes = [note for note in (_killed(record), _swapped(record), _held_back(record)) if note]
+    notes = [note for note in (_killed(record), _swapped(record), _held_back(record), core_note(record)) if note]
     if isinstance(advice, Recommendation):
         if advice.expected_failure_rate is not None and record.outcome.status == "ok":
             facts.append(Fact(label="Policy", text=policy_text(advice, advice.expected_failure_rate)))

@@ -12,6 +12,7 @@ from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.charts import Highs, chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
+from resource_tracker.report.cores import CorePanel, core_data, core_panel
 from resource_tracker.report.ending import Before, EndingPanel, attempt_before, ending_panel
 from resource_tracker.report.facts import Fact, machine, missing, totals
 from resource_tracker.report.findings import findings
@@ -51,6 +52,7 @@ class CardModel(NamedTuple):
     measured: bool
     quiet: str
     gaps: str
+    cores: CorePanel | None
     gpus: GpuTable | None
     live: LivePanel | None
     ending: EndingPanel | None
@@ -97,6 +99,7 @@ def build_card(record: TaskRecord, data: dict[str, Any] | None = None) -> CardMo
         measured=measured,
         quiet=quiet_sentence(record),
         gaps=gap_sentence(record),
+        cores=core_panel(record),
         gpus=gpu_table(record),
         live=live_panel(record),
         ending=ending_panel(record),
@@ -125,6 +128,7 @@ def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float |
         "live": live_data(record, refresh_s),
         "spans": span_data(record),
         "last": last_minute_data(record),
+        "cores": core_data(record),
         **charts,
     }
 

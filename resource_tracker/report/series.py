@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 from resource_tracker.frame import TinyDataFrame
 
-MAX_POINTS = 600
-"""Points of a series at most: about two for each pixel of a chart in a card of 810 px."""
+MAX_POINTS = 448
+"""Points of a series at most: six for every five pixels of a chart in a card of 810 px."""
 _STEPS = 2_500
 """Steps between 0 and a series' largest value at least: more than three digits, of which a chart shows two or three."""
 _ALIKE = 1.05

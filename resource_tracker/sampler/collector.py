@@ -7,6 +7,8 @@ from resource_tracker.sampler.merge import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resource_tracker.sampler.gpu.rows import GpuRows
 
 NAN = float("nan")
@@ -17,7 +19,7 @@ MAX_FAILURES = 3
 class Row:
     """The columns of one row, by frame. All are nan until a collector sets them."""
 
-    __slots__ = ("gpus", "internal", "process", "system")
+    __slots__ = ("cores", "gpus", "internal", "process", "system")
 
     def __init__(self) -> None:
         self.process = dict.fromkeys(PROCESS_NAMES, NAN)
@@ -25,6 +27,8 @@ class Row:
         self.internal = dict.fromkeys((name for name, _ in INTERNAL_COLUMNS), NAN)
         self.gpus: GpuRows | None = None
         """Each GPU by itself, where there are any: their number is known only when a library is open."""
+        self.cores: Callable[[], dict[int, tuple[float, float]]] | None = None
+        """Reads busy ticks and all ticks of each core, for who needs them: not every row does."""
 
     def values(self) -> Values:
         """All cells, in the order of :data:`resource_tracker.sampler.layout.COLUMNS`."""

@@ -8,6 +8,8 @@ from resource_tracker.sampler.alarm import MemoryAlarm, alarm_of
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import reason_of
 from resource_tracker.sampler.control import BEGIN, MARK, STEP_END, STOP, STOPPING, WARN, Control, Message
+from resource_tracker.sampler.cores import SOURCE as EACH_CORE
+from resource_tracker.sampler.cores import CoreSpool
 from resource_tracker.sampler.death import MachineKills
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.lifeline import Lifeline
@@ -54,10 +56,12 @@ class Loop:
         gpu_spool: GpuSpool | None = None,
         before_s: float = 0.0,
         publisher: Publisher | None = None,
+        core_spool: CoreSpool | None = None,
     ) -> None:
         self._maker = maker
         self._spool = spool
         self._gpu_spool = gpu_spool
+        self._core_spool = core_spool
         self._control = control
         self._lifeline = lifeline
         self._reader = reader
@@ -85,6 +89,8 @@ class Loop:
         """Why it ended. After a fault of its own it says so, and stays only to clean up."""
         try:
             self._maker.begun()
+            if self._core_spool is not None:
+                self._core_spool.begin(self._maker.first_cores)
             self._counted_s = time.thread_time()
             self._start_s = self._before_s + self._counted_s
             why = self._watch()
@@ -200,7 +206,7 @@ class Loop:
         self._counted_s, self._apart_s = spent_s, apart_s
         return max(0.0, cost_s)
 
-    def _close_row(self, *, at_mark: bool = False) -> None:
+    def _close_row(self, *, at_mark: bool = False, last: bool = False) -> None:
         row = self._maker.row()
         row.system["unwatched_s"], self._unwatched_s = self._unwatched_s, 0.0
         self._spool.row(self._phase, row.values())
@@ -213,6 +219,9 @@ class Loop:
             self._tell(f"source\t{figure}\t{source}")
         if self._gpu_spool is not None:
             self._gpu_spool.row(self._phase, row.gpus, row.system["timestamp"], row.system["interval_s"])
+        if self._core_spool is not None:
+            stamp, length_s = row.system["timestamp"], row.system["interval_s"]
+            self._core_spool.row(self._phase, row.cores, stamp, length_s, last=last)
         self._tell_failures(final=False)
         if self._rows >= self._tell_costs_at_row:
             self._tell_costs_at_row *= COSTS_TOLD_AGAIN_TIMES
@@ -223,6 +232,8 @@ class Loop:
 
     def _tell_costs(self) -> None:
         told = {START: self._start_s, **self._maker.spent_s()}
+        if self._core_spool is not None:
+            told[EACH_CORE] = self._core_spool.spent_s
         others_s = time.process_time() - time.thread_time()
         if others_s >= WORTH_TELLING_S:
             told[OTHER_THREADS] = others_s
@@ -236,7 +247,7 @@ class Loop:
     def _act(self, message: Message) -> bool:
         """Whether that was the end."""
         if message.word == MARK:
-            self._close_row()
+            self._close_row(last=True)
             self._tell_costs()
             self._tell(f"mark\t{message.name}")
             if message.name == STEP_END and self._phase == 0:
@@ -269,7 +280,7 @@ class Loop:
             self._pace.row_cut(time.monotonic(), self._take_cost_s())
 
     def _end(self, why: str, death: "tuple[int | str, str] | None" = None) -> None:
-        self._close_row()
+        self._close_row(last=True)
         if why == STOPPED:
             self._spans.close()
         self._spans.write(self._spool.directory)

@@ -1,19 +1,20 @@
 """Collectors of the machine's figures: CPU and memory."""
 
 from resource_tracker.sampler.collector import Collector, Row, growth
-from resource_tracker.sampler.procfs import cpu_stat, meminfo
+from resource_tracker.sampler.procfs import cpu_cores, cpu_stat, meminfo
 from resource_tracker.sampler.procfs.files import KernelFile
 from resource_tracker.units import ticks_to_seconds
 
 
 class CpuCollector(Collector):
-    """CPU time of the machine, and the forks since boot."""
+    """CPU time of the machine, that of each core for who asks, and the forks since boot."""
 
     source = cpu_stat.SOURCE
 
     def __init__(self, proc: str, ticks_per_s: int) -> None:
         self._file = KernelFile(f"{proc}/stat")
         self._ticks_per_s = ticks_per_s
+        self._data = b""
         self._last: cpu_stat.CpuStat | None = None
 
     def start(self) -> None:
@@ -23,6 +24,8 @@ class CpuCollector(Collector):
         now = self._reading()
         before = self._last or now
         self._last = now
+        data = self._data
+        row.cores = lambda: cpu_cores.parse(data)
         system = row.system
         system["processes"] = now.forks
         system["utime"] = growth(before.user, now.user)
@@ -32,7 +35,8 @@ class CpuCollector(Collector):
             system["cpu_usage"] = used_s / interval_s
 
     def _reading(self) -> cpu_stat.CpuStat:
-        return cpu_stat.parse(self._file.read())
+        self._data = self._file.read()
+        return cpu_stat.parse(self._data)
 
 
 class MemoryCollector(Collector):

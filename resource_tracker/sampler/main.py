@@ -17,11 +17,13 @@ from resource_tracker.sampler.attempts import ATTEMPT
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures, reason_of
 from resource_tracker.sampler.control import Control
+from resource_tracker.sampler.cores import CoreSpool
 from resource_tracker.sampler.cost import CostCollector
 from resource_tracker.sampler.gpu.spool import GpuSpool
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import READER_DIED, SPOOL_GONE, STOPPED, TASK_DIED, Loop
+from resource_tracker.sampler.procfs import pid_status
 from resource_tracker.sampler.procfs.files import read_record
 from resource_tracker.sampler.procfs.pid_stat import PidStat
 from resource_tracker.sampler.publisher import Publisher, environment_of
@@ -203,9 +205,19 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
     publisher = _publisher(arguments)
     if publisher is not None:  # it has something left to say when the machine, or the container, is being stopped
         signal.signal(signal.SIGTERM, lambda number, frame: control.note_stopping())
+    core_spool = CoreSpool(arguments.spool, failures, _allowed_cpus(arguments.pid))
     return Loop(
-        *(maker, spool, control, lifeline, arguments.interval_s, budget, reader, gpu_spool, launcher_cpu_s, publisher)
+        *(maker, spool, control, lifeline, arguments.interval_s, budget, reader, gpu_spool, launcher_cpu_s),
+        publisher=publisher,
+        core_spool=core_spool,
     )
+
+
+def _allowed_cpus(pid: int) -> "set[int] | None":
+    try:
+        return pid_status.allowed_cpus(read_record(f"{PROC}/{pid}/status"))
+    except OSError:
+        return None
 
 
 def _publisher(arguments: Arguments) -> Publisher | None:

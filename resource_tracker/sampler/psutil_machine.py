@@ -35,6 +35,7 @@ class PsutilMachineCollector(Collector):
             cells[name] = growth(before.get(name, value), value)
         if interval_s > 0:
             cells["cpu_usage"] = ticks_to_seconds(cells["utime"] + cells["stime"], self._ticks_per_s) / interval_s
+        row.cores = self._core_ticks
         self._fill_memory(row)
         space = self._space()
         cells["disk_space_total_gb"], cells["disk_space_used_gb"] = bytes_to_gb(space.total), bytes_to_gb(space.used)
@@ -62,6 +63,15 @@ class PsutilMachineCollector(Collector):
             found = self._psutil.disk_usage(os.sep)
         self._peak_gb = max(self._peak_gb, bytes_to_gb(found.used))
         return found
+
+    def _core_ticks(self) -> "dict[int, tuple[float, float]]":
+        """Busy seconds and all seconds of each core."""
+        ticks = {}
+        for number, times in enumerate(self._psutil.cpu_times(percpu=True)):
+            busy = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+            rest = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "steal"))
+            ticks[number] = (busy, busy + rest)
+        return ticks
 
     def _counters(self) -> dict[str, float]:
         cpu, disks = self._psutil.cpu_times(), self._psutil.disk_io_counters()

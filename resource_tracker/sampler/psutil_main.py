@@ -10,6 +10,7 @@ from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.sampler.budget import Budget
 from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.control import Control
+from resource_tracker.sampler.cores import CoreSpool
 from resource_tracker.sampler.cost import CostCollector
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import Loop
@@ -89,7 +90,20 @@ def _begin(arguments: Arguments, launcher_cpu_s: float) -> Loop:
     ]
     maker = RowMaker(collectors, failures)
     spool = first_reading(arguments, maker, collectors, start_time_of(psutil.Process()))
-    return Loop(maker, spool, control, lifeline, arguments.interval_s, budget, reader, before_s=launcher_cpu_s)
+    core_spool = CoreSpool(arguments.spool, failures, _allowed_cpus(psutil, arguments.pid))
+    return Loop(
+        *(maker, spool, control, lifeline, arguments.interval_s, budget, reader),
+        before_s=launcher_cpu_s,
+        core_spool=core_spool,
+    )
+
+
+def _allowed_cpus(psutil: "Any", pid: int) -> "set[int] | None":
+    """``None`` where a process cannot be kept to some of them, as on macOS."""
+    try:
+        return set(psutil.Process(pid).cpu_affinity())
+    except (AttributeError, psutil.Error):
+        return None
 
 
 def _psutil(folder: str | None) -> "Any":

@@ -20,7 +20,7 @@ from resource_tracker.sampler.waiting import RunWaitCollector, WaitingCollector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 PROC = "/proc"
 SYS = "/sys"
@@ -92,6 +92,7 @@ class RowMaker:
         self._swept = [guard for guard in self._guards if guard.is_swept]
         self._with_apart = [guard for guard in self._guards if guard.has_apart]
         self.failures = failures
+        self.first_cores: Callable[[], dict[int, tuple[float, float]]] | None = None
         self._figures: dict[str, str] = {}
         self._spent_before_s: dict[str, float] = {}
         self._sleep = Sleep(self._clock)
@@ -107,6 +108,7 @@ class RowMaker:
         for guard in self._guards:
             self._read_at_s[guard] = self._clock.monotonic()
             guard.read(row, 0.0)
+        self.first_cores = row.cores
         return row
 
     def begun(self) -> None:

@@ -13,8 +13,8 @@ from resource_tracker.sampler.layout import FIRST, ROW, Layout, pack_event, pars
 from resource_tracker.sampler.merge import Values, bucket_length, merge_values
 
 MOST_BYTES = 4_400_000
-"""Of all files of a spool together, while they are rewritten too, whatever the length of the step: with the GPUs' own
-spool 8 MB."""
+"""Of all files of a spool together, while they are rewritten too, whatever the length of the step: with those of
+GPUs and cores 9 MB."""
 SEALED_ROWS = 4096
 """At most, and half as many in the file that grows: with many columns fewer, so that they fit."""
 MAX_EVENTS = 512

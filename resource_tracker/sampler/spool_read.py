@@ -86,6 +86,23 @@ def read_spool(directory: str, prefix: str = "") -> Spool:
     raise SpoolError(f"{directory}: its files change faster than they can be read")
 
 
+def read_spool_beside(directory: str, prefix: str) -> Spool | None:
+    """That of `prefix`; ``None`` where nothing of the kind was measured, or not yet."""
+    try:
+        return read_spool(directory, prefix)
+    except SpoolError:
+        return None
+
+
+def rows_of_step(spool: Spool, stamp: tuple[str, str], step_ended_at: float | None, *, marked: bool) -> list[int]:
+    """Which rows lie before the end of the step, by their phase where it is `marked`, else by the column `stamp`."""
+    return [
+        index
+        for index, time_s in enumerate(spool.columns.get(stamp, ()))
+        if (spool.phases[index] == 0 if marked else step_ended_at is None or time_s <= step_ended_at)
+    ]
+
+
 def generation_of(directory: str, prefix: str) -> int:
     """The highest one with a sealed file; 0 without any."""
     try:

@@ -29,7 +29,7 @@ def fake_record(situation: str = "hour", **changes: Any) -> TaskRecord:
         One of :data:`SITUATIONS`: ``tiny`` (50 ms), ``short`` (10 s), ``hour``, ``day``, ``gpu``, ``gpus`` (eight),
         ``failed``, ``killed``, ``oom``, ``throttled``, ``marked``, ``sources_missing``, ``caught``, ``untracked``,
         ``start_end``, ``running``, ``running_long``, ``no_history``, ``first_run``, ``foreach``, ``foreach_200``,
-        ``outlier``, ``assumed_region``, ``no_request``, ``standalone``, ``hostile``.
+        ``outlier``, ``assumed_region``, ``no_request``, ``many_cores`` (192), ``standalone``, ``hostile``.
     **changes
         Fields of :class:`~resource_tracker.records.TaskRecord` to replace.
 

@@ -15,7 +15,7 @@ from resource_tracker.records import (
     Tracking,
 )
 from resource_tracker.testing.parts import fake_history, fake_server, fake_usage, with_advice
-from resource_tracker.testing.rows import STARTED_AT, fake_frames, fake_gpu_frames
+from resource_tracker.testing.rows import STARTED_AT, fake_core_frame, fake_frames, fake_gpu_frames
 from resource_tracker.units import mb_to_mib
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`${1}{{7*7}}"
@@ -51,6 +51,7 @@ def fake_measured(
             "/proc/stat": 0.0001 * duration_s,
         },
     )
+    server = fake_server(gpus)
     record = TaskRecord(
         pathspec="TrainFlow/1741732803/train/4",
         attempt=0,
@@ -62,8 +63,9 @@ def fake_measured(
         process_metrics=process,
         system_metrics=system,
         gpu_metrics=each,
+        core_metrics=fake_core_frame(system, server.vcpus or 1),
         usage=usage,
-        server=fake_server(gpus),
+        server=server,
         cloud=CloudInfo(
             vendor="aws",
             instance_type=("g5.4xlarge" if gpus == 1 else "g5.48xlarge") if gpus else "m5.2xlarge",

@@ -86,6 +86,29 @@ def fake_gpu_frames(process: TinyDataFrame, gpus: int, used: int) -> dict[str, T
     return frames
 
 
+def fake_core_frame(system: TinyDataFrame, cores: int, *, most_rows: int = 240) -> TinyDataFrame:
+    """A column for each core: what the machine used runs on the first ones, and moves on now and then."""
+    noise = random.Random(cores)  # noqa: S311
+    stamps, lengths, cpu = system["timestamp"], system["interval_s"], system["cpu_usage"]
+    count = len(stamps)
+    size = math.ceil(count / most_rows)
+    rows = []
+    for first in range(0, count, size):
+        group = range(first, min(first + size, count))
+        used = sum(cpu[index] for index in group) / len(group)
+        moved = int(first / count * 5)
+        row = {
+            "timestamp": stamps[group[-1]],
+            "interval_s": sum(lengths[index] for index in group),
+        }
+        for core in range(cores):
+            left = used - (core - moved) % cores
+            share = min(max(left, 0.0), 0.97) + 0.02 * noise.random()
+            row[f"core{core}"] = round(min(share, 1.0) * 200) / 200
+        rows.append(row)
+    return TinyDataFrame(rows)
+
+
 def _process_row(
     at: dict[str, float], stamp: float, length: float, memory_kib: float, spike: float, gpus: int
 ) -> dict[str, float]:

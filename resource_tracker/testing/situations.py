@@ -25,6 +25,7 @@ from resource_tracker.records import (
 )
 from resource_tracker.testing.measured import FIRST, HOSTILE, LABEL, fake_measured
 from resource_tracker.testing.parts import fake_history, with_advice
+from resource_tracker.testing.rows import fake_core_frame
 from resource_tracker.testing.states import STATES
 
 
@@ -71,6 +72,7 @@ def _untracked() -> TaskRecord:
         ),
         process_metrics=TinyDataFrame(),
         system_metrics=TinyDataFrame(),
+        core_metrics=TinyDataFrame(),
         usage=UsageSummary(duration_s=9.9),
         recommendation=NoRecommendation(reason="the step was not measured"),
         pricing=Pricing(note="No machine can be picked without measurements."),
@@ -81,7 +83,8 @@ def _untracked() -> TaskRecord:
 def _start_end() -> TaskRecord:
     record = fake_measured(41.0, 1)
     reason = "the task is process 1 of its container, so only readings at start and end were taken"
-    return replace(record, tracking=Tracking(mode="start_end", interval_s=1.0, reason=reason))
+    tracking = Tracking(mode="start_end", interval_s=1.0, reason=reason)
+    return replace(record, tracking=tracking, core_metrics=TinyDataFrame())
 
 
 def _no_history() -> TaskRecord:
@@ -111,6 +114,19 @@ def _assumed() -> TaskRecord:
 
 def _no_request() -> TaskRecord:
     return with_advice(replace(fake_measured(185.0, 185), request=ResourceRequest(), limits=Limits()))
+
+
+def _many_cores(cores: int = 192) -> TaskRecord:
+    """A machine of many cores, of which the step keeps eight busy, and a few more now and then."""
+    record = fake_measured(1800.0, 1800)
+    server = replace(record.server, vcpus=cores, usable_vcpus=float(cores), memory_mb=768_000.0)
+    frame = record.system_metrics
+    busier = TinyDataFrame(
+        {**{name: frame[name] for name in frame.columns}, "cpu_usage": [4 * value for value in frame["cpu_usage"]]}
+    )
+    return with_advice(
+        replace(record, server=server, cloud=CloudInfo(reason="none"), core_metrics=fake_core_frame(busier, cores))
+    )
 
 
 def _standalone() -> TaskRecord:
@@ -184,6 +200,7 @@ SITUATIONS: dict[str, Callable[[], TaskRecord]] = {
     "outlier": _outlier,
     "assumed_region": _assumed,
     "no_request": _no_request,
+    "many_cores": _many_cores,
     "standalone": _standalone,
     "hostile": _hostile,
     **STATES,

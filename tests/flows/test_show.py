@@ -179,6 +179,19 @@ def test_csv_has_every_stored_row(shown: Shown) -> None:
     assert [float(row["process_memory"]) for row in rows if row["pathspec"] == first] == stored[first]["memory"]
 
 
+def test_cores(shown: Shown) -> None:
+    """How busy each core was, a line for each core and stored row of each task; old artifacts without it are told."""
+    text = shown(f"{shown.pathspec}/work", "--cores").stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    data = shown.run.task_data("/".join(shown.tasks("work")[0].split("/")[1:]))["resource_tracker_data"]
+    frame = data["core_metrics"]
+    cores = [name for name in frame.columns if name.startswith("core")]
+    assert cores, data["tracking"]
+    mine = [row for row in rows if row["pathspec"] == shown.tasks("work")[0]]
+    assert len(mine) == len(cores) * len(frame)
+    assert all(row["usage"] == "" or 0 <= float(row["usage"]) <= 1 for row in rows)
+
+
 def test_html(shown: Shown, tmp_path: Path) -> None:
     """The card of one task is written; of several it is refused, with one to choose."""
     task = shown.tasks("start")[0]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from resource_tracker.dataclass import replace
 from resource_tracker.endings import STOPS_WITHIN_S
-from resource_tracker.errors import SpoolError
 from resource_tracker.flows.order import Order
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.control import STEP_END, STOPPING
+from resource_tracker.sampler.cores import CORES_PREFIX
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
-from resource_tracker.sampler.spool_read import Spool, read_spool
+from resource_tracker.sampler.spool_read import Spool, read_spool_beside
 from resource_tracker.timeline import Moment, Timeline
 
 LEAST_MEMORY_KIB = 4096.0
@@ -19,10 +19,6 @@ LEAST_MEMORY_KIB = 4096.0
 
 def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool) -> Measurements:
     """All that the spool holds. Of an attempt that `ended` the last row is the end."""
-    try:
-        gpu_spool: Spool | None = read_spool(spool_dir, GPU_PREFIX)
-    except SpoolError:  # without GPUs there is none
-        gpu_spool = None
     timeline = timeline_of(order, spool)
     ended_early = None
     if ended:
@@ -36,7 +32,8 @@ def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool)
         interval_s=order.interval_s,
         overhead_budget=order.overhead_budget,
         ended_early=ended_early,
-        gpu_spool=gpu_spool,
+        gpu_spool=read_spool_beside(spool_dir, GPU_PREFIX),
+        core_spool=read_spool_beside(spool_dir, CORES_PREFIX),
     )
     if ended and (found.memory_peak_kib or 0.0) < LEAST_MEMORY_KIB:
         return replace(found, memory_peak_kib=None, memory_peak_source="")

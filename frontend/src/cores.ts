@@ -1,0 +1,219 @@
+// Each core over time: a line of cells for each, as dark as it was busy. Drawn when a reader opens it.
+import type { Board } from "./board";
+import type { Column } from "./csv";
+import { unpack, type CoreData } from "./data";
+import { elapsed } from "./format";
+import { readTheme, type Theme } from "./theme";
+
+const LEVELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY";
+/** Heights of lines, and of all of them together, where they fit. */
+const [LOW, HIGH, ROOM] = [5, 16, 320];
+const AXIS = 18;
+
+interface Line {
+  label: string;
+  values: (number | null)[];
+}
+
+/** Letters and lengths of runs back to numbers between 0 and 1; null where nothing is known. */
+function levels(text: string): (number | null)[] {
+  return [...text.matchAll(/([a-zA-Z.])(\d*)/g)].flatMap(([, letter = ".", count]) =>
+    new Array<number | null>(Number(count || 1)).fill(letter === "." ? null : LEVELS.indexOf(letter) / (LEVELS.length - 1)),
+  );
+}
+
+export class CoreMap {
+  private readonly details = document.getElementById("cores") as HTMLDetailsElement | null;
+  private readonly holder = document.querySelector<HTMLElement>("#cores .core-map");
+  private readonly canvas = this.holder?.querySelector("canvas") ?? null;
+  private readonly cursor = this.holder?.querySelector<HTMLElement>(".core-cursor") ?? null;
+  private readonly readout = document.getElementById("core-readout");
+  private readonly lines: Line[];
+  private readonly x: number[];
+  private view: [number, number];
+  private line = 0;
+  private left = 0;
+  private height = 0;
+  private ownMove = false;
+
+  constructor(
+    data: CoreData,
+    private readonly board: () => Board | null,
+  ) {
+    this.x = unpack(data.x).map(Number);
+    this.lines = data.lines.map(([label, text]) => ({ label, values: levels(text) }));
+    this.view = this.whole();
+    this.details?.addEventListener("toggle", () => this.details?.open && this.open());
+    this.fillTable(data);
+    this.listen();
+    if (this.details?.open) this.open();
+  }
+
+  /** Also after the page's width, colours or zoom changed. */
+  draw(): void {
+    const { canvas, holder } = this;
+    const ctx = canvas?.getContext("2d");
+    if (!canvas || !holder || !ctx || !holder.clientWidth) return;
+    const theme = readTheme();
+    const ratio = window.devicePixelRatio || 1;
+    const width = holder.clientWidth;
+    this.height = Math.max(LOW, Math.min(HIGH, Math.floor(ROOM / this.lines.length))) * theme.zoom;
+    const whole = this.height * this.lines.length;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round((whole + AXIS * theme.zoom) * ratio);
+    canvas.style.height = `${whole + AXIS * theme.zoom}px`;
+    ctx.scale(ratio, ratio);
+    ctx.font = theme.font;
+    this.left = Math.ceil(Math.max(...this.lines.map(({ label }) => ctx.measureText(label).width))) + 6;
+    // Whole pixels of the screen: seams between cells would look like a pattern.
+    const edges = this.x.map((x) => Math.round(Math.min(Math.max(this.pixel(x, width), this.left), width) * ratio) / ratio);
+    this.drawCells(ctx, edges, theme);
+    this.drawNames(ctx, width, whole, theme);
+    this.cursor?.style.setProperty("height", `${whole}px`);
+  }
+
+  /** What is seen of it, for the file: nothing while it is closed. */
+  columns(): Column[] {
+    if (!this.details?.open) return [];
+    return this.lines.map(({ label, values }) => ({
+      name: `Core ${label} (share)`,
+      at: (from, to) => values[this.place((from + to) / 2)] ?? null,
+    }));
+  }
+
+  private open(): void {
+    const board = this.board();
+    board?.watch((x, view) => this.follow(x, view));
+    this.draw();
+  }
+
+  private whole(): [number, number] {
+    return [this.x[0] ?? 0, this.x[this.x.length - 1] ?? 1];
+  }
+
+  private drawCells(ctx: CanvasRenderingContext2D, edges: number[], theme: Theme): void {
+    const gap = this.height > 7 ? 1 : 0;
+    this.lines.forEach(({ values }, row) => {
+      const top = row * this.height;
+      values.forEach((value, index) => {
+        const [from, to] = [edges[index] ?? 0, edges[index + 1] ?? 0];
+        if (value === null || to <= from) return;
+        ctx.globalAlpha = 1;
+        ctx.fillStyle = theme.idle;
+        ctx.fillRect(from, top, to - from, this.height - gap);
+        ctx.globalAlpha = value;
+        ctx.fillStyle = theme.step;
+        ctx.fillRect(from, top, to - from, this.height - gap);
+      });
+    });
+    ctx.globalAlpha = 1;
+  }
+
+  private drawNames(ctx: CanvasRenderingContext2D, width: number, whole: number, theme: Theme): void {
+    const size = 11 * theme.zoom;
+    const every = Math.ceil((size + 1) / this.height);
+    ctx.fillStyle = theme.axis;
+    ctx.textBaseline = "middle";
+    ctx.textAlign = "right";
+    this.lines.forEach(({ label }, row) => {
+      if (row % every === 0) ctx.fillText(label, this.left - 4, Math.max((row + 0.5) * this.height, size / 2));
+    });
+    const [from, to] = this.view;
+    const parts = width > 520 ? 4 : 2;
+    for (let part = 0; part <= parts; part++) {
+      ctx.textAlign = part === 0 ? "left" : part === parts ? "right" : "center";
+      const at = this.left + ((width - this.left) * part) / parts;
+      const time = from + ((to - from) * part) / parts;
+      ctx.fillText(time ? elapsed(time) : "0", at, whole + (AXIS / 2 + 1) * theme.zoom);
+    }
+  }
+
+  private pixel(x: number, width: number): number {
+    const [from, to] = this.view;
+    return this.left + ((x - from) / (to - from || 1)) * (width - this.left);
+  }
+
+  /** The point that covers a time. */
+  private place(x: number): number {
+    const next = this.x.findIndex((edge) => edge >= x);
+    return Math.max(0, (next < 0 ? this.x.length - 1 : next) - 1);
+  }
+
+  private listen(): void {
+    const { holder } = this;
+    if (!holder) return;
+    holder.addEventListener("pointermove", (event) => {
+      const box = holder.getBoundingClientRect();
+      const [from, to] = this.view;
+      const share = (event.clientX - box.left - this.left) / (box.width - this.left);
+      const line = Math.floor((event.clientY - box.top) / this.height);
+      if (share < 0 || share > 1 || line < 0 || line >= this.lines.length) return this.point(null);
+      this.line = line;
+      this.point(from + share * (to - from));
+    });
+    holder.addEventListener("pointerleave", () => this.point(null));
+    holder.addEventListener("blur", () => this.point(null));
+    let at = 0;
+    holder.addEventListener("keydown", (event) => {
+      const [move, step] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Home: [-Infinity, 0], End: [Infinity, 0] }[event.key] ?? [];
+      if (move === undefined || step === undefined) return;
+      at = Math.min(Math.max(at + move, 0), this.x.length - 2);
+      this.line = Math.min(Math.max(this.line + step, 0), this.lines.length - 1);
+      this.point(((this.x[at] ?? 0) + (this.x[at + 1] ?? 0)) / 2);
+      event.preventDefault();
+    });
+  }
+
+  /** Cursor and words here, and the cursor of all charts. */
+  private point(x: number | null): void {
+    this.show(x);
+    const line = this.lines[this.line];
+    const value = x === null ? null : line?.values[this.place(x)];
+    const text = value == null ? "not known" : `${Math.round(value * 100)} %`;
+    if (this.readout) this.readout.textContent = x === null || !line ? "" : `${line.label.includes("–") ? "cores" : "core"} ${line.label}: ${text}, ${elapsed(x)} after start`;
+    this.ownMove = true;
+    this.board()?.pointAt(x);
+    this.ownMove = false;
+  }
+
+  /** What the charts show: their cursor, and the part of the time that is in view. */
+  private follow(x: number | null, view: [number, number] | null): void {
+    const wanted = view ?? this.whole();
+    if (wanted[0] !== this.view[0] || wanted[1] !== this.view[1]) {
+      this.view = wanted;
+      this.draw();
+    }
+    if (this.ownMove) return;
+    this.show(x);
+    if (this.readout) this.readout.textContent = "";
+  }
+
+  private show(x: number | null): void {
+    const { cursor, holder } = this;
+    if (!cursor || !holder) return;
+    const at = x === null ? -1 : this.pixel(x, holder.clientWidth);
+    cursor.hidden = at < this.left || at > holder.clientWidth;
+    cursor.style.left = `${at}px`;
+  }
+
+  private fillTable(data: CoreData): void {
+    const body = document.querySelector("#cores tbody");
+    body?.replaceChildren(
+      ...data.lines.map(([label, , ...cells]) => {
+        const row = document.createElement("tr");
+        const head = document.createElement("th");
+        head.scope = "row";
+        head.textContent = label;
+        row.append(
+          head,
+          ...cells.map((text) => {
+            const cell = document.createElement("td");
+            cell.textContent = text;
+            return cell;
+          }),
+        );
+        return row;
+      }),
+    );
+  }
+}

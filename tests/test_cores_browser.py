@@ -1,0 +1,143 @@
+"""Each core by itself in a real browser: opened, pointed at, read with the keyboard, zoomed and taken along."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from browser import CHROMIUM
+
+from resource_tracker.frame import TinyDataFrame
+from resource_tracker.report.render import render_card
+from resource_tracker.testing import fake_record
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"),
+]
+
+OPEN = "document.getElementById('cores').open = true"
+MAP = "document.querySelector('.core-map')"
+HASH = f"{MAP}.querySelector('canvas').toDataURL()"
+READOUT = "document.getElementById('core-readout').textContent"
+CURSOR = f"{MAP}.querySelector('.core-cursor').hidden"
+CHARTS_SAY = "document.getElementById('readout').textContent"
+COPIED = """
+document.execCommand = () => { window.copied = window.getSelection().toString(); return true; };
+document.getElementById('csv-copy').click(), window.copied
+"""
+# Of the middle of a line of the picture: colour of the pixel at a share of its width.
+PIXEL = """
+(() => {
+  const canvas = document.querySelector('.core-map canvas'), lines = %d;
+  const axis = 18 * devicePixelRatio;
+  const y = ((canvas.height - axis) / lines) * (%d + 0.4);
+  const copy = document.createElement('canvas');
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const context = copy.getContext('2d', {willReadFrequently: true});
+  context.drawImage(canvas, 0, 0);
+  return [...context.getImageData(canvas.width * %s, y, 1, 1).data];
+})()
+"""
+
+
+def place(page, line, lines, at):
+    """Where on the screen a line of the picture is, at a share of its width."""
+    box = page.evaluate(
+        f"(() => {{ {MAP}.scrollIntoView({{block: 'center'}}); const r = {MAP}.getBoundingClientRect();"
+        " return [r.x, r.y, r.width, r.height - 18]; })()"
+    )
+    return box[0] + box[2] * at, box[1] + box[3] * (line + 0.5) / lines
+
+
+def of_four_cores():
+    """A minute in which core 1 was busy in its second half, core 6 was unknown there, and others did nothing."""
+    record = fake_record("hour")
+    stamps = [record.started_at + 36.0 * (row + 1) for row in range(100)]
+    half = [0.0] * 50
+    busy, unknown = [*half, *[1.0] * 50], [*half, *[float("nan")] * 50]
+    columns = {"core0": half * 2, "core1": busy, "core5": half * 2, "core6": unknown}
+    return fake_record("hour", core_metrics=TinyDataFrame({"timestamp": stamps, "interval_s": [36.0] * 100, **columns}))
+
+
+@pytest.mark.parametrize(("width", "dark"), [(810, False), (360, True)])
+def test_it_is_opened_and_pointed_at(show, width, dark):
+    """Closed at first; open, a busy core is drawn dark, an unknown one not at all, and all cursors are one."""
+    page = show(render_card(of_four_cores()), width=width, dark=dark)
+    assert page.evaluate("document.getElementById('cores').open") is False
+    page.evaluate(OPEN)
+    page.settle()
+    blue, idle, unknown = (page.evaluate(PIXEL % (4, line, 0.8)) for line in (1, 0, 3))
+    assert (blue[:3], idle[3], unknown[3]) == ([88, 174, 242] if dark else [15, 108, 184], 255, 0)
+    assert page.evaluate(PIXEL % (4, 1, 0.3)) == idle
+    page.mouse("mouseMoved", *place(page, 1, 4, 0.8))
+    page.settle()
+    assert page.evaluate(READOUT).startswith("core 1: 100 %, ")
+    assert page.evaluate(CURSOR) is False and "after start" in page.evaluate(CHARTS_SAY)
+    page.mouse("mouseMoved", *place(page, 3, 4, 0.8))
+    page.settle()
+    assert page.evaluate(READOUT).startswith("core 6: not known, ")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.mouse("mouseMoved", 5, 5)
+    page.settle()
+    assert (page.evaluate(READOUT), page.evaluate(CURSOR)) == ("", True)
+
+
+def test_keyboard_and_table(show):
+    """Arrow keys read values, the cursor of the charts moves along and back; the table has mean and busiest moment."""
+    page = show(render_card(of_four_cores()))
+    page.evaluate(OPEN)
+    page.evaluate(f"{MAP}.focus()")
+    for key in ("End", "ArrowDown"):
+        page.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+    assert page.evaluate(READOUT).startswith("core 1: 100 %, ")
+    page.evaluate("document.getElementById('charts').focus()")
+    page.press("Home")
+    assert (page.evaluate(READOUT), page.evaluate(CURSOR)) == ("", False)
+    cells = "[...row.children].map(cell => cell.textContent)"
+    rows = f"[...document.querySelectorAll('#cores tbody tr')].map(row => {cells})"
+    table = [[cell.replace("\u00a0", " ") for cell in row] for row in page.evaluate(rows)]
+    assert table[1] == ["1", "50 %", "100 % after 30 min"]
+    assert [row[0] for row in table] == ["0", "1", "5", "6"]
+
+
+def test_it_follows_the_zoom(show):
+    """A stretch that the charts zoom to is the one that is drawn; Escape brings back the whole."""
+    page = show(render_card(fake_record("marked")))
+    page.evaluate(OPEN)
+    page.settle()
+    whole = page.evaluate(HASH)
+    page.evaluate("document.querySelector('#spans button').click()")
+    page.settle()
+    assert page.evaluate(HASH) != whole
+    page.evaluate("document.getElementById('charts').focus()")
+    page.press("Escape")
+    page.settle()
+    assert page.evaluate(HASH) == whole
+
+
+def test_what_is_drawn_is_in_the_file(show):
+    """Cores are columns of the CSV file while they are to be seen, with nothing where nothing is known."""
+    page = show(render_card(of_four_cores()))
+    assert not any(name.startswith("Core ") for name in next(csv.reader(io.StringIO(page.evaluate(COPIED)))))
+    page.evaluate(OPEN)
+    rows = list(csv.DictReader(io.StringIO(page.evaluate(COPIED))))
+    cores = [name for name in rows[0] if name.startswith("Core ")]
+    assert cores == [f"Core {core} (share)" for core in (0, 1, 5, 6)]
+    assert [rows[0][name] for name in cores] == ["0", "0", "0", "0"]
+    assert [rows[-1][name] for name in cores] == ["0", "1", "0", ""]
+
+
+def test_colours_follow_the_scheme(show):
+    """Drawn again where the reader's scheme changes, and in light colours for paper."""
+    page = show(render_card(fake_record("many_cores")), dark=True)
+    page.evaluate(OPEN)
+    page.settle()
+    dark = page.evaluate(HASH)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(HASH) != dark
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    page.emulate(dark=False)
+    page.settle()
+    assert page.evaluate(HASH) != dark
