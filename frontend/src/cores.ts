@@ -25,7 +25,7 @@ function levels(text: string): (number | null)[] {
 export class CoreMap {
   private readonly details = document.getElementById("cores") as HTMLDetailsElement | null;
   private readonly holder = document.querySelector<HTMLElement>("#cores .core-map");
-  private readonly canvas = this.holder?.querySelector("canvas") ?? null;
+  private readonly canvas = document.createElement("canvas");
   private readonly cursor = this.holder?.querySelector<HTMLElement>(".core-cursor") ?? null;
   private readonly readout = document.getElementById("core-readout");
   private readonly lines: Line[];
@@ -52,8 +52,8 @@ export class CoreMap {
   /** Also after the page's width, colours or zoom changed. */
   draw(): void {
     const { canvas, holder } = this;
-    const ctx = canvas?.getContext("2d");
-    if (!canvas || !holder || !ctx || !holder.clientWidth) return;
+    const ctx = canvas.getContext("2d");
+    if (!holder || !ctx || !this.details?.open) return;
     const theme = readTheme();
     const ratio = window.devicePixelRatio || 1;
     const width = holder.clientWidth;
@@ -82,8 +82,8 @@ export class CoreMap {
   }
 
   private open(): void {
-    const board = this.board();
-    board?.watch((x, view) => this.follow(x, view));
+    this.holder?.prepend(this.canvas);
+    this.board()?.watch((x, view) => this.follow(x, view));
     this.draw();
   }
 
