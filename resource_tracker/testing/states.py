@@ -171,6 +171,7 @@ def _still_running(record: TaskRecord) -> TaskRecord:
         usage=replace(record.usage, persist_memory_peak_kib=None),
         recommendation=NoRecommendation(reason="the step is still running"),
         pricing=Pricing(note="Prices follow when the step has ended."),
+        core_metrics=TinyDataFrame(),
     )
 
 
