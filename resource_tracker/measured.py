@@ -51,7 +51,7 @@ def measurements_of(
     phases = _phases(spool, step_end)
     step = [index for index, phase in enumerate(phases) if phase == 0]
     persist = [index for index, phase in enumerate(phases) if phase > 0]
-    duration_s = (step_end or end).monotonic_s - timeline.start.monotonic_s
+    duration_s = max(0.0, (step_end or end).monotonic_s - timeline.start.monotonic_s)  # by a clock that may be set
     alone = not highest_of(spool.columns["internal", "attempts_left_out"], list(range(len(spool.phases))))
     used = (step_end or end).usage
     peak, source = _peak(spool, step, used.peaks_since(timeline.start.usage, with_children=alone))

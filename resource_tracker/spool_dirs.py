@@ -25,7 +25,8 @@ TELLER = "teller"
 TOLD_WITHIN_S = 300.0
 """From then on whoever was about to tell has failed: there is one chance."""
 UNTOLD_FOR_S = 86400
-"""How long such a folder waits for a start that can tell of it."""
+"""How long such a folder waits, from the last that was written there, for a start that can tell of it."""
+_HOLD_TRIES, _HOLD_AGAIN_S = 50, 0.02
 
 
 def default_parents() -> list[str]:
@@ -104,9 +105,11 @@ def _dead_in(parents: Sequence[str] | None) -> Iterator[str]:
 
 
 def _is_untold(path: str) -> bool:
-    """Whether somebody is still to tell of it: it has an order, which is not too old, and is claimed by no loser."""
+    """Whether somebody is still to tell of it: it has an order, is not too old, and is claimed by no loser."""
     try:
-        if not is_private(path) or time.time() - os.stat(f"{path}/{ORDER}").st_mtime > UNTOLD_FOR_S:
+        if not is_private(path) or not os.path.exists(f"{path}/{ORDER}"):
+            return False
+        if time.time() - _last_written(path) > UNTOLD_FOR_S:  # the order is as old as the attempt
             return False
         return time.time() - os.stat(f"{path}/{TELLER}").st_mtime < TOLD_WITHIN_S
     except FileNotFoundError as error:
@@ -141,7 +144,14 @@ def hold(path: str) -> int:
     For who tells of a dead task when the sampler is dead, too.
     """
     fd = os.open(f"{path}/{ORDER}", os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    for _ in range(_HOLD_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:  # somebody looks at this very moment whether it is held
+            time.sleep(_HOLD_AGAIN_S)
+        except OSError:  # a file system without locks
+            break
     return fd
 
 

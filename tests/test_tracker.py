@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -725,7 +727,7 @@ def test_sweep_leaves_what_is_being_told(spools: Path) -> None:
     """Where the sampler is dead, too, whoever tells of both holds on to the spool until it has."""
     path = make_spool_dir([str(spools)], os.getpid(), start_time_of(os.getpid()) - 1)
     Path(path, ORDER).touch()
-    _age(Path(path, ORDER), UNTOLD_FOR_S)
+    _age_all(path, UNTOLD_FOR_S)
     held = hold(path)
     assert sweep_dead_spools([str(spools)]) == []
     os.close(held)
@@ -743,6 +745,32 @@ def test_sweep_leaves_what_is_yet_to_be_told(spools: Path) -> None:
     assert sweep_dead_spools([str(spools)]) == []
     _age(Path(path, TELLER), TOLD_WITHIN_S)
     assert sweep_dead_spools([str(spools)]) == [path]
+
+
+def test_a_long_attempt_is_told_of_however_old_its_order_is(spools: Path) -> None:
+    """What counts is when something was last written: a step that ran for days is worth most of all."""
+    path = make_spool_dir([str(spools)], os.getpid(), start_time_of(os.getpid()) - 1)
+    Path(path, ORDER).touch()
+    _age(Path(path, ORDER), 3 * UNTOLD_FOR_S)
+    assert sweep_dead_spools([str(spools)]) == []
+    _age_all(path, UNTOLD_FOR_S)
+    assert sweep_dead_spools([str(spools)]) == [path]
+
+
+def test_who_looks_whether_a_spool_is_held_keeps_nobody_from_holding_it(spools: Path) -> None:
+    """Many starts look at once, each with a lock of a moment: whoever is about to tell gets its own all the same."""
+    path = make_spool_dir([str(spools)], os.getpid(), start_time_of(os.getpid()) - 1)
+    Path(path, ORDER).touch()
+    looks = os.open(f"{path}/{ORDER}", os.O_RDONLY)
+    fcntl.flock(looks, fcntl.LOCK_EX)
+    threading.Timer(0.1, os.close, (looks,)).start()
+    os.close(hold(path))
+    assert sweep_dead_spools([str(spools)]) == []  # nobody has told yet
+
+
+def _age_all(folder: str, seconds: float) -> None:
+    for file in [*Path(folder).iterdir(), Path(folder)]:
+        _age(file, seconds)
 
 
 def _age(file: Path, seconds: float) -> None:

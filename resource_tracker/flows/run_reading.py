@@ -113,11 +113,12 @@ def _facts_of_folder(path: str, step: str) -> TaskFacts:
         field = name.removeprefix(_FILE_PREFIX).rpartition("_")[0]  # sysmeta_FIELD_MILLISECONDS.json
         if field in _FIELDS:
             files[field].append(f"{meta}/{name}")
-    wanted = files[SUMMARY_FIELD]
-    if len(files[_BEGAN]) > len(wanted):  # an attempt that could not write its own
-        wanted = wanted + files[_BEGAN] + files[_ENDED]
-    data = [datum for file in wanted for datum in _datum(file)]
-    found = _facts_of_task(step, os.path.basename(path), data, cloned=bool(files[_CLONED]))
+    data = [datum for file in files[SUMMARY_FIELD] for datum in _datum(file)]
+    task_id, cloned = os.path.basename(path), bool(files[_CLONED])
+    found = _facts_of_task(step, task_id, data, cloned=cloned)
+    if len(files[_BEGAN]) > len(found.summaries):  # an attempt without its own, be it that it cannot be read
+        data += [datum for file in files[_BEGAN] + files[_ENDED] for datum in _datum(file)]
+        found = _facts_of_task(step, task_id, data, cloned=cloned)
     died = {number: at for number in _open(found) for at in _ended_by_runtime(path, number)}
     killed = [number for number, one in found.summaries.items() if (one.ended_by or "").startswith("killed by")]
     stopped = frozenset(number for number in (*killed, *died) if _was_stopped(path, number))

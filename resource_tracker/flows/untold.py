@@ -11,7 +11,7 @@ import sys
 
 from resource_tracker.errors import ArtifactError
 from resource_tracker.flows.order import read_order
-from resource_tracker.sampler.publisher import LAUNCH
+from resource_tracker.sampler.publisher import AWAITED, LAUNCH
 from resource_tracker.spool_dirs import claim_untold
 
 _WITHIN_S = 30.0
@@ -19,22 +19,25 @@ _MOST = 16
 
 
 def have_told(pathspec: str) -> None:
-    """Tell of all such attempts of a flow, run, step or task. Never raises: what fails remains untold."""
+    """Tell of all such attempts of a flow, run, step or task. Never raises: what fails remains untold.
+
+    Who tells is in a session of its own: neither our patience nor Ctrl-C ends it, as there is one chance.
+    """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     for _ in range(_MOST):
         spool_dir = claim_untold(wanted=lambda path: _is_of(path, pathspec))
         if spool_dir is None:
             return
-        command = [sys.executable, "-I", "-c", LAUNCH, root, spool_dir]
+        command = [sys.executable, "-I", "-c", LAUNCH, root, spool_dir, AWAITED]
         try:
-            subprocess.run(
+            teller = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=_WITHIN_S,
-                check=False,
+                start_new_session=True,
             )
+            teller.wait(_WITHIN_S)
         except (OSError, subprocess.TimeoutExpired):
             return
 

@@ -18,6 +18,7 @@ from resource_tracker.dataclass import replace
 from resource_tracker.endings import RUNTIME_RECORD, Death
 from resource_tracker.flows.attempt_before import NOTE, of_summary, read_note, tell, tell_the_next
 from resource_tracker.flows.order import Order, read_order, write_order
+from resource_tracker.flows.publisher import finish
 from resource_tracker.flows.publisher.finish import death_in, with_runtime_record
 from resource_tracker.flows.publisher.outside import measured_outside
 from resource_tracker.records import TaskSummary
@@ -90,6 +91,17 @@ def test_the_samplers_word(spool: Spool, expected: Death) -> None:
     assert death_in(spool) == expected
 
 
+@pytest.mark.parametrize("sampler_lives", [True, False])
+def test_all_are_killed_while_the_task_writes_its_last_card(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sampler_lives: bool
+) -> None:
+    """A spool that its task has left behind is told of, also where the sampler had taken its last reading before."""
+    spool = spool_of([0, 0], "end\tstopped")
+    monkeypatch.setattr(finish, "read_spool", lambda directory: spool)
+    monkeypatch.setattr(finish, "_is_heard", lambda directory: sampler_lives)
+    assert finish._last_spool(str(tmp_path)) is (None if sampler_lives else spool)
+
+
 def summary_of(order: Order) -> TaskSummary:
     return TaskSummary(
         run_id=order.run_id,
@@ -154,3 +166,12 @@ def test_a_peak_that_was_read_while_the_task_was_taken_down_is_none(
     spool.columns["process", "memory_peak_kib"][0] = float("nan")
     assert measured_outside(an_order(), spool, str(tmp_path), ended=True).memory_peak_kib == told
     assert measured_outside(an_order(), spool, str(tmp_path), ended=False).memory_peak_kib is not None
+
+
+def test_of_an_attempt_that_had_hardly_begun_there_is_a_reading_from_before(tmp_path: Path) -> None:
+    """It took no time, rather than less than none: nobody would believe such a summary."""
+    for started_at in (1.7e9 + 0.1, 1.7e9 + 0.3, 1.7e9 + 0.7):  # which sums of times do not always give again
+        order, spool = an_order(started_at=started_at, started_monotonic_s=49_000.123), Spool(Layout({}))
+        spool.first["system", "timestamp"] = order.started_at - 0.01
+        found = measured_outside(order, spool, str(tmp_path), ended=True)
+        assert (found.duration_s, found.ended_at) == (0.0, started_at)

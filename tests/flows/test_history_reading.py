@@ -287,6 +287,11 @@ def test_a_local_store_reads_only_files_that_count(tmp_path: Path) -> None:
 
     run = read_run(Local({}), "Flow", "1")
     assert [(a.task_id, a.summary and a.summary.duration_s) for a in run.attempts] == [("7", 7.0)]
+    for attempt in (0, 1):  # two files of the first attempt do not stand for the second
+        datum = {"field_name": "attempt", "value": str(attempt), "ts_epoch": 3000, "tags": [f"attempt_id:{attempt}"]}
+        (meta / f"sysmeta_attempt_{attempt}.json").write_text(json.dumps(datum))
+    run = read_run(Local({}), "Flow", "1")
+    assert sorted((a.attempt, a.measured) for a in run.attempts) == [(0, True), (1, False)]
 
 
 @pytest.mark.parametrize(("silent_s", "died"), [(3600, [("2", None)]), (10, [])])

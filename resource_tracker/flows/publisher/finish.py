@@ -65,6 +65,14 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
         What was told; ``None`` where there was nothing to find out: the task had said goodbye itself, if only to us, or
         nothing of the measurements is left.
     """
+    try:
+        return _tell(order, spool_dir, task)
+    finally:
+        if not _is_heard(spool_dir):  # the sampler was killed: nobody else is left to do it
+            remove_spool(spool_dir)
+
+
+def _tell(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
     spool = _last_spool(spool_dir)
     if spool is None:
         return None
@@ -86,8 +94,6 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
     saving.done_within(GIVE_UP_AFTER_S)
     if order.handover_folder is not None:  # the runtime may have been killed, too
         guarded("clean up", sweep_dead_handovers, os.path.dirname(order.handover_folder))
-    if not _is_heard(spool_dir):  # the sampler was killed: nobody else is left to do it
-        remove_spool(spool_dir)
     return record
 
 
@@ -188,7 +194,8 @@ def _runtime_record(order: Order, storage: Any) -> dict[str, Any] | None:
 def _last_spool(spool_dir: str) -> Spool | None:
     """The spool with the sampler's last row; without it, where the sampler does not live to write one.
 
-    ``None`` where the task said goodbye, or took its spool away.
+    ``None`` where the task said goodbye, or took its spool away, which is the last that it does: where neither it nor
+    its sampler is left to do that, both were killed before.
     """
     until_s = time.monotonic() + AWAIT_SAMPLER_S
     while True:
@@ -198,9 +205,11 @@ def _last_spool(spool_dir: str) -> Spool | None:
         except SpoolError:
             if not os.path.exists(spool_dir):
                 return None
+        if (spool is not None and _is_ended(spool, TASK_DIED)) or not _is_heard(spool_dir):
+            return spool
         if spool is not None and _is_ended(spool):
-            return spool if any(event.text == f"end\t{TASK_DIED}" for event in spool.events) else None
-        if time.monotonic() >= until_s or not _is_heard(spool_dir):
+            return None
+        if time.monotonic() >= until_s:
             return spool
         time.sleep(LOOK_EVERY_S)
 
@@ -229,8 +238,8 @@ def _is_heard(spool_dir: str) -> bool:
         return True
 
 
-def _is_ended(spool: Spool) -> bool:
-    return any(event.text.startswith("end\t") for event in spool.events)
+def _is_ended(spool: Spool, why: str = "") -> bool:
+    return any(event.text.startswith(f"end\t{why}") for event in spool.events)
 
 
 class _Saving:

@@ -27,13 +27,15 @@ from resource_tracker.flows.publisher.status import Status
 from resource_tracker.flows.publisher.stopping import Stopping
 from resource_tracker.flows.publisher.stores import cards_of_before, open_cards, open_metadata, resemble_the_task
 from resource_tracker.sampler.lifeline import Lifeline
-from resource_tracker.sampler.publisher import NOT_TOLD
+from resource_tracker.sampler.publisher import AWAITED, NOT_TOLD
 from resource_tracker.spool_dirs import hold, owner_of
 
 WAKE_EVERY_S = 1.0
 """To see whether the attempt ended and took its spool away."""
 TRY_URGENTLY_EVERY_S = 0.5
 """Where all is about to be stopped, and a store did not take the record that says so."""
+URGENT_FOR_S = 120.0
+"""Who is to be stopped is, by then: a store that still refuses is asked as seldom as ever."""
 AWAIT_PLACE_S = 45.0
 """For a place among the publishers, where many tasks died at once; then it goes on without."""
 
@@ -44,23 +46,28 @@ def main() -> None:
     stand_back()
     code = 1
     try:
-        code = 0 if publish(spool_dir) else NOT_TOLD
+        code = 0 if publish(spool_dir, is_awaited=AWAITED in sys.argv[3:]) else NOT_TOLD
     except Exception as error:  # noqa: BLE001 - whatever it is, the last card says it
         Status(spool_dir).failed(error)
     finally:
         os._exit(code)  # threads that wait for a store would keep it
 
 
-def publish(spool_dir: str) -> bool:
+def publish(spool_dir: str, *, is_awaited: bool = False) -> bool:
     """Keep the card live until the task ends, and finish it if the task cannot; False where it did not come to that.
 
     Raises whatever Metaflow raises.
+
+    Parameters
+    ----------
+    is_awaited : bool
+        The task is dead, and somebody waits to be told of it.
     """
     keep = hold(spool_dir)  # noqa: F841 - as long as this runs
     order = read_order(spool_dir)
     task = Lifeline("/proc", *owner_of(spool_dir))
     died_before = task.ended()
-    place = await_place(AWAIT_PLACE_S) if died_before else take_place()
+    place = await_place(0.0 if is_awaited else AWAIT_PLACE_S) if died_before else take_place()
     if not died_before and (place is None or not has_memory(STARTS_WITH_MIB)):
         return False
     resemble_the_task(order, spool_dir)
@@ -89,7 +96,7 @@ def _keep_live(order: Order, spool_dir: str, task: Lifeline) -> None:
     stopping = Stopping()
     next_s = time.monotonic()
     while not task.ended() and os.path.exists(spool_dir):
-        is_urgent = stopping.at is not None and not card.tells_of_stop
+        is_urgent = not card.tells_of_stop and stopping.is_recent(URGENT_FOR_S)
         if is_urgent or time.monotonic() >= next_s:
             if not has_memory(LEAVES_BELOW_MIB):
                 return

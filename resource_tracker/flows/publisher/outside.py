@@ -22,7 +22,8 @@ def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool)
     timeline = timeline_of(order, spool)
     ended_early = None
     if ended:
-        timeline.end = timeline.at(last_seen_at(spool) or order.started_at)
+        # The reading at start, which may be the only one, is older than the attempt.
+        timeline.end = timeline.at(max(last_seen_at(spool) or 0.0, order.started_at))
         if not any(event.text.startswith("end\t") for event in spool.events):
             ended_early = "what measured it was killed with it"
     found = measurements_of(

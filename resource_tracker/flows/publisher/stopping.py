@@ -29,6 +29,10 @@ class Stopping:
         signal.signal(signal.SIGTERM, self._note)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # whoever started this has blocked it
 
+    def is_recent(self, seconds: float) -> bool:
+        """Whether it came, and no longer ago than this."""
+        return self.at is not None and time.time() - self.at <= seconds
+
     def wait(self, task: Lifeline, most_s: float) -> None:
         """Until the task ends or SIGTERM comes, or for so long; where only looking tells of the end, perhaps less."""
         poll = select.poll()

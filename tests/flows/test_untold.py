@@ -1,0 +1,62 @@
+"""Attempts of which nobody lived to tell: who is asked has them told by a process that ends by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from sample_order import an_order
+from scenes.tasks import wait_until
+
+from resource_tracker.flows import untold
+from resource_tracker.flows.order import write_order
+from resource_tracker.flows.publisher import main as publisher
+from resource_tracker.flows.untold import have_told
+from resource_tracker.sampler.publisher import AWAITED
+from resource_tracker.spool_dirs import make_spool_dir, start_time_of
+
+SLOW = "import os, sys, time; open(sys.argv[2] + '/pid', 'w').write(f'{os.getpid()} '); time.sleep(600)"
+
+
+def dead_attempt(parent: Path) -> Path:
+    path = make_spool_dir([str(parent)], os.getpid(), start_time_of(os.getpid()) - 1)
+    write_order(path, an_order(card_root=None))
+    return Path(path)
+
+
+def test_who_tells_outlives_who_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There is one chance to tell: neither the patience of `why` nor Ctrl-C in its terminal ends it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(untold, "LAUNCH", SLOW)
+    monkeypatch.setattr(untold, "_WITHIN_S", 0.0)
+    spool = dead_attempt(tmp_path)
+    have_told("AFlow/18")
+    have_told("AFlow/17")
+    wait_until(lambda: (spool / "pid").is_file() and " " in (spool / "pid").read_text(), "a process that tells")
+    pid = int((spool / "pid").read_text())
+    try:
+        assert os.getsid(pid) == pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("words", [[AWAITED], []])
+def test_who_is_waited_for_does_not_wait_for_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
+) -> None:
+    """With four live cards on the machine, `why` is not kept waiting for one of them to end."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    waited: list[float] = []
+    ended: list[int] = []
+    monkeypatch.setattr(publisher, "await_place", waited.append)
+    monkeypatch.setattr(publisher, "resemble_the_task", lambda order, spool_dir: None)
+    monkeypatch.setattr("resource_tracker.flows.publisher.finish.finish", lambda *told: None)
+    monkeypatch.setattr(publisher, "stand_back", lambda: None)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(sys, "argv", ["-c", "", str(dead_attempt(tmp_path)), *words])
+    publisher.main()
+    assert waited == [0.0 if words else publisher.AWAIT_PLACE_S]
+    assert ended == [0]
