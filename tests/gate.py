@@ -11,6 +11,8 @@ import requests
 
 HANGS = 0
 """No answer, until the gate is closed."""
+SLOW, SLOW_S = 1, 20.0
+"""The right answer, after many seconds."""
 EXPIRED = 400
 """As S3 refuses credentials that have expired."""
 _REFUSAL = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
@@ -28,9 +30,11 @@ class _Gate(BaseHTTPRequestHandler):
         if found == HANGS and found is not None:
             self.closing.wait()
             self.close_connection = True
-        elif found is not None:
+        elif found is not None and found != SLOW:
             self._send(found, {"Content-Type": "application/xml"}, _REFUSAL)
         else:
+            if found == SLOW:
+                self.closing.wait(SLOW_S)
             reply = requests.request(
                 self.command, self.target + self.path, headers=dict(self.headers), data=body, allow_redirects=False
             )

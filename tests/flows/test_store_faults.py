@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from flows.harness import FlowFolder, FlowRun, wait_until_clean
-from gate import EXPIRED, HANGS, gate_before
+from gate import EXPIRED, HANGS, SLOW, gate_before
 from metadata_server import MetadataServer, metadata_server
 from s3_server import S3Server, s3_server
 
@@ -135,7 +135,9 @@ def cards_of(run: FlowRun, server: S3Server) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "times"), [(HANGS, 1), (EXPIRED, 2)], ids=["hangs", "credentials have expired"])
+@pytest.mark.parametrize(
+    ("kind", "times"), [(HANGS, 1), (EXPIRED, 2), (SLOW, 9)], ids=["hangs", "credentials have expired", "slow"]
+)
 def test_datastore_that_fails_for_a_while_when_a_step_ends(tmp_path: Path, kind: int, times: int) -> None:
     """The run does not wait for it: a process beside the step writes the last card."""
     with s3_server() as server, gate_before(server.url, only_first_times(times, kind, final_page)) as url:
