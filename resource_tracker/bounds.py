@@ -46,7 +46,7 @@ DISK_BUSY = 50e6
 NETWORK_BUSY = 30e6
 """Bytes a second: what the smallest cloud machines get all the time, a third of one connection to an object store."""
 HELD_BACK = 0.5
-"""Share of a row in which the CPU quota was used up."""
+"""Share of a row in which the CPU quota was used up, or threads waited for a CPU that others had."""
 MEMORY_WAIT, STORAGE_WAIT = 0.1, 0.5
 """Shares of a row in which something in the step's cgroup waited for memory (as for faults), or for storage."""
 GPU_BUSY, GPU_IDLE = 0.8, 0.5
@@ -75,6 +75,7 @@ class _Row(NamedTuple):
     machine_cpu: float
     throttled: float = 0.0
     storage_wait: float = 0.0
+    run_wait: float = 0.0
 
 
 class _Given(NamedTuple):
@@ -161,7 +162,8 @@ def _word(row: _Row, given: _Given) -> str:
         return "cpu"
     if given.cpus > 1 and ONE_THREAD[0] <= row.cpu <= ONE_THREAD[1]:
         return "one_thread"
-    if row.machine_cpu >= ALL_BUSY * given.machine_cpus and row.cpu > IDLE_CORES:
+    wanted_cpu = row.cpu > IDLE_CORES or row.run_wait >= HELD_BACK
+    if row.machine_cpu >= ALL_BUSY * given.machine_cpus and wanted_cpu:
         return "crowded"
     if row.disk >= DISK_BUSY or row.storage_wait >= STORAGE_WAIT:
         return "disk"
@@ -218,7 +220,7 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
     others = _columns(
         beside, ("cpu_usage", "net_recv_bytes", "net_sent_bytes", "swap_used_kib", "memory_pressure_s"), count
     )
-    waits = _columns(process, ("throttled_periods", "memory_pressure_s", "io_pressure_s"), count)
+    waits = _columns(process, ("throttled_periods", "memory_pressure_s", "io_pressure_s", "run_wait_s"), count)
     period_s = limits.cpu_period_s or QUOTA_PERIOD_S
     limit_kib = mib_to_kib(limits.memory_mib) if limits.memory_mib else float("inf")
     swapped_before = others[3][0]
@@ -229,7 +231,7 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
         if not length > 0 or cpu != cpu:
             continue
         machine_cpu, received, sent, swapped, machine_waited_s = of_machine
-        throttled, memory_waited_s, storage_waited_s = waited
+        throttled, memory_waited_s, storage_waited_s, run_waited_s = waited
         pressed = memory >= NEAR_LIMIT * limit_kib or swapped - swapped_before >= LEAST_SWAPPED_KIB
         yield _Row(
             seconds=length,
@@ -242,6 +244,7 @@ def _rows(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iter
             machine_cpu=machine_cpu,
             throttled=throttled / length * period_s,
             storage_wait=storage_waited_s / length,
+            run_wait=run_waited_s / length,
         )
 
 

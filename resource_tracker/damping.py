@@ -37,7 +37,7 @@ def damped_amount(asked: float | None, estimated: int) -> int:
     return max(estimated, math.ceil(asked * (1 - MOST_CUT)))
 
 
-def damped(estimate: Recommendation, request: ResourceRequest) -> Recommendation:
+def damped(estimate: Recommendation, request: ResourceRequest, *, again: bool = True) -> Recommendation:
     """The advice to print, with the estimated numbers that it stops short of in ``estimate``.
 
     Parameters
@@ -47,6 +47,8 @@ def damped(estimate: Recommendation, request: ResourceRequest) -> Recommendation
     request : ResourceRequest
         What is in force, Metaflow's defaults included: the step has run with that much. Of a step without any
         decorator nothing was asked for, and there is nothing to cut.
+    again : bool
+        Whether to say that it can be lowered again: not beside "at least".
     """
     changed: dict[str, int] = {}
     reasons, unchanged = dict(estimate.reasons), dict[str, int]()
@@ -64,7 +66,7 @@ def damped(estimate: Recommendation, request: ResourceRequest) -> Recommendation
     if not changed:
         return estimate
     advice = replace(estimate, reasons=reasons, estimate=unchanged, **changed)  # type: ignore[arg-type]
-    return replace(advice, notes=(*estimate.notes, *_halved_note(advice, request)))
+    return replace(advice, notes=(*estimate.notes, *_halved_note(advice, request, again)))
 
 
 def asked_for(request: ResourceRequest) -> dict[str, float]:
@@ -104,11 +106,12 @@ def undamped(advice: Recommendation, request: ResourceRequest) -> Recommendation
     return replace(advice, **final) if final else advice  # type: ignore[arg-type]
 
 
-def _halved_note(advice: Recommendation, request: ResourceRequest) -> Iterator[str]:
+def _halved_note(advice: Recommendation, request: ResourceRequest, again: bool) -> Iterator[str]:
     estimated = halved(advice, request)
     if estimated:
         numbers = ", ".join(f"{name}={number}" for name, number in estimated.items())
-        yield f"Half of what you asked for; the estimate is {numbers}. Lower it again after the next run."
+        then = " Lower it again after the next run." if again else ""
+        yield f"Half of what you asked for; the estimate is {numbers}.{then}"
 
 
 def _why(name: str, asked: float, amount: int, estimated: int) -> str:

@@ -110,7 +110,8 @@ def recommend(
     lost = history.lost_attempts or 0
     advice = replace(advice, reasons=reasons, based_on_runs=measured + history.runs_analyzed)
     advice = not_below_before(advice, before)
-    advice = damped(without_cut(advice, request, lost, ran_out=has_only_run_out(tasks)), request)
+    advice = without_cut(advice, request, lost, ran_out=has_only_run_out(tasks))
+    advice = damped(advice, request, again=outcome.status in ("ok", "running"))
     said = [without_trace(lost)] if lost else []
     return replace(advice, notes=(*advice.notes, *notes_for(tasks, request, advice, instances), *said))
 

@@ -44,6 +44,8 @@ PRESSED = {"memory": 950 * 1024.0, "major_faults": 400.0}
         ({"cpu_usage": 7.9}, {}, {}, "cpu", "All 8 CPUs"),
         ({"cpu_usage": 0.99}, {}, {"limits": Limits(cpus=1.0)}, "cpu", "The only CPU"),
         ({"cpu_usage": 3.0}, {"cpu_usage": 7.9}, {}, "crowded", "other processes"),
+        ({"run_wait_s": 1.4}, {"cpu_usage": 7.9}, {}, "crowded", "other processes"),
+        ({"run_wait_s": 0.2}, {"cpu_usage": 7.9}, {}, "waiting", "nothing measured was busy"),
         (THROTTLED, {}, {"limits": Limits(cpus=2.0)}, "quota", "quota of 2 CPUs was used up"),
         ({"throttled_periods": 12.0}, {}, {"limits": Limits(cpus=1.0, cpu_period_s=0.05)}, "quota", "quota of 1 CPU "),
         ({"memory_pressure_s": 0.15}, {}, {"limits": LIMITED}, "memory", "Close to its limit"),

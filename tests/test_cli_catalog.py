@@ -123,6 +123,13 @@ def test_units_of_memory(cli: Cli, sizes: tuple[str, ...]) -> None:
     assert len(outputs) == 1 and json.loads(outputs.pop())
 
 
+def test_a_size_that_was_hardly_meant(cli: Cli) -> None:
+    """16 is taken as 16 MB, and that is said."""
+    done = cli("catalog", "search", "--memory", "16")
+    assert done.returncode == 0 and "--memory 16 is 16 MB: for gigabytes, write --memory 16GB" in done.stderr
+    assert "for gigabytes" not in cli("catalog", "search", "--memory", "16000").stderr
+
+
 def test_search_for_a_gpu(cli: Cli) -> None:
     """A model and memory of each GPU; one GPU is meant where only those are given."""
     done = cli("catalog", "search", "--gpu-model", "a100", "--gpu-memory", "60GiB", "--arch", "any")

@@ -119,3 +119,5 @@ def test_the_note_names_what_was_halved_only():
     assert (advice.cpu, advice.memory_mb, advice.gpu) == (4, 1_000, 4)
     assert halved(advice, request) == {"cpu": 1}
     assert advice.notes == ("Half of what you asked for; the estimate is cpu=1. Lower it again after the next run.",)
+    at_least = damped(Recommendation(cpu=1, memory_mb=950, gpu=4), request, again=False)
+    assert at_least.notes == ("Half of what you asked for; the estimate is cpu=1.",)

@@ -469,7 +469,7 @@ def test_growth_of_disk_and_shared_memory_is_told():
     grown = replace(record.usage, disk_growth_gb=1.92, shared_memory_peak_kib=40 * 1024.0)
     facts = build_card(replace(record, usage=grown)).totals[-2:]
     assert [(fact.label, plain(fact.text)) for fact in facts] == [
-        ("Disk grew by", "1.92 GB"),
+        ("Machine's disk grew by", "1.92 GB"),
         ("Shared memory grew by", "41.9 MB"),
     ]
     little = replace(record.usage, disk_growth_gb=0.0001, shared_memory_peak_kib=4.0)

@@ -23,6 +23,9 @@ from resource_tracker.places import DEFAULT_REGIONS, DEFAULT_VENDOR, check_name
 from resource_tracker.private_dir import default_places
 from resource_tracker.report import format as fmt
 
+_LEAST_MEANT_MB = 128
+"""Who asks for fewer MB than that, and writes no unit, means GB."""
+
 
 def main(options: argparse.Namespace) -> int:
     """Do what was asked for; returns the exit code."""
@@ -80,6 +83,8 @@ def _search(options: argparse.Namespace, bundled: Catalog) -> None:
         _print_json([found_as_plain(catalog, offer) for offer in offers])
     elif offers:
         show_found(Terminal(sys.stdout), catalog, need, offers)
+        if options.memory.isdigit() and 0 < int(options.memory) < _LEAST_MEANT_MB:
+            say(f"--memory {options.memory} is {options.memory} MB: for gigabytes, write --memory {options.memory}GB")
     if not offers:
         raise SettingError(_why_none(catalog, bundled, need, options, vendor, region))
 

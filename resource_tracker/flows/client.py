@@ -117,6 +117,11 @@ def _tracked(task: Any, artifact_name: str) -> TrackedTask | None:
         if summary is None:
             return None
         problem = f"tracked, but without an artifact {artifact_name!r}: try --artifact-name, or look at its card"
+        if summary.status != "ok":
+            problem = (
+                f"tracked, but without an artifact {artifact_name!r}, as where Ctrl-C came before it was stored: see "
+                f"`resource-tracker why {task.pathspec}` or its card, or try --artifact-name"
+            )
         if summary.ended_by is not None:
             problem = (
                 f"it died before its artifact was stored ({summary.ended_by}): see `resource-tracker why "

@@ -56,7 +56,8 @@ def recent_runs(flow_name: str, most: int, progress: Callable[[str], None] = lam
         There is no such flow, or none of its latest runs was tracked; the message says how to track one.
     """
     if not flow_name or "/" in flow_name:
-        raise NotTrackedError(f"{flow_name!r} is no flow: give its name alone, such as TrainFlow, and a step by --step")
+        alone = flow_name.strip("/").split("/")[0] or "TrainFlow"
+        raise NotTrackedError(f"{flow_name!r} is no flow: give its name alone, such as {alone}, and a step by --step")
     progress(f"looking for runs of {flow_name}")
     listed, where = newest_runs(flow_name)
     latest = list(islice(listed, max(RUNS_LOOKED_AT, most)))

@@ -70,7 +70,10 @@ def _note(latest: LatestRun, read: Mapping[str, RunAttempts]) -> str:
 def _why_unmeasured(run: RunAttempts) -> str | None:
     """Why nothing of a run was measured, other than that it was not tracked."""
     if run.has_died:
-        return "ended without any measurement, as one does whose task is killed from outside"
+        return (
+            "ended without any measurement, as one does whose task is killed from outside "
+            f"(resource-tracker why {run.flow}/{run.run_id} may tell more)"
+        )
     return "is still running, and nothing of it has been measured yet" if run.running else None
 
 

@@ -61,9 +61,9 @@ def _energy(usage: UsageSummary) -> tuple[Fact, ...]:
 
 
 def _growth(usage: UsageSummary) -> tuple[Fact, ...]:
-    """What appeared on the disk and in shared memory since the start, where that is worth a word."""
+    """What appeared on the disk and in shared memory since the start, whoever put it there, if worth a word."""
     known = (
-        ("Disk grew by", "disk_growth", gb_to_bytes(usage.disk_growth_gb or 0.0)),
+        ("Machine's disk grew by", "disk_growth", gb_to_bytes(usage.disk_growth_gb or 0.0)),
         ("Shared memory grew by", "shared_memory", kib_to_bytes(usage.shared_memory_peak_kib or 0.0)),
     )
     return tuple(

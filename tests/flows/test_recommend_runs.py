@@ -202,7 +202,7 @@ def test_diff_applies_and_runs(advised: Advised, tmp_path: Path) -> None:
         (["NoFlow"], "there is no flow 'NoFlow' in Metaflow's metadata local@"),
         (
             ["AdviceFlow/work"],
-            "'AdviceFlow/work' is no flow: give its name alone, such as TrainFlow, and a step by --step",
+            "'AdviceFlow/work' is no flow: give its name alone, such as AdviceFlow, and a step by --step",
         ),
         (["AdviceFlow", "--step", "nostep"], "has no tracked step 'nostep': there are start, work, join, tidy, end"),
         (["AdviceFlow", "--runs", "0"], "--runs '0' cannot be used: give a whole number from 1 to 100"),
@@ -299,6 +299,7 @@ def test_runs_that_were_killed(tmp_path: Path) -> None:
     assert json.loads(flow("KilledFlow", "--json").stdout)["runs_without_measurement"] == [killed.run_id]
     done = flow("KilledFlow", verb="review")
     assert f"the latest run, KilledFlow/{killed.run_id}, ended without any measurement" in done.stderr
+    assert f"(resource-tracker why KilledFlow/{killed.run_id} may tell more)" in done.stderr
     assert "instead of @resources(cpu=1, memory=4096)" not in done.stdout
     assert "start: 1 attempt ended unseen" in done.stdout
     killed.run()  # the client now looks into this folder
