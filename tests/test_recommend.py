@@ -192,6 +192,7 @@ def test_the_attempt_before_counts():
     advice = recommend(usage(200), NO_HISTORY, ResourceRequest(), OK, Limits(), before=before)
     assert isinstance(advice, Recommendation)
     assert advice.memory_mb == 1024 and "as attempt 0 of this task ran out of memory" in advice.reasons["memory"]
+    assert advice.expected_failure_rate is None
     enough = recommend(usage(2000), NO_HISTORY, ResourceRequest(), OK, Limits(), before=before)
     assert isinstance(enough, Recommendation)
     assert enough == advise(usage(2000))

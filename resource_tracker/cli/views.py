@@ -9,6 +9,7 @@ from resource_tracker.cli.words import advice_lines, lines_to_paste, said_of, to
 from resource_tracker.records import Recommendation, TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.comparison import comparison
+from resource_tracker.report.ending import attempt_before
 from resource_tracker.report.headline import advice, badge, money
 from resource_tracker.report.offers import OfferRow, OfferTable, offer_table
 from resource_tracker.report.scales import scales
@@ -49,6 +50,9 @@ _OFFER_NUMBERS = frozenset(("vCPUs", "memory", "per hour", "this run"))
 def show_record(terminal: Terminal, record: TaskRecord) -> None:
     """One attempt: how it ended, what it used beside what it asked for, advice, comparison, machines."""
     terminal.heading(f"{_name(record)}: {_outcome(record)}")
+    before = attempt_before(record)
+    if before is not None:
+        terminal.paragraph(f"{before.name}, before this one: {before.text} {before.remedy}".strip(), 2)
     table = usage_table(record)
     if table.rows:
         terminal.line()

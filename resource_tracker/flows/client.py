@@ -183,6 +183,7 @@ def _final(record: TaskRecord, summary: TaskSummary) -> TaskRecord:
         server=record.server,
         policy=policy_of(record.recommendation),
         instances=gpu_machines(catalog, record.server, record.cloud),
+        before=record.attempt_before,
     )
     if advice == record.recommendation or catalog is None:
         return replace(record, outcome=outcome, usage=usage, recommendation=advice)

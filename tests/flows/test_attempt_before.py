@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from harness import FlowFolder
 from scenarios import linear
 
+from resource_tracker.cli.terminal import Terminal
+from resource_tracker.cli.views import show_record
+from resource_tracker.flows.client import resolve, tracked_tasks
 from resource_tracker.flows.failure import failure_of
 from resource_tracker.flows.runs import every_namespace
 from resource_tracker.flows.summaries import SUMMARY_FIELD
-from resource_tracker.records import Outcome
+from resource_tracker.records import Outcome, Recommendation
 from resource_tracker.summary import decode_summary
 
 BODY = """
@@ -45,6 +49,25 @@ def test_the_next_attempt_says_what_to_raise(tmp_path: Path) -> None:
     before = run.record("work")["attempt_before"]
     assert before["attempt"] == 1
     assert "SystemExit: nothing to do with resources" in before["text"]
+
+
+@pytest.mark.flow
+def test_show_advises_as_the_card_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the attempt before ran out of memory with is too little, also where the record is read later."""
+    folder = FlowFolder(tmp_path)
+    source = linear(BODY.replace("== 1", "== 5"), decorators="@retry(times=1, minutes_between_retries=0)")
+    folder.write(source.replace("{track}", "@track_resources"))
+    run = folder.call("run")
+    assert run.returncode == 0, run.output
+    task = run.task("work")
+    (found,) = tracked_tasks(resolve(task.pathspec, "resource_tracker_data"), "resource_tracker_data")
+    assert found.record is not None and isinstance(found.record.recommendation, Recommendation)
+    advised = found.record.recommendation.memory_mb
+    assert advised == run.record("work")["recommendation"]["memory_mb"] > 300
+    show_record(Terminal(sys.stdout), found.record)
+    said = capsys.readouterr().out
+    assert "Attempt 0, before this one: It ran out of memory" in said
+    assert f"memory={advised}" in said
 
 
 def test_the_kernels_error_is_found_behind_others() -> None:
