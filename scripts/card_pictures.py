@@ -13,13 +13,14 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import Browser, chromium  # noqa: E402
+from browser import Browser, Page, chromium  # noqa: E402
 
 from resource_tracker.catalog import load_bundled  # noqa: E402
 from resource_tracker.report.render import render_card, render_review  # noqa: E402
@@ -52,6 +53,7 @@ def main() -> None:
         now = running.started_at + running.usage.duration_s + 2
         take(browser, live, folder / "card-live.png", most=1700, now=now)
         take(browser, ended, folder / "card-ended.png", most=1300)
+        take_cores(browser, Path(made) / "cores.html", folder / "card-cores.png")
 
 
 def cost_review() -> str:
@@ -71,11 +73,26 @@ def take(
         'Math.max(...[...document.querySelectorAll("section")].map(part => part.getBoundingClientRect().bottom)'
         f".filter(bottom => bottom <= {most}))"
     )
-    clip = {"x": 0, "y": 0, "width": WIDTH, "height": bottom + 20, "scale": 1}
+    save(page, {"y": 0, "height": bottom + 20}, picture)
+
+
+def save(page: Page, part: dict[str, Any], picture: Path) -> None:
+    """What stands at one height of a page, over its whole width."""
+    clip = {"x": 0, "y": part["y"], "width": WIDTH, "height": part["height"], "scale": 1}
     shot = page.call("Page.captureScreenshot", format="png", clip=clip)
     with Image.open(io.BytesIO(base64.b64decode(shot["data"]))) as image:
         flat = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
         flat.save(picture, optimize=True)
+
+
+def take_cores(browser: Browser, page_file: Path, picture: Path) -> None:
+    """The charts and, opened, each core of a machine of sixteen."""
+    page_file.write_text(render_card(fake_record("gpu")), encoding="utf-8")
+    page = browser.page(width=WIDTH, height=3000, scale=SCALE)
+    page.open(page_file)
+    page.evaluate("document.querySelector('#cores').open = true")
+    page.settle()
+    save(page, page.evaluate("document.querySelector('#cores').getBoundingClientRect().toJSON()"), picture)
 
 
 if __name__ == "__main__":
