@@ -92,16 +92,33 @@ def claim_untold(parents: Sequence[str] | None = None, wanted: Callable[[str], b
     return None
 
 
+def being_told(parents: Sequence[str] | None = None) -> list[str]:
+    """The folders of dead attempts of which somebody tells at this moment: they go when that is done. Never raises."""
+    return [path for path, name in _named_in(parents) if _is_being_told(path, name)]
+
+
+def _is_being_told(path: str, name: str) -> bool:
+    fields = name.split(".")
+    try:
+        if len(fields) != 6 or (fields[3], fields[4]) != _here() or not is_private(path):
+            return False
+        return not is_running(int(fields[1]), int(fields[2])) and (is_heard(path) or _is_held(path))
+    except (OSError, ValueError):
+        return False
+
+
 def _dead_in(parents: Sequence[str] | None) -> Iterator[str]:
+    return (path for path, name in _named_in(parents) if _is_dead(path, name))
+
+
+def _named_in(parents: Sequence[str] | None) -> Iterator[tuple[str, str]]:
     for parent in parents if parents is not None else default_parents():
         try:
             names = [name for name in os.listdir(parent) if name.startswith(f"{PREFIX}.")]
         except OSError:
             continue
         for name in names:
-            path = os.path.abspath(f"{parent}/{name}")
-            if _is_dead(path, name):
-                yield path
+            yield os.path.abspath(f"{parent}/{name}"), name
 
 
 def _is_untold(path: str) -> bool:

@@ -153,7 +153,8 @@ class StepResources:
     def _left_mib(self, latest: Latest) -> float:
         if self._usable_memory_mib is None:
             return math.nan
-        return max(0.0, self._usable_memory_mib - kib_to_mib(latest.memory_kib))
+        left_mib = self._usable_memory_mib - kib_to_mib(latest.memory_kib)
+        return 0.0 if left_mib < 0.0 else left_mib  # nan stays nan
 
 
 def _attached(

@@ -20,6 +20,7 @@ from scenes.tasks import ROOT, wait_until
 from resource_tracker import ResourceTracker
 from resource_tracker.dataclass import field_names
 from resource_tracker.errors import SettingError, TrackerError
+from resource_tracker.latest import Latest
 from resource_tracker.marks import CONSIDERED, LABEL_LENGTH, MARKS_AT_ONCE, Marks, clean
 from resource_tracker.memory_warning import memory_warning
 from resource_tracker.records import Limits, Measurements, ResourceRequest, ServerInfo, Span
@@ -27,6 +28,7 @@ from resource_tracker.spool_follow import SpoolFollower
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.starting import begin
 from resource_tracker.step_resources import FIGURES, StepResources
+from resource_tracker.timeline import Timeline
 from resource_tracker.tracker import SamplerProcess
 
 MIB = 1 << 20
@@ -275,6 +277,23 @@ def test_any_label_is_one_line(label: object, told: str) -> None:
 
 
 # --- figures ------------------------------------------------------------------------------------
+
+
+def test_what_is_left_of_an_unknown_is_unknown() -> None:
+    """Nothing left would have a step take its smallest batches, where nobody knows what it uses."""
+    live = StepResources(_Silent(), Limits(), ResourceRequest(), 4096.0)  # type: ignore[arg-type]
+    assert math.isnan(live.memory_left_mib)
+    assert math.isnan(live.figures()["memory_left_mib"])
+
+
+class _Silent:
+    """A measurement that knows nothing."""
+
+    timeline = Timeline(0)
+
+    @staticmethod
+    def latest() -> Latest:
+        return Latest()
 
 
 def test_live_figures_follow_the_rows(spools: Path) -> None:

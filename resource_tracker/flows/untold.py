@@ -8,21 +8,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 from resource_tracker.errors import ArtifactError
 from resource_tracker.flows.order import read_order
 from resource_tracker.sampler.publisher import AWAITED, LAUNCH
-from resource_tracker.spool_dirs import claim_untold
+from resource_tracker.spool_dirs import being_told, claim_untold
 
 _WITHIN_S = 30.0
 _MOST = 16
+_AWAIT_OTHERS_S, _LOOK_EVERY_S = 10.0, 0.1
+"""For those who tell of a task that has just died: within a second or two, unless a store keeps them waiting."""
 
 
 def have_told(pathspec: str) -> None:
     """Tell of all such attempts of a flow, run, step or task. Never raises: what fails remains untold.
 
+    What others tell at this moment is awaited for a while: sooner, all that is known is that the attempt died.
     Who tells is in a session of its own: neither our patience nor Ctrl-C ends it, as there is one chance.
     """
+    until_s = time.monotonic() + _AWAIT_OTHERS_S
+    while any(_is_of(path, pathspec) for path in being_told()) and time.monotonic() < until_s:
+        time.sleep(_LOOK_EVERY_S)
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     for _ in range(_MOST):
         spool_dir = claim_untold(wanted=lambda path: _is_of(path, pathspec))

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sample_order import an_order
@@ -15,8 +16,9 @@ from resource_tracker.flows import untold
 from resource_tracker.flows.order import write_order
 from resource_tracker.flows.publisher import main as publisher
 from resource_tracker.flows.untold import have_told
+from resource_tracker.sampler.aftermath import remove_spool
 from resource_tracker.sampler.publisher import AWAITED
-from resource_tracker.spool_dirs import make_spool_dir, start_time_of
+from resource_tracker.spool_dirs import hold, make_spool_dir, start_time_of
 
 SLOW = "import os, sys, time; open(sys.argv[2] + '/pid', 'w').write(f'{os.getpid()} '); time.sleep(600)"
 
@@ -41,6 +43,24 @@ def test_who_tells_outlives_who_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         assert os.getsid(pid) == pid
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_who_tells_at_this_moment_is_awaited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asked at once after a death, `why` says what its witness is about to write, and waits for no other attempt's."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    spool = dead_attempt(tmp_path)
+    witness = hold(str(spool))
+    have_told("AFlow/18")
+    waits: list[float] = []
+
+    def told_meanwhile(seconds: float) -> None:
+        waits.append(seconds)
+        remove_spool(str(spool))
+
+    monkeypatch.setattr(untold, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=told_meanwhile))
+    have_told("AFlow/17")
+    os.close(witness)
+    assert len(waits) == 1
 
 
 @pytest.mark.parametrize("words", [[AWAITED], []])
