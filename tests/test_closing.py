@@ -5,7 +5,15 @@ from __future__ import annotations
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.closing import closing_line
 from resource_tracker.recommend import recommend
-from resource_tracker.records import History, Limits, NoRecommendation, Recommendation, ResourceRequest, TaskRecord
+from resource_tracker.records import (
+    History,
+    Limits,
+    NoRecommendation,
+    Outcome,
+    Recommendation,
+    ResourceRequest,
+    TaskRecord,
+)
 from resource_tracker.report.verdict import verdict
 from resource_tracker.testing import fake_record
 from resource_tracker.units import kib_to_whole_mb, mb_to_kib
@@ -75,3 +83,11 @@ def test_the_peak_is_rounded_as_everywhere() -> None:
     assert kib_to_whole_mb(mb_to_kib(208.2)) == 208
     assert "peak memory 208 of" in closing_line(record, None)
     assert "208 MB (this attempt)" in record.recommendation.reasons["memory"]
+
+
+def test_what_a_failed_attempt_says_of_its_advice() -> None:
+    """A floor, where the attempt before ran out of memory and this one failed of something else."""
+    record = record_of(asked(300.0), memory_mb=35.0)
+    assert isinstance(record.recommendation, Recommendation)
+    failed = replace(record, outcome=Outcome(status="failed"), recommendation=Recommendation(cpu=1, memory_mb=960))
+    assert "memory=960) (at least that, as this attempt did not succeed)" in closing_line(failed, None)

@@ -30,18 +30,18 @@ _TASK_COLUMNS = (
     "task",
     "outcome",
     "duration",
-    "CPU asked",
-    "CPU used",
-    "CPU advised",
-    "memory asked",
-    "memory peak",
-    "memory advised",
-    "GPU asked",
-    "GPU advised",
+    "CPU\nasked",
+    "CPU\npeak",
+    "CPU\nadvised",
+    "memory\nasked",
+    "memory\npeak",
+    "memory\nadvised",
+    "GPU\nasked",
+    "GPU\nadvised",
     "cost",
 )
 
-_OPTIONAL = ("duration", "cost", "CPU used", "GPU asked", "CPU asked", "memory asked", "outcome")
+_OPTIONAL = ("duration", "cost", "CPU\npeak", "GPU\nasked", "CPU\nasked", "memory\nasked", "outcome")
 _OPTIONAL_OF_SPANS = ("cores, mean", "from")
 _OFFER_COLUMNS = ("machine", "where", "vCPUs", "memory", "GPU", "per hour", "this run", " ")
 _OFFER_NUMBERS = frozenset(("vCPUs", "memory", "per hour", "this run"))
