@@ -277,7 +277,8 @@ def _used(summary: TaskSummary) -> Iterator[str]:
         given = summary.cpu_limit or (None if asked else summary.vcpus)
         of, beside = f" of {given:g}" if given else "", f" ({asked:g} asked for)" if asked else ""
         busy = round(summary.cpu_mean_cores, 2)
-        yield f"It kept {busy:g}{of} {'CPU' if (given or busy) == 1 else 'CPUs'} busy on average{beside}."
+        text = f"{busy:g}" if busy else "less than 0.01"
+        yield f"It kept {text}{of} {'CPU' if (given or busy) == 1 else 'CPUs'} busy on average{beside}."
 
 
 def _cpus(advice: Recommendation | None, summary: TaskSummary) -> str:

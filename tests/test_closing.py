@@ -86,8 +86,8 @@ def test_the_peak_is_rounded_as_everywhere() -> None:
 
 
 def test_what_a_failed_attempt_says_of_its_advice() -> None:
-    """A floor, where the attempt before ran out of memory and this one failed of something else."""
+    """A floor, as the card has it; also where more is advised since the attempt before ran out of memory."""
     record = record_of(asked(300.0), memory_mb=35.0)
     assert isinstance(record.recommendation, Recommendation)
     failed = replace(record, outcome=Outcome(status="failed"), recommendation=Recommendation(cpu=1, memory_mb=960))
-    assert "memory=960) (at least that, as this attempt did not succeed)" in closing_line(failed, None)
+    assert closing_line(failed, None).endswith(" | next time at least @resources(cpu=1, memory=960)")

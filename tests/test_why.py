@@ -152,6 +152,13 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
         ({"ended_by": "unknown"}, "unknown", "without a word", "ran for", ""),
         ({"ended_by": "of a later version"}, "unknown", "without a word", "ran for", ""),
         ({"exception_type": "ValueError"}, "exception", "ValueError: nothing to do with resources", "1.5 of 2", "log"),
+        (
+            {"exception_type": "KeyError", "cpu_mean_cores": 0.002},
+            "exception",
+            "KeyError",
+            "less than 0.01 of 2",
+            "log",
+        ),
         ({}, "exception", "an error before its end", "ran for", "log"),
     ],
 )

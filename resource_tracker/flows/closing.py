@@ -22,7 +22,9 @@ def closing_line(record: TaskRecord, how_to_open: str | None) -> str:
     """
     parts = [_used(record)]
     if isinstance(record.recommendation, Recommendation):
-        parts.append(f"next time {record.recommendation.as_text()}{_why(record, record.recommendation)}")
+        at_least = "" if record.outcome.status == "ok" else "at least "
+        advised = record.recommendation.as_text()
+        parts.append(f"next time {at_least}{advised}{_why(record, record.recommendation)}")
     else:
         parts.append(record.recommendation.reason)
     if how_to_open:
@@ -34,11 +36,11 @@ def _why(record: TaskRecord, advice: Recommendation) -> str:
     """Why more memory than was asked for; where the advice cuts the request by half, what was estimated."""
     said = []
     if advice.memory_mb > asked_for(record.request).get("memory", math.inf):
-        from resource_tracker.report.verdict import REQUEST_AT_LEAST, verdict  # mostly not needed
+        from resource_tracker.report.verdict import verdict  # mostly not needed
 
         text = verdict(record, advice).replace("\u00a0", " ")
-        at_least = "at least that, as this attempt did not succeed"
-        said.append(at_least if text == REQUEST_AT_LEAST else text[:1].lower() + text[1:])
+        if text != "Request at least":  # the line says so already
+            said.append(text[:1].lower() + text[1:])
     estimated = halved(advice, record.request)
     if estimated:
         numbers = ", ".join(f"{name}={number}" for name, number in estimated.items())

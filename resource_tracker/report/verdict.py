@@ -16,9 +16,6 @@ _CORES_MORE = 0.1
 """Cores above the request that are within what measuring is exact to."""
 _USE = {"memory": "memory", "CPUs": "CPU use", "GPUs": "GPU use"}
 
-REQUEST_AT_LEAST = "Request at least"
-"""Of an attempt that did not succeed, where nothing shows that its request was too little."""
-
 
 class _Resource(NamedTuple):
     """What was asked for, what is needed, and the most that this attempt and earlier ones used, where known."""
@@ -55,7 +52,7 @@ def verdict(record: TaskRecord, recommendation: Recommendation) -> str:
     if short and (succeeded or short[0].kind != "perhaps"):
         return _too_little([one for one in short if one.kind == short[0].kind])
     if not succeeded:
-        return REQUEST_AT_LEAST
+        return "Request at least"
     over = [(one.name, one.asked / one.need if one.need else None) for one in asked if one.asked > one.need * _CLOSE]
     if not over:
         return "The request fits"
