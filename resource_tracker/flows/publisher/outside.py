@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from resource_tracker.dataclass import replace
 from resource_tracker.endings import STOPS_WITHIN_S
 from resource_tracker.flows.order import Order
+from resource_tracker.frame import TinyDataFrame
 from resource_tracker.measured import last_seen_at, measurements_of
 from resource_tracker.records import Measurements
 from resource_tracker.sampler.control import STEP_END, STOPPING
@@ -37,8 +40,14 @@ def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool)
         core_spool=read_spool_beside(spool_dir, CORES_PREFIX),
     )
     if ended and (found.memory_peak_kib or 0.0) < LEAST_MEMORY_KIB:
-        return replace(found, memory_peak_kib=None, memory_peak_source="")
+        process = _without(found.process, ("memory", "memory_peak_kib"))
+        return replace(found, memory_peak_kib=None, memory_peak_source="", process=process)
     return found
+
+
+def _without(frame: TinyDataFrame, names: tuple[str, ...]) -> TinyDataFrame:
+    """The frame, with nothing known in some of its columns."""
+    return TinyDataFrame({name: [math.nan] * len(frame) if name in names else frame[name] for name in frame.columns})
 
 
 def stopping_since(spool: Spool) -> float | None:
