@@ -24,6 +24,8 @@ TELLER = "teller"
 """File in the folder of a dead attempt of which nobody has told: somebody is about to."""
 TOLD_WITHIN_S = 300.0
 """From then on whoever was about to tell has failed: there is one chance."""
+HELD_WITHIN_S = 5.0
+"""Sooner, it holds the folder."""
 UNTOLD_FOR_S = 86400
 """How long such a folder waits, from the last that was written there, for a start that can tell of it."""
 _HOLD_TRIES, _HOLD_AGAIN_S = 50, 0.02
@@ -102,9 +104,16 @@ def _is_being_told(path: str, name: str) -> bool:
     try:
         if len(fields) != 6 or (fields[3], fields[4]) != _here() or not is_private(path):
             return False
-        return not is_running(int(fields[1]), int(fields[2])) and (is_heard(path) or _is_held(path))
+        if is_running(int(fields[1]), int(fields[2])):
+            return False
+        return is_heard(path) or _is_held(path) or _is_just_claimed(path)
     except (OSError, ValueError):
         return False
+
+
+def _is_just_claimed(path: str) -> bool:
+    """Whether who is to tell may still be starting. Raises OSError."""
+    return os.path.exists(f"{path}/{TELLER}") and time.time() - os.stat(f"{path}/{TELLER}").st_mtime < HELD_WITHIN_S
 
 
 def _dead_in(parents: Sequence[str] | None) -> Iterator[str]:

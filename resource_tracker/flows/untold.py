@@ -27,9 +27,13 @@ def have_told(pathspec: str) -> None:
     What others tell at this moment is awaited for a while: sooner, all that is known is that the attempt died.
     Who tells is in a session of its own: neither our patience nor Ctrl-C ends it, as there is one chance.
     """
+    _tell_all(pathspec)
     until_s = time.monotonic() + _AWAIT_OTHERS_S
     while any(_is_of(path, pathspec) for path in being_told()) and time.monotonic() < until_s:
         time.sleep(_LOOK_EVERY_S)
+
+
+def _tell_all(pathspec: str) -> None:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     for _ in range(_MOST):
         spool_dir = claim_untold(wanted=lambda path: _is_of(path, pathspec))

@@ -34,6 +34,7 @@ def test_who_tells_outlives_who_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(untold, "LAUNCH", SLOW)
     monkeypatch.setattr(untold, "_WITHIN_S", 0.0)
+    monkeypatch.setattr(untold, "_AWAIT_OTHERS_S", 0.0)
     spool = dead_attempt(tmp_path)
     have_told("AFlow/18")
     have_told("AFlow/17")
