@@ -80,6 +80,19 @@ def test_the_page_does_not_wait_for_its_charts(show):
     assert page.evaluate("window.asked[0]") == "function"
 
 
+def test_a_page_without_frames_is_complete(show):
+    """What waits for the first paint does not wait for ever where nobody looks, as in a tab behind others."""
+    blind = """
+    const frame = window.requestAnimationFrame;
+    window.requestAnimationFrame = () => 0;
+    addEventListener("load", () => { window.requestAnimationFrame = frame; });
+    """
+    page = show(render_card(fake_record("gpu")), before=blind)
+    page.wait_for("performance.getEntriesByName('charts-drawn').length")
+    seen = "[...document.querySelectorAll('section')].map(part => getComputedStyle(part).visibility)"
+    assert set(page.evaluate(seen)) == {"visible"}
+
+
 def test_error_page_is_quiet(show):
     """The page for an unreadable artifact is a page like the others."""
     page = show(render_error("Not ours", f"version 99 {HOSTILE}"))

@@ -17,17 +17,26 @@ declare global {
 const find = (id: string): HTMLElement | null => document.getElementById(id);
 
 /** At the latest then; a page that nobody sees has no frames. */
-const DRAWN_BY_MS = 500;
+const PAINTED_BY_MS = 500;
 
-/** Text first: a reader sees the page twice as soon if it is painted before the charts are drawn. */
-function afterFirstPaint(draw: () => void): void {
+function afterPaint(go: () => void): void {
   let done = false;
   const once = (): void => {
-    if (!done) draw();
+    if (!done) go();
     done = true;
   };
   requestAnimationFrame(() => window.setTimeout(once));
-  window.setTimeout(once, DRAWN_BY_MS);
+  window.setTimeout(once, PAINTED_BY_MS);
+}
+
+/** What matters first: what the step needs, then all other text, then the charts; everything has its place from the start. */
+function inTurn(draw: () => void): void {
+  const classes = document.documentElement.classList;
+  if (!performance.getEntriesByType("paint").length) classes.add("arriving");
+  afterPaint(() => {
+    classes.remove("arriving");
+    afterPaint(draw);
+  });
 }
 
 function start(): void {
@@ -49,7 +58,7 @@ function start(): void {
     if (!cores && data.cores) cores = new CoreMap(data.cores, () => board);
     performance.mark("charts-drawn");
   };
-  afterFirstPaint(() => void draw());
+  inTurn(() => void draw());
   const boards = (): Board[] => [board, last].filter((one) => one !== null);
   const live = startLive(data.live);
   wireCsv(() => board, data, () => cores?.columns() ?? []);
