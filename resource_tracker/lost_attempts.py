@@ -67,13 +67,14 @@ def without_cut(
 
 
 def not_below_before(estimate: Recommendation, before: EarlierAttempt | None) -> Recommendation:
-    """The estimate, not below what the attempt before this one showed to be needed, where that ran out of memory.
+    """The estimate, not below what an attempt before this one showed to be needed, where one ran out of memory.
 
     How likely that is too little is not known then: that attempt may have needed more than it got to.
     """
     if before is None or before.memory_mb is None or before.memory_mb <= estimate.memory_mb:
         return estimate
-    why = f"At least {before.memory_mb:,} MB, as attempt {before.attempt} of this task ran out of memory."
+    number = before.attempt if before.memory_attempt is None else before.memory_attempt
+    why = f"At least {before.memory_mb:,} MB, as attempt {number} of this task ran out of memory."
     reason = f"{estimate.reasons.get('memory', '')} {why}".strip()
     reasons = {**estimate.reasons, "memory": reason}
     return replace(estimate, memory_mb=before.memory_mb, reasons=reasons, expected_failure_rate=None)

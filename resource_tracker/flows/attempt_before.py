@@ -12,11 +12,13 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from resource_tracker.dataclass import replace
 from resource_tracker.errors import ArtifactError
 from resource_tracker.flows.order import Order, read_order
 from resource_tracker.plain import from_plain, to_plain
-from resource_tracker.records import EarlierAttempt, TaskSummary
+from resource_tracker.records import EarlierAttempt, TaskRecord, TaskSummary
 from resource_tracker.spool_dirs import PREFIX, is_private
+from resource_tracker.summary import summary_of
 
 if TYPE_CHECKING:
     from resource_tracker.flows.cards import CardStore
@@ -49,7 +51,8 @@ def look_back(
     found = read_task(provider, *pathspec.split("/")).attempts
     before = next((one for one in found if one.attempt == attempt - 1), None)
     if before is not None and before.summary is not None and before.measured:
-        return of_summary(before.summary)
+        earlier = [one.summary for one in found if one.attempt < before.attempt and one.measured]
+        return with_memory_of(of_summary(before.summary), *(of_summary(one) for one in earlier if one is not None))
     store = cards() if cards is not None else None
     text = store.early_record() if store is not None else None
     if store is None or text is None:
@@ -80,6 +83,15 @@ def of_summary(summary: TaskSummary) -> EarlierAttempt:
     )
 
 
+def with_memory_of(before: EarlierAttempt, *earlier: EarlierAttempt) -> EarlierAttempt:
+    """What is told of the attempt before, with the most memory that any attempt ran out of: that is not forgotten."""
+    most = max((before, *earlier), key=lambda one: one.memory_mb or 0)
+    if most is before or most.memory_mb is None:
+        return before
+    number = most.attempt if most.memory_attempt is None else most.memory_attempt
+    return replace(before, memory_mb=most.memory_mb, memory_attempt=number)
+
+
 def line_of(before: EarlierAttempt, pathspec: str) -> str | None:
     """One line for the log, where the attempt before was short of something that can be asked for, or was killed.
 
@@ -97,11 +109,12 @@ def line_of(before: EarlierAttempt, pathspec: str) -> str | None:
     return f"{line}{source}{used}. More: resource-tracker why {pathspec}"
 
 
-def tell_the_next(order: Order, spool_dir: str, summary: TaskSummary) -> None:
+def tell_the_next(order: Order, spool_dir: str, record: TaskRecord) -> None:
     """Tell the attempt that follows this one on the same machine, if it has begun; raises OSError."""
+    earlier = (record.attempt_before,) if record.attempt_before is not None else ()
     for path, other in _orders_beside(spool_dir):
         if (other.pathspec, other.attempt) == (order.pathspec, order.attempt + 1) and other.attempt_before is None:
-            tell(other, path, of_summary(summary))
+            tell(other, path, with_memory_of(of_summary(summary_of(record)), *earlier))
 
 
 def is_being_told(order: Order, spool_dir: str) -> bool:

@@ -52,9 +52,10 @@ class Ending:
 class EarlierAttempt:
     """What became of the attempt before this one, where ``@retry`` repeated the task: in sentences, and what to do.
 
-    ``headline`` is the first of them, for a line of the log; ``resources`` says whether it was for lack of any, and
-    ``memory_mb`` what it shows to be needed at least, where it ran out of memory. ``died``: it could not say itself how
-    it ended, which was seen in ``source``. ``memory_peak_mb`` is what it used at most.
+    ``headline`` is the first of them, for a line of the log; ``resources`` says whether it was for lack of any.
+    ``memory_mb`` is what it shows to be needed at least, where it ran out of memory, or where an attempt before it did,
+    whose number is then ``memory_attempt``. ``died``: it could not say itself how it ended, which was seen in
+    ``source``. ``memory_peak_mb`` is what it used at most.
     """
 
     attempt: int
@@ -63,6 +64,7 @@ class EarlierAttempt:
     headline: str = ""
     resources: bool = False
     memory_mb: int | None = None
+    memory_attempt: int | None = None
     died: bool = False
     source: str = ""
     memory_peak_mb: int | None = None

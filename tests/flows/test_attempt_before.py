@@ -49,6 +49,9 @@ def test_the_next_attempt_says_what_to_raise(tmp_path: Path) -> None:
     before = run.record("work")["attempt_before"]
     assert before["attempt"] == 1
     assert "SystemExit: nothing to do with resources" in before["text"]
+    assert (before["memory_attempt"], before["memory_mb"]) == (0, int(asked[1]))
+    # What attempt 0 ran out of is not forgotten.
+    assert any(f"next time @resources(cpu=1, memory={asked[1]})" in line for line in run.our_lines)
 
 
 @pytest.mark.flow

@@ -82,11 +82,10 @@ def _tell(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
         _deliver(order, spool_dir, words, metadata)
         return None
     record = _record(order, spool_dir, spool, task, metadata)
-    summary = summary_of(record)
-    guarded("tell the next attempt", tell_the_next, order, spool_dir, summary)
+    guarded("tell the next attempt", tell_the_next, order, spool_dir, record)
     saving = _Saving()
     if metadata is not None:
-        saving.begin("store the summary of the attempt", write_summary, metadata, summary)
+        saving.begin("store the summary of the attempt", write_summary, metadata, summary_of(record))
         if not saving.done_within(PATIENCE_S):
             record = without_metadata(record)
     if order.card_root is not None:
