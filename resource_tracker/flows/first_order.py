@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 
 import resource_tracker
 from resource_tracker.flows.attempt import HANDOVER_VARIABLE, TaskContext
-from resource_tracker.flows.cards import card_root, internals_are_known
+from resource_tracker.flows.cards import REVIEW_ID, card_id, card_root, internals_are_known
 from resource_tracker.flows.guard import guarded, log_file, say
 from resource_tracker.flows.order import (
     ORDER_VERSION,
@@ -25,9 +26,7 @@ from resource_tracker.records import InputSize, Limits, ServerInfo
 from resource_tracker.settings import Settings
 
 
-def first_order(
-    context: TaskContext, settings: Settings, *, how_to_open: str | None, input_size: InputSize | None
-) -> Order:
+def first_order(context: TaskContext, settings: Settings, *, input_size: InputSize | None) -> Order:
     """What the attempt is, where its card and metadata belong, and what it asked for and may use.
 
     Everything that depends on the current directory is resolved here. What cannot be found out is told in the log, and
@@ -61,7 +60,7 @@ def first_order(
         metadata=provider,
         metadata_info=info,
         handover_folder=os.environ.get(HANDOVER_VARIABLE),
-        how_to_open=how_to_open,
+        how_to_open=_how_to_open(context) if settings.create_card else None,
         ends_the_run=context.ends_the_run,
         request=requested_resources(context.decorators),
         limits=guarded("read the limits", limits) or Limits(),
@@ -90,6 +89,12 @@ def _card_root(context: TaskContext, settings: Settings) -> str | None:
         )
         return None
     return guarded("find the place of the card", card_root, context.flow_datastore)
+
+
+def _how_to_open(context: TaskContext) -> str:
+    attempt, task = context.attempt, "/".join(context.pathspec.split("/")[1:])
+    opened = f"card: python {sys.argv[0]} card view {task} --id {card_id(attempt)}"
+    return f"{opened} | whole run: --id {card_id(attempt, REVIEW_ID)}" if context.ends_the_run else opened
 
 
 def _metaflow_version() -> str:

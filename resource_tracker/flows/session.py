@@ -9,36 +9,29 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import time
-from functools import partial
 from typing import Any
 
 from resource_tracker.artifact import to_artifact
-from resource_tracker.bundled import use_bundled
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.attempt import TaskContext
-from resource_tracker.flows.attempt_record import bundled_catalog, record_of
-from resource_tracker.flows.cards import FINAL, NO_DATA, REVIEW_ID, CardStore, card_id, temporary_files_in
-from resource_tracker.flows.closing import closing_line
+from resource_tracker.flows.attempt_record import record_of
+from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.failure import failure_of
 from resource_tracker.flows.first_order import first_order
 from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.handover import drop_handover
 from resource_tracker.flows.in_step import offer, warn_in_log
 from resource_tracker.flows.input_size import ArtifactSizes
-from resource_tracker.flows.last_words import LastWords, leave_last_words, without_metadata
+from resource_tracker.flows.last_words import LastWords, leave_last_words
 from resource_tracker.flows.live_end import LiveEnd, end_live
-from resource_tracker.flows.local_metadata import pack_again
 from resource_tracker.flows.order import OF_FOLDERS, leave_outcome, write_order
-from resource_tracker.flows.patience import PATIENCE_S, stored, within
-from resource_tracker.flows.summaries import write_summary
+from resource_tracker.flows.patience import PATIENCE_S, within
+from resource_tracker.flows.telling import tell
 from resource_tracker.host import with_gpus
 from resource_tracker.memory_warning import memory_warning
 from resource_tracker.records import EarlierAttempt, InputSize, Outcome, TaskRecord
 from resource_tracker.settings import Settings
-from resource_tracker.spans import priced
 from resource_tracker.starting import Begun
-from resource_tracker.summary import encode_summary, summary_of
 from resource_tracker.tracker import SamplerProcess, finish_start
 
 
@@ -66,8 +59,7 @@ class TaskSession:
         self._artifact_sizes = None
         if context.own_input_size is None:
             self._artifact_sizes = guarded("read the sizes of the input artifacts", self._sizes_of_artifacts)
-        how_to_open = self._how_to_open() if settings.create_card else None
-        self._order = first_order(context, settings, how_to_open=how_to_open, input_size=self._input_size())
+        self._order = first_order(context, settings, input_size=self._input_size())
         self._cards = guarded("open the place of the card", self._card_store)
         self._gpus_asked = False
         self._server = self._order.server
@@ -149,7 +141,7 @@ class TaskSession:
             if self._order.attempt and self._before is None:
                 guarded("look at the attempt before", within, PATIENCE_S, self._look_back)
             self._measuring.stop()
-            unsaid = self._tell(self._end_live())
+            unsaid = self._tell()
         except KeyboardInterrupt:  # pressed once more: this process is to end at once, and another one tells
             self._leave_outcome()
             raise
@@ -169,31 +161,18 @@ class TaskSession:
         else:
             self._measuring.remove()
 
-    def _tell(self, live: LiveEnd | None) -> LastWords | None:
+    def _tell(self) -> LastWords | None:
         """Returns what the stores did not take."""
-        record = self._record()
-        if live is not None and live.trouble is not None:
-            tracking = record.tracking
-            record = replace(
-                record, tracking=replace(tracking, failed_sources=(*tracking.failed_sources, live.trouble))
-            )
-        if self._settings.prices == "live":
-            record = guarded("ask for live prices", self._with_live_prices, record) or record
-        summary, unsaid, page = summary_of(record), LastWords(), None
-        if stored("store the summary of the attempt", write_summary, self._context.metadata, summary):
-            stored("hand the summary over", pack_again, self._context.metadata, self._context.decorators)
-        else:
-            unsaid, record = LastWords(summary=encode_summary(summary)), without_metadata(record)
-        if self._cards is not None:
-            page = guarded("write the card", self._page, record)
-        if page is not None:
-            if not self._is_saved(page, ends_live=live is not None and live.tells_page):
-                unsaid = replace(unsaid, page=page)
-            elif self._context.ends_the_run:
-                guarded("write the cost review", self._write_review)
-        if not self._settings.quiet:
-            say(closing_line(record, self._order.how_to_open if self._cards is not None else None))
-        return None if unsaid == LastWords() else unsaid
+        live = self._end_live()
+        return tell(
+            self._record(),
+            live,
+            context=self._context,
+            settings=self._settings,
+            order=self._order,
+            cards=self._cards,
+            spool_dir=getattr(self._measuring, "spool_dir", None),
+        )
 
     def _leave(self, unsaid: LastWords) -> bool:
         """Whether a process that outlives this one stores what is left; it then removes the spool, too."""
@@ -238,47 +217,6 @@ class TaskSession:
         if not isinstance(self._measuring, SamplerProcess) or not self._settings.live:
             return None
         return guarded("end the live card", end_live, self._measuring.spool_dir)
-
-    def _with_live_prices(self, record: TaskRecord) -> TaskRecord:
-        """Asked only now: the step and its artifacts do not wait for the network."""
-        from resource_tracker.live_pricing import price_record_live
-
-        bundled, settings = bundled_catalog(), self._settings
-        if bundled is None:
-            return record
-        pricing = price_record_live(record, bundled=bundled, vendor=settings.vendor, region=settings.region)
-        spans = priced(record.spans, pricing.run_cost_usd, record.usage.duration_s)
-        return replace(record, pricing=pricing, spans=spans)
-
-    def _page(self, record: TaskRecord) -> str:
-        use_bundled()  # jinja2 is loaded only where there is a card
-        from resource_tracker.report.render import render_card
-
-        return render_card(record)
-
-    def _is_saved(self, page: str, *, ends_live: bool) -> bool:
-        spool_dir = getattr(self._measuring, "spool_dir", None)
-        with temporary_files_in(spool_dir, type(self._context.flow_datastore._storage_impl)):
-            return stored("write the card", self._save_page, page, ends_live=ends_live)
-
-    def _save_page(self, page: str, *, ends_live: bool) -> None:
-        assert self._cards is not None
-        self._cards.save(page)
-        if ends_live:
-            self._cards.save_data(NO_DATA, FINAL, time.time())
-
-    def _write_review(self) -> None:
-        """Of the whole run, this step included: its summary is in the metadata by now."""
-        from resource_tracker.flows.review_card import page_of_run  # only the last step of a run needs it
-
-        assert self._cards is not None
-        page = page_of_run(self._context, self._settings, self._order.handover_folder)
-        within(PATIENCE_S, partial(self._cards.save_review, page))
-
-    def _how_to_open(self) -> str:
-        attempt, task = self._context.attempt, "/".join(self._context.pathspec.split("/")[1:])
-        opened = f"card: python {sys.argv[0]} card view {task} --id {card_id(attempt)}"
-        return f"{opened} | whole run: --id {card_id(attempt, REVIEW_ID)}" if self._context.ends_the_run else opened
 
     def _task_is_exiting(self) -> None:
         """The interpreter exits and ``task_finished`` never came, for instance as an artifact could not be saved."""
