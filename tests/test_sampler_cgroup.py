@@ -101,6 +101,36 @@ def test_the_sampler_is_taken_off(scene: Scene) -> None:
     assert totals.of.cpu_seconds() == pytest.approx(0.0, abs=0.03)
 
 
+def test_what_the_sampler_starts_is_taken_off_at_once(scene: Scene) -> None:
+    """A publisher takes 60 MB within half a second: no row of the step's may show it as a peak."""
+    own = os.getpid()
+    scene.inside(1, 10, own)
+    scene.memory(100 * MIB, 0)
+    totals = Totals(scene)
+    alone = totals.of.memory_kib()
+    assert alone is not None
+    scene.put(f"proc/self/task/{own}/children", "77 ")
+    scene.proc.start(77, cmdline="python\0-c\0import resource_tracker.flows.publisher.main\0", rss=20 * MIB)
+    scene.inside(1, 10, own, 77)
+    scene.memory(120 * MIB, 0)
+    assert totals.of.memory_kib() == alone
+    totals.row()
+    assert totals.of.memory_kib() == alone
+    scene.proc.set(77, rss=60 * MIB)
+    scene.memory(160 * MIB, 0)
+    assert totals.of.memory_kib() == alone
+    scene.proc.set(77, rss=0)  # it is ending, and the kernel has not yet taken it off the cgroup's
+    assert totals.of.memory_kib() is None
+    scene.proc.set(77, state="Z")
+    scene.memory(100 * MIB, 0)
+    assert totals.of.memory_kib() == alone
+    scene.put(f"proc/self/task/{own}/children", "")
+    scene.proc.end(77)
+    scene.inside(1, 10, own)
+    scene.memory(100 * MIB, 0)
+    assert totals.of.memory_kib() == alone
+
+
 def test_readings_in_the_step_itself(tmp_path: Path) -> None:
     """Where no sampler can run, the step reads its own cgroup: then nothing of this process is taken off."""
     scene, own = Scene(tmp_path, 2), os.getpid()
