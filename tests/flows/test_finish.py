@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from metaflow.plugins.datastores.local_storage import LocalStorage
 from sample_order import an_order
+from sample_record import sample_record
 
+from resource_tracker import summary
 from resource_tracker.dataclass import replace
 from resource_tracker.endings import RUNTIME_RECORD, Death
 from resource_tracker.flows.attempt_before import NOTE, of_summary, read_note, tell, tell_the_next
@@ -21,7 +23,7 @@ from resource_tracker.flows.order import Order, read_order, write_order
 from resource_tracker.flows.publisher import finish
 from resource_tracker.flows.publisher.finish import death_in, with_runtime_record
 from resource_tracker.flows.publisher.outside import measured_outside
-from resource_tracker.records import TaskSummary
+from resource_tracker.records import Ending, Outcome, TaskSummary
 from resource_tracker.sampler.layout import Layout
 from resource_tracker.sampler.spool_read import Event, Spool
 from resource_tracker.usage import summarize
@@ -131,13 +133,18 @@ def test_the_next_attempt_is_told_once(tmp_path: Path) -> None:
     spools["open"].chmod(0o755)  # anybody may have made it: an order that is a pipe would never end
     os.mkfifo(spools["open"] / "order")
     write_order(str(spools["other"]), an_order(attempt=1, pid=0, pathspec="AFlow/17/train/4"))
-    summary = summary_of(order)
+    ending = Ending(cause="killed by SIGKILL", evidence="", source="pidfd")
+    outcome = Outcome(status="failed", ended_by=ending.cause)
+    record = replace(sample_record(), pathspec=order.pathspec, attempt=0, attempt_before=None)
+    record = replace(record, outcome=outcome, ending=ending)
     with pytest.raises(OSError, match="No such file"):  # there is no process 0, whose log would take the line
-        tell_the_next(order, str(spools["own"]), summary)
+        tell_the_next(order, str(spools["own"]), record)
     assert (spools["next"] / NOTE).stat().st_nlink == 1
-    assert read_note(str(spools["next"])) == of_summary(summary)
+    told = read_note(str(spools["next"]))
+    assert told == of_summary(summary.summary_of(record))
+    assert told is not None
     assert [name for name, folder in spools.items() if (folder / NOTE).exists()] == ["next"]
-    tell(read_order(str(spools["next"])), str(spools["next"]), of_summary(summary))  # it has been told
+    tell(read_order(str(spools["next"])), str(spools["next"]), told)  # it has been told
     assert read_note(str(spools["junk"])) is None
 
 
