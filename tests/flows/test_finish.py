@@ -183,5 +183,7 @@ def test_of_an_attempt_that_had_hardly_begun_there_is_a_reading_from_before(tmp_
     for started_at in (1.7e9 + 0.1, 1.7e9 + 0.3, 1.7e9 + 0.7):  # which sums of times do not always give again
         order, spool = an_order(started_at=started_at, started_monotonic_s=49_000.123), Spool(Layout({}))
         spool.first["system", "timestamp"] = order.started_at - 0.01
+        spool.first["process", "memory"] = 35_000.0
         found = measured_outside(order, spool, str(tmp_path), ended=True)
         assert (found.duration_s, found.ended_at) == (0.0, started_at)
+        assert summarize(found).memory_peak_kib == 35_000.0

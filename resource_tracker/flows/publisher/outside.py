@@ -40,14 +40,17 @@ def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool)
         core_spool=read_spool_beside(spool_dir, CORES_PREFIX),
     )
     if ended and (found.memory_peak_kib or 0.0) < LEAST_MEMORY_KIB:
-        process = _without(found.process, ("memory", "memory_peak_kib"))
+        process = _without_less(found.process, ("memory", "memory_peak_kib"), LEAST_MEMORY_KIB)
         return replace(found, memory_peak_kib=None, memory_peak_source="", process=process)
     return found
 
 
-def _without(frame: TinyDataFrame, names: tuple[str, ...]) -> TinyDataFrame:
-    """The frame, with nothing known in some of its columns."""
-    return TinyDataFrame({name: [math.nan] * len(frame) if name in names else frame[name] for name in frame.columns})
+def _without_less(frame: TinyDataFrame, names: tuple[str, ...], least: float) -> TinyDataFrame:
+    """The frame, in some of its columns without what is below `least`: not known."""
+    cells = {name: frame[name] for name in frame.columns}
+    for name in set(names) & set(cells):
+        cells[name] = [value if value >= least else math.nan for value in cells[name]]
+    return TinyDataFrame(cells)
 
 
 def stopping_since(spool: Spool) -> float | None:
