@@ -357,6 +357,7 @@ def test_live_update_adds_what_is_new(show):
     assert updated(page, so_far(record, 75)) == {"points": 76, "kept": 71, "drawn": charts}
     assert updated(page, so_far(record, 85)) == {"points": 86, "kept": 76, "drawn": charts}
     assert page.evaluate(HASHES) == show(render_card(record, data=so_far(record, 85))).evaluate(HASHES)
+    page.call("Page.bringToFront")  # a page behind another one is drawn when Chromium gets round to it
     x, y, width, height = plot_area(page)
     page.drag((x + width * 0.3, y + height / 2), (x + width * 0.5, y + height / 2))
     zoomed = page.evaluate(HASHES)

@@ -165,7 +165,7 @@ SCENARIOS = {
         decorators="@catch(var='problem')\n@retry(times=1, minutes_between_retries=0)",
     ),
     "timeout": linear("self.result = 1\ntime.sleep(60)", decorators="@timeout(seconds=2)"),
-    "foreach of 20": FOREACH.replace("{count}", "20"),
+    "foreach of 8": FOREACH.replace("{count}", "8"),
     "parallel": PARALLEL,
     "os._exit(3)": linear("self.result = 1\nos._exit(3)"),
     "SEGV": linear("ctypes.string_at(0)"),
