@@ -42,11 +42,7 @@ def look_back(
     """
     if attempt < 1:
         return None
-    from resource_tracker.flows.guard import guarded
-    from resource_tracker.flows.interrupted_card import end_interrupted_card  # most attempts are the first
-    from resource_tracker.flows.left_record import told_by
-    from resource_tracker.flows.run_reading import read_task
-    from resource_tracker.flows.summaries import write_summary
+    from resource_tracker.flows.run_reading import read_task  # most attempts are the first
 
     found = read_task(provider, *pathspec.split("/")).attempts
     before = next((one for one in found if one.attempt == attempt - 1), None)
@@ -57,11 +53,21 @@ def look_back(
     text = store.early_record() if store is not None else None
     if store is None or text is None:
         return None
+    return of_summary(_tell_of_interrupted(provider, pathspec, store, text))
+
+
+def _tell_of_interrupted(provider: Any, pathspec: str, store: CardStore, text: str) -> TaskSummary:
+    """Store what the last record of an attempt tells, whose whole container is gone, in metadata and card."""
+    from resource_tracker.flows.guard import guarded
+    from resource_tracker.flows.interrupted_card import end_interrupted_card  # with all of the report
+    from resource_tracker.flows.left_record import told_by
+    from resource_tracker.flows.summaries import write_summary
+
     summary = told_by(text)
     write_summary(provider, summary)
     if store.is_live():
         guarded("end the card of the attempt before", end_interrupted_card, store, pathspec, summary)
-    return of_summary(summary)
+    return summary
 
 
 def of_summary(summary: TaskSummary) -> EarlierAttempt:

@@ -7,6 +7,7 @@ import time
 from resource_tracker.dataclass import replace
 from resource_tracker.endings import interrupted
 from resource_tracker.flows.runs import every_namespace
+from resource_tracker.lost_attempts import MAX_ATTEMPTS
 from resource_tracker.records import TaskSummary
 from resource_tracker.run_attempts import Attempt
 from resource_tracker.summary import decode_summary
@@ -14,7 +15,6 @@ from resource_tracker.summary import decode_summary
 SILENT_S, SILENT_SHARE = 600.0, 0.05
 """Updates come every few seconds, in long steps every few minutes, and later where the store was slow."""
 SILENT_AFTER_STOP_S = 60.0
-MOST_ATTEMPTS = 6
 
 
 def told_by(text: str) -> TaskSummary:
@@ -39,7 +39,7 @@ def with_left_record(attempt: Attempt, pathspec: str) -> Attempt:
 def attempts_left(step: str, task_id: str, pathspec: str) -> list[Attempt]:
     """The attempts of a task of which the metadata here know nothing, as where they did not come home."""
     found = []
-    for number in range(MOST_ATTEMPTS):
+    for number in range(MAX_ATTEMPTS):
         left = left_record(pathspec, number)
         if left is None:
             break

@@ -28,14 +28,7 @@ FLOW = (
         @track_resources(interval=0.5)
         @step
         def start(self):
-            from resource_tracker.flows.order import read_order
-            from resource_tracker.flows.publisher.stores import open_cards
-
-            cards = open_cards(read_order(spool()))
-            wait_until(lambda: status().get("updates", 0) >= 1)
-            self.page, self.first = cards.read_page(), cards.read_data()
-            wait_until(lambda: status().get("updates", 0) >= 3)
-            self.later = cards.read_data()
+            self.page, self.first, self.later = seen_while_live()
             self.next(self.check)
 
         @step
