@@ -457,7 +457,7 @@ def test_memory_peak_of_a_short_child(cli: Cli) -> None:
 
 
 def test_cpu_time_of_short_children(cli: Cli) -> None:
-    """CPU time of 20 children of some 30 ms each is counted, as the command itself counts it."""
+    """CPU time of 20 children of 50 ms each is counted, as the command itself counts it before its end."""
     script = (
         "import os, subprocess, sys, time\n"
         "spin = 'import time\\nwhile time.process_time() < 0.05: pass'\n"
@@ -466,7 +466,7 @@ def test_cpu_time_of_short_children(cli: Cli) -> None:
     )
     done = cli("run", "--quiet", "--output", "out.json", "--", PYTHON, "-c", script)
     truth_s = float(done.stdout)
-    assert json.loads((cli.folder / "out.json").read_text())["usage"]["cpu_seconds"] == pytest.approx(truth_s, rel=0.05)
+    assert json.loads((cli.folder / "out.json").read_text())["usage"]["cpu_seconds"] == pytest.approx(truth_s, abs=0.1)
 
 
 def test_an_orphan_is_followed(cli: Cli) -> None:

@@ -123,7 +123,7 @@ def test_cpu_of_what_others_miss(name: str, tmp_path: Path) -> None:
     assert used > 0.5
     rows = sum(row["utime"] + row["stime"] for row in found["process"]) / os.sysconf("SC_CLK_TCK")
     if clock_permitted():
-        # More on a busy machine: the clock runs on in interrupts, and while a hypervisor has the CPU.
+        # More on a busy machine: the clock runs on in interrupts.
         assert 0.95 * used <= found["cpu"] <= 1.05 * used + 0.15
         assert 0.95 * used <= rows <= 1.05 * used + 0.15
         assert not found["lower_bound"]
@@ -149,6 +149,19 @@ def test_a_clock_counts_what_the_tree_misses() -> None:
     total.count_with("a clock", clock(7.0, 7.01, 8.0, 8.0))
     assert [total.row(ticks) for ticks in (2.0, 10.0, 0.0)] == [2.0, 98.0, 0.0]
     assert total.source == "a clock"
+
+
+def test_a_clock_that_counts_stolen_time() -> None:
+    """Of each row it is told how much was stolen; what the tree saw is never less. A cgroup has no stolen time."""
+    total = CpuTotal(100)
+    total.count_with("a clock", clock(0.0, 1.0, 2.0, 3.0), counts_stolen=True)
+    assert [total.row(ticks, stolen) for ticks, stolen in ((70.0, 0.2), (99.0, 0.1), (60.0, 0.0))] == [
+        80.0,
+        90.0,
+        100.0,
+    ]
+    total.count_with("a cgroup", clock(0.0, 1.0))
+    assert total.row(70.0, 0.2) == 100.0
 
 
 def test_a_clock_that_begins_later() -> None:

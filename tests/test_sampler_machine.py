@@ -250,6 +250,19 @@ def test_cpu_of_the_machine(machine: Machine) -> None:
     assert found["cpu_usage"] == pytest.approx(0.5)
 
 
+def test_stolen_share(machine: Machine) -> None:
+    """Of the time in which CPUs had work; 0 where nothing was stolen, and where the kernel does not say."""
+    stat = Path(machine.proc) / "stat"
+    shares = []
+    collector = CpuCollector(machine.proc, 100)
+    for line in (b"100 0 100 500 9 0 0 7", b"150 0 130 600 9 0 0 27", b"190 0 130 900 9 0 0 27", b"191 0 131 950"):
+        stat.write_bytes(b"cpu " + line + b"\nctxt 1\nprocesses 50\n")
+        row = Row()
+        collector.read(row, 1.0)
+        shares.append(row.stolen_share)
+    assert shares == [0.0, 0.2, 0.0, 0.0]
+
+
 def test_memory_of_the_machine(machine: Machine) -> None:
     """Used is what is neither free nor cache; an old kernel's missing lines are nan, not 0."""
     path = Path(machine.proc) / "meminfo"

@@ -155,7 +155,9 @@ def test_rollup_private_pages() -> None:
 def test_cpu_sums() -> None:
     """User time has nice in it, system time interrupts; idle, waiting and stolen time are in neither."""
     reading = cpu_stat.parse(b"cpu  1 20 300 4000 50000 6 70 8 9 10\ncpu0 1 2 3 4\nintr 5 6\nctxt 1\nprocesses 99\n")
-    assert (reading.user, reading.system, reading.forks) == (21, 376, 99)
+    found = (reading.user, reading.system, reading.stolen, reading.forks)
+    assert found == (21, 376, 8, 99)
+    assert cpu_stat.parse(b"cpu  1 20 300 4000\nctxt 1\nprocesses 99\n").stolen == 0
 
 
 def test_cores_one_by_one() -> None:

@@ -19,7 +19,7 @@ MAX_FAILURES = 3
 class Row:
     """The columns of one row, by frame. All are nan until a collector sets them."""
 
-    __slots__ = ("cores", "gpus", "internal", "process", "system")
+    __slots__ = ("cores", "gpus", "internal", "process", "stolen_share", "system")
 
     def __init__(self) -> None:
         self.process = dict.fromkeys(PROCESS_NAMES, NAN)
@@ -29,6 +29,8 @@ class Row:
         """Each GPU by itself, where there are any: their number is known only when a library is open."""
         self.cores: Callable[[], dict[int, tuple[float, float]]] | None = None
         """Reads busy ticks and all ticks of each core, for who needs them: not every row does."""
+        self.stolen_share = 0.0
+        """Of the time in which the machine's CPUs had work, what a hypervisor gave to others."""
 
     def values(self) -> Values:
         """All cells, in the order of :data:`resource_tracker.sampler.layout.COLUMNS`."""

@@ -30,6 +30,9 @@ class CpuCollector(Collector):
         system["processes"] = now.forks
         system["utime"] = growth(before.user, now.user)
         system["stime"] = growth(before.system, now.system)
+        stolen = growth(before.stolen, now.stolen)
+        if stolen > 0:
+            row.stolen_share = stolen / (system["utime"] + system["stime"] + stolen)
         if interval_s > 0:
             used_s = ticks_to_seconds(system["utime"] + system["stime"], self._ticks_per_s)
             system["cpu_usage"] = used_s / interval_s

@@ -40,7 +40,7 @@ def standard_collectors(
     proc: str = PROC,
     sys_root: str = SYS,
 ) -> list[Collector]:
-    """The collectors of this machine, the step's own first. Raises OSError, ParseError where there is no such process.
+    """The collectors of this machine, in the order in which they are read.
 
     Parameters
     ----------
@@ -62,17 +62,22 @@ def standard_collectors(
         Whether this process may have threads of ours: not the step's own.
     proc, sys_root : str
         Roots of fake machines.
+
+    Raises
+    ------
+    OSError, ParseError
+        There is no such process.
     """
     ticks_per_s = os.sysconf("SC_CLK_TCK")
     tree = Tree(proc, pid, marker, spool)
     root = os.path.dirname(sys_root).rstrip("/")
     totals = CgroupTotals(tree, proc, root, ticks_per_s)
     return [
+        CpuCollector(proc, ticks_per_s),  # first: the step's CPU time is told how much of it was stolen
         ProcessCollector(tree, proc, ticks_per_s, failures, totals, budget),
         CgroupCollector(totals, pid, proc, root, failures),
         RunWaitCollector(tree, proc),
         WaitingCollector(proc, failures, tree.load),
-        CpuCollector(proc, ticks_per_s),
         MemoryCollector(proc),
         DiskCollector(proc, sys_root),
         NetCollector(proc, sys_root),

@@ -62,7 +62,8 @@ class TreeUse:
         read_at_s = time.monotonic()
         read_tree()
         self._before_clock = self._used()
-        self._total.count_with(task_clock.SOURCE, clock.seconds, time.monotonic() - read_at_s)
+        unseen_s = time.monotonic() - read_at_s
+        self._total.count_with(task_clock.SOURCE, clock.seconds, unseen_s, counts_stolen=True)
 
     def welcome(self, member: Member, *, from_birth: bool) -> None:
         """Counts a new member: all that it ever used, or only what it uses from now on."""
@@ -70,7 +71,7 @@ class TreeUse:
 
     def fill(self, row: Row, interval_s: float) -> None:
         """What was used since the last row."""
-        both = zip(self._used(), self._before_clock, strict=True)
+        both = zip(self._used(row.stolen_share), self._before_clock, strict=True)
         utime, stime, faults, read_bytes, write_bytes = (now + before for now, before in both)
         self._before_clock = ZERO
         process = row.process
@@ -82,19 +83,19 @@ class TreeUse:
             process["cpu_usage"] = cores
             process["cpu_peak_cores"] = max(self.window.take_peak(), cores)
 
-    def _used(self) -> Amounts:
+    def _used(self, stolen_share: float = 0.0) -> Amounts:
         root = self._tree.root
         live: list[Reading] = [
             (member, self._io.read(member, is_root=member is root)) for member in self._tree.members.values()
         ]
         gone = [(member, self._io.forget(member)) for member in self._tree.take_gone()]
         utime, stime, faults, read_bytes, write_bytes = self._account.settle(live, gone)
-        return *self._exact(utime, stime), faults, read_bytes, write_bytes
+        return *self._exact(utime, stime, stolen_share), faults, read_bytes, write_bytes
 
-    def _exact(self, utime: float, stime: float) -> tuple[float, float]:
+    def _exact(self, utime: float, stime: float, stolen_share: float) -> tuple[float, float]:
         """What was really used, where that is known, split into user and system time as the tree shows them."""
         if not all(member.counted for member in self._tree.members.values()):
             self._total.stop_clock()  # it counts whoever descends from the step, other attempts, too
         seen = utime + stime
-        used = self._total.row(seen)
+        used = self._total.row(seen, stolen_share)
         return (utime * used / seen, stime * used / seen) if seen > 0 else (used, 0.0)

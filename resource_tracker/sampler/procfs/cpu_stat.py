@@ -7,13 +7,17 @@ SOURCE = "/proc/stat"
 
 
 class CpuStat:
-    """One reading, in clock ticks. `user` has nice and guests in it, `system` interrupts; stolen time is in neither."""
+    """One reading, in clock ticks. `user` has nice and guests in it, `system` interrupts.
 
-    __slots__ = ("forks", "system", "user")
+    `stolen` is in neither: time for which a hypervisor ran somebody else where a CPU had work here.
+    """
 
-    def __init__(self, user: int, system: int, forks: int) -> None:
+    __slots__ = ("forks", "stolen", "system", "user")
+
+    def __init__(self, user: int, system: int, stolen: int, forks: int) -> None:
         self.user = user
         self.system = system
+        self.stolen = stolen
         self.forks = forks
 
 
@@ -23,12 +27,12 @@ def parse(data: bytes) -> CpuStat:
     fields = first.split()
     if len(fields) < 5 or fields[0] != b"cpu":
         raise ParseError(SOURCE, "the first line is not the sum of all CPUs")
-    ticks = [number(field, SOURCE) for field in fields[1:8]] + [0, 0, 0]
+    ticks = [number(field, SOURCE) for field in fields[1:9]] + [0, 0, 0, 0]
     if not any(ticks):  # gVisor
         raise ParseError(SOURCE, "CPU time is not counted")
-    user, nice, system, _, _, irq, softirq = ticks[:7]
+    user, nice, system, _, _, irq, softirq, stolen = ticks[:8]
     at = rest.find(b"\nprocesses ")
     if at < 0:
         raise ParseError(SOURCE, "no line processes")
     forks = number(rest[at + len(b"\nprocesses ") :].partition(b"\n")[0], SOURCE)
-    return CpuStat(user + nice, system + irq + softirq, forks)
+    return CpuStat(user + nice, system + irq + softirq, stolen, forks)
