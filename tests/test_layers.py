@@ -127,7 +127,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         ),
     ),
     ("outlets", frozenset({"export", "flows", "report", "report_file", "training"})),
-    ("entrances", frozenset({"", "__main__", "api", "cli", "metaflow_extensions", "standalone", "testing"})),
+    (
+        "entrances",
+        frozenset({"", "__main__", "api", "cli", "metaflow_extensions", "record_views", "standalone", "testing"}),
+    ),
 )
 """From the bottom: modules and folders directly below ``resource_tracker`` (``""`` is its own ``__init__``)."""
 
