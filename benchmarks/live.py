@@ -16,14 +16,14 @@ from benchmarks.measure import Cost, added, alternate, cpu, median, say, wall
 from benchmarks.tables import Table, against, kilobytes, milliseconds, times
 from resource_tracker.dataclass import replace
 from resource_tracker.flows.cards import CardStore
-from resource_tracker.flows.publisher.live import LiveCard
+from resource_tracker.flows.publisher.live import SHARE_OF_STEP, LiveCard
 from resource_tracker.flows.publisher.status import Status
 from resource_tracker.sampler.layout import COLUMNS, Layout
 from resource_tracker.sampler.spool import SpoolWriter
 
 REFRESH_MS, DATA_BYTES = 5.0, 100_000
 LENGTHS = {"1 min": 60, "1 h": 3600, "24 h": 86_400}
-UPDATES = 9
+UPDATES = 21
 STEP_S, REFRESH_S = 20.0, 5.0
 NO_CARD, AT_THE_END, LIVE, METAFLOW = "no card", "card at the end", "live card", "Metaflow's own live card"
 
@@ -47,7 +47,10 @@ def _updates(folder: Path, quick: bool) -> Table:
             kilobytes(data_bytes),
             against(data_bytes, DATA_BYTES, f"<= {kilobytes(DATA_BYTES)}"),
         )
-    found.notes.append(f"Medians of {UPDATES} updates, each with five new rows of a second; apart from the store.")
+    found.notes.append(
+        f"Medians of {UPDATES} updates, apart from the store, each with as many new rows of a second as come in between: "
+        f"{', '.join(f'{_rows_between(seconds)} after {name}' for name, seconds in LENGTHS.items())}."
+    )
     return found
 
 
@@ -76,15 +79,21 @@ def _update(folder: Path, seconds: int) -> tuple[float, int]:
     card = LiveCard(order, str(folder), store, Status(str(folder)))
     writer.first(_row(0, began_at))
     spent_ms = []
-    for second in range(1, seconds + 5 * UPDATES + 1):
+    apart = _rows_between(seconds)
+    for second in range(1, seconds + apart * UPDATES + 1):
         writer.row(0, _row(second, began_at))
         if second < seconds and second % 600 == 0:
             card.record()  # as if it had been updated all the time
-        elif second > seconds and second % 5 == 0:
+        elif second > seconds and second % apart == 0:
             begun_s = time.process_time()
             card.refresh()
             spent_ms.append((time.process_time() - begun_s) * 1000)
     return statistics.median(spent_ms[1:]), store.data_bytes  # the first one also makes the page
+
+
+def _rows_between(seconds: int) -> int:
+    """Rows of a second between two updates of a step of that length."""
+    return round(max(REFRESH_S, seconds * SHARE_OF_STEP))
 
 
 def _row(second: int, began_at: float) -> list[float]:

@@ -17,6 +17,7 @@ MAX_BYTES = 900_000
 """Rows of a stored frame: with every column at 8 bytes a cell, both frames stay below 1 MB whatever they hold."""
 
 Values = Sequence[float]
+Merge = Callable[[Values, Values], float]
 
 
 def rows_that_fit(columns: int) -> int:
@@ -45,7 +46,7 @@ def compact(frame: TinyDataFrame, columns: Sequence[Column], max_rows: int = MAX
     kinds = {column.name: column.kind for column in columns}
     merged: dict[str, list[float]] = {}
     for name in frame.columns:
-        merge = _MERGES[kinds.get(name, GAUGE)]
+        merge = MERGES[kinds.get(name, GAUGE)]
         values = frame[name]
         merged[name] = [merge(values[i : i + size], weights[i : i + size]) for i in range(0, rows, size)]
     return TinyDataFrame(merged)
@@ -92,6 +93,9 @@ def total(values: Values, weights: Values = ()) -> float:
 
 def highest(values: Values, weights: Values = ()) -> float:
     """Maximum of what is not nan; nan where nothing is there."""
+    quick = max(values, default=math.nan)
+    if quick == quick:
+        return quick  # a nan hides others only where it stands first
     return max((value for value in values if value == value), default=math.nan)
 
 
@@ -99,9 +103,10 @@ def _last(values: Values, weights: Values) -> float:
     return next((value for value in reversed(values) if value == value), math.nan)
 
 
-_MERGES: dict[str, Callable[[Values, Values], float]] = {
+MERGES: dict[str, Merge] = {
     COUNTER: total,
     GAUGE: weighted_mean,
     PEAK: highest,
     LAST: _last,
 }
+"""By kind: one value for neighbours, of their values and lengths."""

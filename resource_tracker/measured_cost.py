@@ -61,6 +61,9 @@ def failed_of(spool: Spool) -> tuple[FailedSource, ...]:
 
 def highest_of(column: array[float], rows: list[int]) -> float | None:
     """The highest of some rows of a column; ``None`` where it is not known in any."""
+    quick = max(column, default=math.nan) if len(rows) == len(column) else math.nan
+    if quick == quick:
+        return quick  # of all rows; a nan hides others only where it stands first
     return max((column[index] for index in rows if column[index] == column[index]), default=None)
 
 

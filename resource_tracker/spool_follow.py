@@ -5,17 +5,19 @@ Where rows are merged, what a row of its own would have shown is kept beside the
 
 from __future__ import annotations
 
-import math
 import os
+import sys
 from array import array
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
 from resource_tracker.columns import COUNTER, GAUGE
 from resource_tracker.errors import SpoolError
 from resource_tracker.frame import TinyDataFrame
-from resource_tracker.sampler.layout import Layout, parse_header
-from resource_tracker.sampler.merge import bucket_length, merge_values
+from resource_tracker.frame_merge import CELL_BYTES, MERGES, Merge, highest
+from resource_tracker.sampler.layout import ROW, Layout, parse_header
+from resource_tracker.sampler.merge import bucket_length
 from resource_tracker.sampler.spool_read import Spool, generation_of, span_lines_of
 
 MOST_ROWS = 160
@@ -48,14 +50,25 @@ class LiveSpool(Spool):
         ]
 
     def add_row(self, phase: int, values: list[float], merged: int = 1) -> None:
-        """Appends a row; where there are too many, all of them become half as many."""
-        super().add_row(phase, values, merged)
-        length = values[self._interval_at]
+        """Appends a row, see :meth:`add_rows`."""
+        self.add_rows([phase], [merged], [array("d", [value]) for value in values])
+
+    def add_rows(self, phases: Sequence[int], merged: Sequence[int], columns: Sequence[array[float]]) -> None:
+        """Appends rows, each of `columns` with a value of each; where there are too many, all become half as many."""
+        self.phases.extend(phases)
+        self.merged.extend(merged)
+        for column, values in zip(self.columns.values(), columns, strict=True):
+            column.extend(values)
+        lengths = columns[self._interval_at]
         for index, is_counter, highs in self._highs:
+            values = columns[index]
             if index == self._cpu_at:
-                highs.append(self._busy(values[index], length))
+                highs.extend(map(self._busy, values, lengths))
+            elif is_counter and any(values):
+                cells = zip(values, lengths, strict=True)
+                highs.extend([value / length if length > 0 else value for value, length in cells])
             else:
-                highs.append(values[index] / length if is_counter and length > 0 else values[index])
+                highs.extend(values)
         if len(self.phases) > self._most_rows:
             self._merge()
 
@@ -77,24 +90,18 @@ class LiveSpool(Spool):
 
     def _merge(self) -> None:
         """Neighbours of one phase become one, so that about half as many remain, all of about the same length."""
-        rows = [list(row) for row in zip(*self.columns.values(), strict=True)]
-        lengths = [row[self._interval_at] for row in rows]
+        lengths = self.columns[[*self.columns][self._interval_at]].tolist()
         places = self._places(lengths)
-        kept = [self._merged(rows[first : last + 1]) for first, last in places]
-        for column, cells in zip(self.columns, zip(*kept, strict=True), strict=True):
-            self.columns[column] = array("d", cells)
-        self.merged = [sum(self.merged[first : last + 1]) for first, last in places]
-        self.phases = [self.phases[first] for first, _ in places]
+        same = next((index for index, (first, last) in enumerate(places) if first != last), len(places))
+        changed = places[same:]  # in a long step the latest rows alone: those before are as long as they may be
+        for name, kind in zip(self.columns, self._kinds, strict=True):
+            self.columns[name] = _merged(self.columns[name], MERGES[kind], lengths, same, changed)
         self._highs = [
-            (index, is_counter, array("d", (_highest(highs[first : last + 1]) for first, last in places)))
+            (index, is_counter, _merged(highs, highest, lengths, same, changed))
             for index, is_counter, highs in self._highs
         ]
-
-    def _merged(self, rows: list[list[float]]) -> list[float]:
-        merged, *others = rows
-        for row in others:
-            merged = merge_values(self._kinds, merged, merged[self._interval_at], row, row[self._interval_at])
-        return merged
+        self.merged = [sum(self.merged[first : last + 1]) for first, last in places]
+        self.phases = [self.phases[first] for first, _ in places]
 
     def _places(self, lengths: list[float]) -> list[tuple[int, int]]:
         """First and last row of each that will remain."""
@@ -199,14 +206,38 @@ class SpoolFollower:
         assert self._spool is not None
         width = self._layout.record_bytes
         whole = len(data) - len(data) % width
-        for start in range(0, whole, width):
-            self._spool.add(self._layout, data[start : start + width])
+        rows = data[:whole]
+        if rows[::width].strip(bytes([ROW])):
+            records = [data[start : start + width] for start in range(0, whole, width)]
+            for record in records:
+                if record[0] != ROW:
+                    self._spool.add(self._layout, record)
+            rows = b"".join(record for record in records if record[0] == ROW)
+        if rows:
+            self._spool.add_rows(*_columns(self._layout, rows))
         # What is half written comes again: on a full disk the writer takes it back.
         self._file.seek(whole - len(data), os.SEEK_CUR)
 
 
-def _highest(values: array[float]) -> float:
-    quick = max(values)
-    if quick == quick:
-        return quick  # a nan hides others only where it stands first
-    return max((value for value in values if value == value), default=math.nan)
+def _columns(layout: Layout, rows: bytes) -> tuple[Sequence[int], Sequence[int], list[array[float]]]:
+    """Phases, how many rows were merged into each, and the columns of records that are all rows.
+
+    A record is as long as a few doubles: cut out column by column, a hundred rows of a long step are as quick as one.
+    """
+    cells, width = array("d", rows), layout.record_bytes // CELL_BYTES
+    merged = array("I", rows)[1 :: 2 * width]
+    if layout.byteorder != sys.byteorder:
+        cells.byteswap()
+        merged.byteswap()
+    columns = [cells[place::width] for place in range(1, width)]
+    return rows[1 :: layout.record_bytes], merged, columns
+
+
+def _merged(
+    column: array[float], merge: Merge, lengths: list[float], same: int, places: list[tuple[int, int]]
+) -> array[float]:
+    """A column whose first rows stay the `same`, and in which those between each two `places` become one."""
+    merged = column[:same]
+    for first, last in places:
+        merged.append(column[first] if first == last else merge(column[first : last + 1], lengths[first : last + 1]))
+    return merged

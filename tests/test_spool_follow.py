@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,20 @@ def test_a_sealed_spool_is_read_from_its_beginning(tmp_path: Path) -> None:
         if second % 7 == 0:
             assert total(follower.read().columns["process", "read_bytes"]) == second
     assert math.fsum(follower.read().merged) == 330
+
+
+def test_rows_of_another_byte_order_are_the_same(tmp_path: Path) -> None:
+    """What a machine of either byte order wrote is followed as it is read at once, events between rows included."""
+    other = "big" if sys.byteorder == "little" else "little"
+    spool = SpoolWriter(str(tmp_path), Layout({}, byteorder=other))
+    spool.first(row(0))
+    for second in range(1, 8):
+        spool.row(0, row(second, memory=second / 3))
+        spool.event(0, 1000.0 + second, f"number {second}")
+    found, whole = SpoolFollower(str(tmp_path)).read(), read_spool(str(tmp_path))
+    assert found.columns == whole.columns
+    assert (found.phases, found.merged, found.first) == (whole.phases, whole.merged, whole.first)
+    assert [event.text for event in found.events] == [f"number {second}" for second in range(1, 8)]
 
 
 @pytest.mark.parametrize("content", [b"", b"resource_tracker spool 1\nheader"])

@@ -19,6 +19,8 @@ _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _GAP = "."
 
 Values = list[float]
+Edges = tuple[tuple[float, float], ...]
+"""Start and end of each row."""
 Merge = Literal["mean", "rate", "max", "max_rate"]
 
 
@@ -74,16 +76,22 @@ def _steady_edges(edges: list[float], max_points: int) -> tuple[float, ...]:
     return (first, *(edges[i] for i in sorted(picked - {0, len(edges) - 1, len(edges)})), last)
 
 
-def row_edges(frame: TinyDataFrame, started_at: float) -> list[tuple[float, float]]:
+def row_edges(frame: TinyDataFrame, started_at: float) -> Edges:
     """Start and end of each row in seconds since `started_at`: one after the other, each as long as it was.
 
     Time in which the machine slept is in none of them, and a wall clock that was set moves none. Where a row does not
     say how long it was, its stamp does.
     """
     if not len(frame) or "timestamp" not in frame:
-        return []
+        return ()
     stamps = frame["timestamp"]
     lengths = frame["interval_s"] if "interval_s" in frame else [math.nan] * len(stamps)
+    return _edges(tuple(stamps), tuple(lengths), started_at)
+
+
+@lru_cache(maxsize=2)
+def _edges(stamps: tuple[float, ...], lengths: tuple[float, ...], started_at: float) -> Edges:
+    """The frames of an attempt share their rows, and are asked for them again and again."""
     first_length = lengths[0] if lengths[0] == lengths[0] else stamps[0] - started_at
     edges: list[tuple[float, float]] = []
     previous = max(stamps[0] - started_at - first_length, 0.0)
@@ -92,7 +100,7 @@ def row_edges(frame: TinyDataFrame, started_at: float) -> list[tuple[float, floa
         end = end if end > previous else previous + 1e-6
         edges.append((previous, end))
         previous = end
-    return edges
+    return tuple(edges)
 
 
 class Resampler:
@@ -117,23 +125,7 @@ class Resampler:
         self._lengths = [end - start for start, end in rows]
         self._own = 0 < len(rows) == grid.points and [rows[0][0], *(end for _, end in rows)] == list(grid.edges)
         """Each point is a row, as is usual."""
-        self._members: list[list[int]] = [] if self._own else self._by_point(rows)
-
-    def _by_point(self, rows: list[tuple[float, float]]) -> list[list[int]]:
-        """The rows of each point."""
-        grid = self._grid
-        members: list[list[int]] = [[] for _ in range(grid.points)]
-        for index, (start, end) in enumerate(rows):
-            place = bisect_left(grid.edges, (start + end) / 2) - 1
-            if 0 <= place < grid.points:
-                members[place].append(index)
-        ends = [end for _, end in rows]
-        for place, inside in enumerate(members):
-            middle = 0.0 if inside else (grid.edges[place] + grid.edges[place + 1]) / 2
-            index = bisect_left(ends, middle)
-            if not inside and index < len(rows) and rows[index][0] <= middle:
-                inside.append(index)
-        return members
+        self._members = () if self._own else _by_point(rows, grid)
 
     @property
     def merges(self) -> bool:
@@ -160,6 +152,23 @@ class Resampler:
             column[inside[0]] if len(inside) == 1 else _merged(column, lengths, inside, highest=highest)
             for inside in self._members
         ]
+
+
+@lru_cache(maxsize=2)
+def _by_point(rows: Edges, grid: Grid) -> tuple[list[int], ...]:
+    """The rows of each point."""
+    members: tuple[list[int], ...] = tuple([] for _ in range(grid.points))
+    for index, (start, end) in enumerate(rows):
+        place = bisect_left(grid.edges, (start + end) / 2) - 1
+        if 0 <= place < len(members):
+            members[place].append(index)
+    ends = [end for _, end in rows]
+    for place, inside in enumerate(members):
+        middle = 0.0 if inside else (grid.edges[place] + grid.edges[place + 1]) / 2
+        index = bisect_left(ends, middle)
+        if not inside and index < len(rows) and rows[index][0] <= middle:
+            inside.append(index)
+    return members
 
 
 def _merged(column: Values, lengths: Values, inside: list[int], *, highest: bool) -> float:

@@ -15,6 +15,9 @@ from resource_tracker.records import FailedSource
 
 STATUS = "publisher"
 SOURCE = "live card"
+TRIES = 3
+BYTES = 4096
+"""Of the file, always: the longest reason there may be, and the page of memory that is written at once."""
 SLOW_S = 5.0
 """A store that is waited for longer than this at the end of the step has kept the live card behind."""
 
@@ -68,10 +71,13 @@ class Status:
             "reason": self._reason,
             "asked_at": asked_at,
         }
+        # In place: to rename a file over another costs a real file system more than a tenth of an update.
         with suppress(OSError):  # a full disk, or the attempt has just ended
-            with open(f"{self._path}.part", "w", encoding="utf-8") as file:
-                json.dump(content, file)
-            os.replace(f"{self._path}.part", self._path)
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(file, json.dumps(content).ljust(BYTES).encode())
+            finally:
+                os.close(file)
 
 
 def reason_of(error: BaseException) -> str:
@@ -121,9 +127,13 @@ def _count(found: dict[str, Any], name: str) -> int:
 
 
 def _read(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    for _ in range(TRIES):
+        try:
+            with open(path, encoding="utf-8") as file:
+                found = json.load(file)
+        except OSError:
+            return {}
+        except ValueError:  # it is being written
+            continue
+        return found if isinstance(found, dict) else {}
+    return {}
