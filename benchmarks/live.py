@@ -47,10 +47,8 @@ def _updates(folder: Path, quick: bool) -> Table:
             kilobytes(data_bytes),
             against(data_bytes, DATA_BYTES, f"<= {kilobytes(DATA_BYTES)}"),
         )
-    found.notes.append(
-        f"Medians of {UPDATES} updates, apart from the store, each with as many new rows of a second as come in between: "
-        f"{', '.join(f'{_rows_between(seconds)} after {name}' for name, seconds in LENGTHS.items())}."
-    )
+    new_rows = ", ".join(f"{_rows_between(seconds)} after {name}" for name, seconds in LENGTHS.items())
+    found.notes.append(f"Medians of {UPDATES} updates, apart from the store. New rows of a second in each: {new_rows}.")
     return found
 
 
