@@ -28,7 +28,7 @@ class AttemptReview:
     def duration_s(self) -> float | None:
         """``None`` where begin or end is unknown."""
         if self.attempt.summary is not None:
-            return self.attempt.summary.duration_s
+            return self.attempt.summary.duration_s or None  # killed with all that watched it, before the first row
         began, ended = self.attempt.started_at, self.attempt.ended_at
         return None if began is None or ended is None else max(0.0, ended - began)
 

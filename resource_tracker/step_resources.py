@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 from resource_tracker.records import Limits, ResourceRequest
@@ -81,8 +80,8 @@ class StepResources:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the step's code began."""
-        return time.monotonic() - self._measuring.timeline.start.monotonic_s
+        """Seconds since the step's code began; once that is over, how long it took."""
+        return self._measuring.timeline.elapsed_s
 
     @property
     def memory_mib(self) -> float:

@@ -36,7 +36,13 @@ class Timeline:
 
     def at(self, unix_s: float) -> Moment:
         """A moment since the start, by the wall clock, which nobody set since."""
-        return Moment(self.pid, unix_s, self.start.monotonic_s + unix_s - self.start.unix_s)
+        return Moment(self.pid, unix_s, self.start.monotonic_s + (unix_s - self.start.unix_s))
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start, until the end of the step's code once that is over."""
+        ended = self.step_end or self.end
+        return (time.monotonic() if ended is None else ended.monotonic_s) - self.start.monotonic_s
 
     def mark(self, name: str) -> None:
         """Notes the end of the step; only the first counts."""

@@ -260,7 +260,7 @@ def _remedy(ending: Ending, summary: TaskSummary, advice: Recommendation | None)
 
 def _used(summary: TaskSummary) -> Iterator[str]:
     """What it used beside what it might: also where that explains nothing, it shows that it does not."""
-    yield f"It ran for {_time(summary.duration_s)}."
+    yield f"It ran for {_time(summary.duration_s)}." if summary.duration_s else "How long it ran is not known."
     peak = overall_peak_kib(summary)
     if peak is not None:
         allowed = summary.memory_limit_mib

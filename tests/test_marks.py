@@ -317,6 +317,7 @@ def test_live_figures_follow_the_rows(spools: Path) -> None:
     assert (live.tracked, live.limits.memory_mib, live.request.cpu) == (True, 4096.0, 2)
     assert "MiB" in repr(live)
     found = finished(measuring)
+    assert live.elapsed_s == live.elapsed_s == found.duration_s
     assert live.cpu_seconds <= (found.cpu_seconds or 0.0) + 0.1
 
 

@@ -93,6 +93,14 @@ def test_badge(outcome, text, tone):
     assert (badge.text, badge.tone) == (text, tone)
 
 
+def test_a_length_that_nobody_knows_is_not_told():
+    """Of a task that was killed with all that watched it before the first row, nobody saw how long it ran."""
+    record = fake_record("oom")
+    unknown = replace(record, usage=replace(record.usage, duration_s=0.0))
+    assert build_card(unknown).duration == "length not known"
+    assert build_card(record).duration != "length not known"
+
+
 def test_head_names_flow_run_step_and_task():
     """The step is the title; what leads to it stands above."""
     card = build_card(fake_record("short", pathspec="Flow/12/fit/34", attempt=2))

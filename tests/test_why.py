@@ -150,6 +150,7 @@ def attempt(summary: TaskSummary | None, **changes: Any) -> Attempt:
         ({"ended_by": "interrupted"}, "interrupted", "interrupted", "ran for", "ask for more than"),
         ({"ended_by": "exit code 3"}, "exit", "left by itself (exit code 3)", "ran for", "log"),
         ({"ended_by": "unknown"}, "unknown", "without a word", "ran for", ""),
+        ({"ended_by": "unknown", "duration_s": 0.0}, "unknown", "without a word", "How long it ran is not known", ""),
         ({"ended_by": "of a later version"}, "unknown", "without a word", "ran for", ""),
         ({"exception_type": "ValueError"}, "exception", "ValueError: nothing to do with resources", "1.5 of 2", "log"),
         (

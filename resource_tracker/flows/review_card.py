@@ -18,8 +18,13 @@ TIME_LIMIT_S = 2.0
 _NO_REVIEW = {"kind": "Cost review", "badge": "Not available"}
 
 
-def page_of_run(context: TaskContext, settings: Settings, handover_folder: str | None) -> str:
-    """The page for a run whose last step has just ended; where that takes too long, a page that says so."""
+def page_of_run(
+    context: TaskContext, settings: Settings, handover_folder: str | None, *, metadata_answers: bool = True
+) -> str:
+    """The page for a run whose last step has just ended; where that takes too long, a page that says so.
+
+    At once where the metadata did not answer (`metadata_answers`) just before.
+    """
     flow, run_id = str(context.flow.name), str(context.run_id)
 
     def review() -> Any:
@@ -33,7 +38,7 @@ def page_of_run(context: TaskContext, settings: Settings, handover_folder: str |
         )
 
     try:
-        found = within(TIME_LIMIT_S, review)
+        found = within(TIME_LIMIT_S, review) if metadata_answers else None
     except TimeoutError:
         found = None
     use_bundled()
@@ -42,7 +47,7 @@ def page_of_run(context: TaskContext, settings: Settings, handover_folder: str |
     if found is None:
         return render_error(
             f"{flow}/{run_id} has no cost review yet",
-            f"Reading the metadata of the run took longer than the {TIME_LIMIT_S:g} s that its last step waits. "
+            f"The metadata of the run could not be read within the {TIME_LIMIT_S:g} s that its last step waits. "
             f"Make it with: resource-tracker review {flow}/{run_id} --html review.html",
             **_NO_REVIEW,
         )

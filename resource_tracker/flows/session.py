@@ -135,13 +135,13 @@ class TaskSession:
         if self._outcome.status == "failed":
             self._outcome = replace(self._outcome, caught=caught)
         atexit.unregister(self._task_is_exiting)
-        unsaid = None
+        unsaid, answers = None, True
         try:
             guarded("read what was told of the attempt before", self._read_note)
             if self._order.attempt and self._before is None:
-                guarded("look at the attempt before", within, PATIENCE_S, self._look_back)
+                answers = guarded("look at the attempt before", self._look_back_in_time) is not False
             self._measuring.stop()
-            unsaid = self._tell()
+            unsaid = self._tell(metadata_answers=answers)
         except KeyboardInterrupt:  # pressed once more: this process is to end at once, and another one tells
             self._leave_outcome()
             raise
@@ -161,7 +161,7 @@ class TaskSession:
         else:
             self._measuring.remove()
 
-    def _tell(self) -> LastWords | None:
+    def _tell(self, *, metadata_answers: bool) -> LastWords | None:
         """Returns what the stores did not take."""
         live = self._end_live()
         return tell(
@@ -172,6 +172,7 @@ class TaskSession:
             order=self._order,
             cards=self._cards,
             spool_dir=getattr(self._measuring, "spool_dir", None),
+            metadata_answers=metadata_answers,
         )
 
     def _leave(self, unsaid: LastWords) -> bool:
@@ -200,6 +201,15 @@ class TaskSession:
         line = line_of(self._before, self._order.pathspec) if self._before else None
         if line and not self._settings.quiet and self._is_mine_to_tell():
             say(line)
+
+    def _look_back_in_time(self) -> bool:
+        """False where the metadata do not answer: the end of the attempt waits for them once, not again."""
+        try:
+            within(PATIENCE_S, self._look_back)
+        except TimeoutError as error:
+            say(f"[track_resources] could not look at the attempt before: {error} (the step is not affected)")
+            return False
+        return True
 
     def _is_mine_to_tell(self) -> bool:
         """Whether nobody tells it from outside at this very moment. Before the order stands there, nobody can."""

@@ -36,6 +36,7 @@ def tell(
     order: Order,
     cards: CardStore | None,
     spool_dir: str | None,
+    metadata_answers: bool = True,
 ) -> LastWords | None:
     """Store and say what is known of the attempt.
 
@@ -51,6 +52,8 @@ def tell(
         Where its card belongs; ``None`` for no card.
     spool_dir : str or None
         Where temporary files on the way to a store may stand.
+    metadata_answers : bool
+        False where they have just been waited for in vain: then others store the summary.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def tell(
     if settings.prices == "live":
         record = guarded("ask for live prices", _with_live_prices, record, settings) or record
     summary, unsaid, page = summary_of(record), LastWords(), None
-    if stored("store the summary of the attempt", write_summary, context.metadata, summary):
+    if metadata_answers and stored("store the summary of the attempt", write_summary, context.metadata, summary):
         stored("hand the summary over", pack_again, context.metadata, context.decorators)
     else:
         unsaid, record = LastWords(summary=encode_summary(summary)), without_metadata(record)
@@ -75,7 +78,8 @@ def tell(
         if not saved:
             unsaid = replace(unsaid, page=page)
         elif context.ends_the_run:
-            guarded("write the cost review", _write_review, cards, context, settings, order)
+            answers = unsaid.summary is None
+            guarded("write the cost review", _write_review, cards, context, settings, order, metadata_answers=answers)
     if not settings.quiet:
         say(closing_line(record, order.how_to_open if cards is not None else None))
     return None if unsaid == LastWords() else unsaid
@@ -105,9 +109,11 @@ def _save(cards: CardStore, page: str, *, ends_live: bool) -> None:
         cards.save_data(NO_DATA, FINAL, time.time())
 
 
-def _write_review(cards: CardStore, context: TaskContext, settings: Settings, order: Order) -> None:
+def _write_review(
+    cards: CardStore, context: TaskContext, settings: Settings, order: Order, *, metadata_answers: bool
+) -> None:
     """Of the whole run, this step included: its summary is in the metadata by now."""
     from resource_tracker.flows.review_card import page_of_run  # only the last step of a run needs it
 
-    page = page_of_run(context, settings, order.handover_folder)
+    page = page_of_run(context, settings, order.handover_folder, metadata_answers=metadata_answers)
     within(PATIENCE_S, partial(cards.save_review, page))

@@ -136,7 +136,9 @@ def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float |
 def _duration(record: TaskRecord) -> str:
     """As the page's script counts it on, while the step runs."""
     length_s = record.usage.duration_s
-    return fmt.running(length_s) if record.outcome.status == "running" else fmt.duration(length_s)
+    if record.outcome.status == "running":
+        return fmt.running(length_s)
+    return fmt.duration(length_s) if length_s or record.ending is None else "length not known"
 
 
 def _scale_data(scale: Scale) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from resource_tracker.endings import RUNTIME_RECORD, Death
 from resource_tracker.flows.attempt_before import NOTE, of_summary, read_note, tell, tell_the_next
 from resource_tracker.flows.order import Order, read_order, write_order
 from resource_tracker.flows.publisher import finish
-from resource_tracker.flows.publisher.finish import death_in, with_runtime_record
+from resource_tracker.flows.publisher.finish import death_in, noted_at, with_runtime_record
 from resource_tracker.flows.publisher.outside import measured_outside
 from resource_tracker.records import Ending, Outcome, TaskSummary
 from resource_tracker.sampler.layout import Layout
@@ -186,4 +186,18 @@ def test_of_an_attempt_that_had_hardly_begun_there_is_a_reading_from_before(tmp_
         spool.first["process", "memory"] = 35_000.0
         found = measured_outside(order, spool, str(tmp_path), ended=True)
         assert (found.duration_s, found.ended_at) == (0.0, started_at)
+        assert "before its first row" in (found.tracking.ended_early or "")
         assert summarize(found).memory_peak_kib == 35_000.0
+        seen = measured_outside(order, spool, str(tmp_path), ended=True, died_at=started_at + 40.0)
+        assert seen.duration_s == pytest.approx(40.0)
+        assert "killed after 0.0 s, 40.0 s before its end" in (seen.tracking.ended_early or "")
+
+
+def test_when_the_end_was_is_known_from_metaflows_record(tmp_path: Path) -> None:
+    """Of a task that was killed with all that watched it the runtime on its machine notes the end at once."""
+    order = local_order(tmp_path)
+    assert noted_at(order) is None
+    note_of_runtime(tmp_path, {"return_code": -9}, order)
+    os.utime(tmp_path / order.pathspec / f"{order.attempt}.runtime", (1.7e9, 1.7e9))
+    assert noted_at(order) == 1.7e9
+    assert noted_at(local_order(tmp_path, datastore="s3")) is None

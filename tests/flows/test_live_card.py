@@ -18,7 +18,7 @@ from resource_tracker.dataclass import replace
 from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.live_end import end_live
 from resource_tracker.flows.publisher.live import LiveCard
-from resource_tracker.flows.publisher.room import MOST_AT_ONCE, take_place
+from resource_tracker.flows.publisher.room import MOST_AT_ONCE, await_place, take_place
 from resource_tracker.flows.publisher.status import Status
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.gpu.rows import CELLS, GpuRows
@@ -221,11 +221,18 @@ def test_rows_that_marks_cut_short_are_no_peak(tmp_path: Path, spool: SpoolWrite
 
 
 def test_few_publishers_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A fifth finds no place until one of the four has gone, however it went; another folder counts by itself."""
+    """A fifth finds no place until one of the four has gone, however it went; another folder counts by itself.
+
+    Who tells of an end finds as many more after a while, and never more than that.
+    """
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     held = [take_place() for _ in range(MOST_AT_ONCE)]
     assert all(held)
     assert take_place() is None
+    assert await_place(60.0, 0.0) is None
+    spare = [await_place(0.0, 0.0) for _ in range(MOST_AT_ONCE)]
+    assert all(spare)
+    assert await_place(0.0, 0.0) is None
     monkeypatch.setenv("TMPDIR", str(tmp_path / "other"))
     other = take_place()
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -233,6 +240,6 @@ def test_few_publishers_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     held[1].close()
     again = take_place()
     assert again is not None
-    for place in (*held, other, again):
+    for place in (*held, *spare, other, again):
         if place is not None:
             place.close()

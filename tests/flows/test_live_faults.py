@@ -167,3 +167,74 @@ def test_where_metaflow_keeps_cards_otherwise_its_own_decorator_does(tmp_path: P
     assert page.name.startswith("resource_tracker-resources-")
     assert "Succeeded" in page.read_text()
     assert wait_until_clean(run) == []
+
+
+FULL = (
+    WAITING
+    + """
+    from metaflow import FlowSpec, step, track_resources
+
+    CARDS = os.path.dirname(os.path.abspath(__file__)) + "/.metaflow/mf.cards"
+
+    def fill():
+        with open(CARDS + "/fill", "ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+
+    def fill_while_live():
+        wait_until(lambda: status().get("updates", 0) >= 1)
+        fill()
+        wait_until(lambda: status().get("failures", 0) >= 1)
+
+    def pages(step):
+        return [open(path).read() for path in glob.glob(CARDS + f"/**/{step}/**/*.html", recursive=True)]
+
+    class FullFlow(FlowSpec):
+        @track_resources
+        @step
+        def start(self):
+            fill_while_live()
+            os.unlink(CARDS + "/fill")
+            self.next(self.work)
+
+        @track_resources
+        @step
+        def work(self):
+            fill_while_live()
+            self.next(self.end)
+
+        @step
+        def end(self):
+            (self.told,) = pages("start")
+            (self.live,) = pages("work")
+            os.unlink(CARDS + "/fill")
+            wait_until(lambda: "Succeeded" in pages("work")[0])
+            (self.last,) = pages("work")
+
+    if __name__ == "__main__":
+        FullFlow()
+"""
+)
+
+
+@pytest.mark.slow
+def test_the_disk_of_the_cards_is_full(tmp_path: Path) -> None:
+    """The step goes on, the page that stands there stays whole, and the next one that can be written says what was."""
+    folder = FlowFolder(tmp_path)
+    folder.write(FULL)
+    cards = folder.folder / ".metaflow" / "mf.cards"
+    cards.mkdir(parents=True)
+    script = f'mount -t tmpfs -o size=400k none {cards} || exit 77; exec "$@"'
+    run = folder.call("run", prefix=("unshare", "-m", "sh", "-c", script, "sh"), **SOON)
+    if run.returncode == 77 or "unshare:" in run.output:
+        pytest.skip("mounts are not permitted here")
+    assert run.returncode == 0, run.output
+    pages = {name: run.task("end")[name].data for name in ("told", "live", "last")}
+    assert "Succeeded" in pages["told"] and "No space left" in pages["told"]
+    assert "Running" in pages["live"] and pages["live"].rstrip().endswith("</html>")
+    assert "No space left" in pages["last"]
+    assert [line for line in run.our_lines if "/work/" in line and "could not write the card" in line], run.output
+    assert wait_until_clean(run) == []

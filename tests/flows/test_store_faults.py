@@ -108,6 +108,44 @@ def test_metadata_service_that_hangs_or_refuses_when_a_step_ends(tmp_path: Path)
     assert "Succeeded" in page and "did not take the summary" in page
 
 
+REPEATED = """
+from metaflow import FlowSpec, current, retry, step, track_resources
+
+class StoreFlow(FlowSpec):
+    @retry(times=1, minutes_between_retries=0)
+    @track_resources
+    @step
+    def start(self):
+        assert current.retry_count
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    StoreFlow()
+"""
+
+
+@pytest.mark.slow
+def test_a_repeated_attempt_waits_for_a_service_that_hangs_once(tmp_path: Path) -> None:
+    """What does not answer when the attempt looks back is not asked for anything more: others store the summary."""
+    folder = FlowFolder(tmp_path)
+    folder.write(REPEATED)
+    with metadata_server() as server:
+        server.fault = lambda method, path, _: "hangs" if method == "GET" and "/metadata" in path else None
+        run = folder.call("run", **server.environment())
+        assert run.returncode == 0, run.output
+        assert wait_until_clean(run, GIVES_UP_S) == []
+        found = [decode_summary(text) for text in server.values(SUMMARY_FIELD)]
+    assert sorted((summary.attempt, summary.status) for summary in found) == [(0, "failed"), (1, "ok")]
+    said = [line for line in run.our_lines if "could not" in line]
+    assert len(said) == 2, said
+    assert "could not look at the attempt before: no answer" in said[0]
+    assert "tried again" in said[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hangs", 500])
 def test_metadata_service_that_never_comes_back(tmp_path: Path, kind: int | str) -> None:

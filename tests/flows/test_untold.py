@@ -70,14 +70,20 @@ def test_who_is_waited_for_does_not_wait_for_others(
 ) -> None:
     """With four live cards on the machine, `why` is not kept waiting for one of them to end."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    waited: list[float] = []
+    waited: list[tuple[float, float]] = []
+
+    def await_place(*seconds: float) -> object:
+        waited.append(seconds)  # type: ignore[arg-type]
+        return object()
+
     ended: list[int] = []
-    monkeypatch.setattr(publisher, "await_place", waited.append)
+    monkeypatch.setattr(publisher, "await_place", await_place)
+    monkeypatch.setattr(publisher, "take_place", lambda: None)  # all are taken
     monkeypatch.setattr(publisher, "resemble_the_task", lambda order, spool_dir: None)
     monkeypatch.setattr("resource_tracker.flows.publisher.finish.finish", lambda *told: None)
     monkeypatch.setattr(publisher, "stand_back", lambda: None)
     monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr(sys, "argv", ["-c", "", str(dead_attempt(tmp_path)), *words])
     publisher.main()
-    assert waited == [0.0 if words else publisher.AWAIT_PLACE_S]
+    assert waited == ([] if words else [(publisher.SPARE_PLACE_AFTER_S, publisher.AWAIT_PLACE_S)])
     assert ended == [0]

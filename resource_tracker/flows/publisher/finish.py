@@ -20,7 +20,7 @@ from resource_tracker.flows.cards import FINAL, NO_DATA
 from resource_tracker.flows.guard import guarded
 from resource_tracker.flows.handover import read_handover, sweep_dead_handovers
 from resource_tracker.flows.last_words import LastWords, read_last_words, without_metadata
-from resource_tracker.flows.order import Order, left_outcome
+from resource_tracker.flows.order import OF_FOLDERS, Order, left_outcome
 from resource_tracker.flows.patience import PATIENCE_S, within
 from resource_tracker.flows.publisher.outside import measured_outside, stopping_since
 from resource_tracker.flows.publisher.status import has_live_page
@@ -47,7 +47,7 @@ GIVE_UP_AFTER_S = 60.0
 _SIGKILL = 9
 
 
-def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
+def finish(order: Order, spool_dir: str, task: Lifeline, seen_at: float | None = None) -> TaskRecord | None:
     """Tell of a task that died; each part on its own: one that fails costs only itself.
 
     Parameters
@@ -58,6 +58,8 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
         What was measured until its end.
     task : Lifeline
         The task, whose end it has seen or not.
+    seen_at : float, optional
+        Unix time at which it has.
 
     Returns
     -------
@@ -66,13 +68,13 @@ def finish(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
         nothing of the measurements is left.
     """
     try:
-        return _tell(order, spool_dir, task)
+        return _tell(order, spool_dir, task, seen_at)
     finally:
         if not _is_heard(spool_dir):  # the sampler was killed: nobody else is left to do it
             remove_spool(spool_dir)
 
 
-def _tell(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
+def _tell(order: Order, spool_dir: str, task: Lifeline, seen_at: float | None) -> TaskRecord | None:
     spool = _last_spool(spool_dir)
     if spool is None:
         return None
@@ -81,7 +83,7 @@ def _tell(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
     if words is not None:
         _deliver(order, spool_dir, words, metadata)
         return None
-    record = _record(order, spool_dir, spool, task, metadata)
+    record = _record(order, spool_dir, spool, task, metadata, seen_at)
     guarded("tell the next attempt", tell_the_next, order, spool_dir, record)
     saving = _Saving()
     if metadata is not None:
@@ -96,7 +98,9 @@ def _tell(order: Order, spool_dir: str, task: Lifeline) -> TaskRecord | None:
     return record
 
 
-def _record(order: Order, spool_dir: str, spool: Spool, task: Lifeline, metadata: Any) -> TaskRecord:
+def _record(
+    order: Order, spool_dir: str, spool: Spool, task: Lifeline, metadata: Any, seen_at: float | None
+) -> TaskRecord:
     """All that is known of the attempt; no store is waited for."""
     storage = guarded("open the datastore", open_storage, order)
     outcome = left_outcome(spool_dir)
@@ -105,7 +109,8 @@ def _record(order: Order, spool_dir: str, spool: Spool, task: Lifeline, metadata
     if metadata is not None:
         found = guarded("look at earlier attempts", within, PATIENCE_S, lambda: _looked_up(order, metadata))
         before, earlier = found or (None, None)
-    measurements = measured_outside(order, spool, spool_dir, ended=True)
+    died_at = noted_at(order) if seen_at is None else seen_at
+    measurements = measured_outside(order, spool, spool_dir, ended=True, died_at=died_at)
     outcome = outcome or Outcome(status="failed")
     return record_of(order, measurements, outcome, death=death, attempt_before=before, earlier=earlier)
 
@@ -188,6 +193,19 @@ def _runtime_record(order: Order, storage: Any) -> dict[str, Any] | None:
                 found = json.load(stream)
             return found if isinstance(found, dict) else {}
     return None
+
+
+def noted_at(order: Order) -> float | None:
+    """Unix time at which a runtime on this machine noted the end in its record; ``None`` where there is no such file.
+
+    It does that at once.
+    """
+    if order.handover_folder is None or order.datastore_root is None or order.datastore not in OF_FOLDERS:
+        return None
+    try:
+        return os.stat(f"{order.datastore_root}/{order.pathspec}/{order.attempt}.runtime").st_mtime
+    except OSError:
+        return None
 
 
 def _last_spool(spool_dir: str) -> Spool | None:

@@ -36,8 +36,10 @@ TRY_URGENTLY_EVERY_S = 0.5
 """Where all is about to be stopped, and a store did not take the record that says so."""
 URGENT_FOR_S = 120.0
 """Who is to be stopped is, by then: a store that still refuses is asked as seldom as ever."""
-AWAIT_PLACE_S = 45.0
-"""For a place among the publishers, where many tasks died at once; then it goes on without."""
+SPARE_PLACE_AFTER_S, AWAIT_PLACE_S = 30.0, 80.0
+"""For a place among the publishers, where many tasks died at once, or a store failed at the end of many: then for one
+that no live card takes, and then it is too late. Each has Metaflow loaded: all at once could take the machine's memory.
+"""
 
 
 def main() -> None:
@@ -67,8 +69,9 @@ def publish(spool_dir: str, *, is_awaited: bool = False) -> bool:
     order = read_order(spool_dir)
     task = Lifeline("/proc", *owner_of(spool_dir))
     died_before = task.ended()
-    place = await_place(0.0 if is_awaited else AWAIT_PLACE_S) if died_before else take_place()
-    if not died_before and (place is None or not has_memory(STARTS_WITH_MIB)):
+    is_late = died_before and not is_awaited
+    place = await_place(SPARE_PLACE_AFTER_S, AWAIT_PLACE_S) if is_late else take_place()
+    if (place is None and not (died_before and is_awaited)) or not (died_before or has_memory(STARTS_WITH_MIB)):
         return False
     resemble_the_task(order, spool_dir)
     if not died_before:
@@ -76,10 +79,11 @@ def publish(spool_dir: str, *, is_awaited: bool = False) -> bool:
         _keep_live(order, spool_dir, task)
     if not task.ended():
         return False
+    seen_at = None if died_before else time.time()
     if os.path.exists(spool_dir):  # else it has said goodbye itself
         from resource_tracker.flows.publisher.finish import finish  # hardly ever needed, with much behind it
 
-        finish(order, spool_dir, task)
+        finish(order, spool_dir, task, seen_at)
     return True
 
 

@@ -19,16 +19,28 @@ from resource_tracker.timeline import Moment, Timeline
 LEAST_MEMORY_KIB = 4096.0
 """Python alone needs more: a lower peak was read while the kernel was taking a task down that had just begun."""
 
+AT_ONCE_S = 2.0
+"""A row, and the time that it takes to see that a task has ended: what ended that short before ended with the task."""
 
-def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool) -> Measurements:
-    """All that the spool holds. Of an attempt that `ended` the last row is the end."""
+
+def measured_outside(
+    order: Order, spool: Spool, spool_dir: str, *, ended: bool, died_at: float | None = None
+) -> Measurements:
+    """All that the spool holds. Of an attempt that `ended` the last row is the end.
+
+    Where the sampler was killed before, that is `died_at`, the Unix time of the end if somebody else knows it. Where
+    nobody does, and there is no row, the attempt is of no length: that is how one of unknown length is told.
+    """
     timeline = timeline_of(order, spool)
     ended_early = None
     if ended:
-        # The reading at start, which may be the only one, is older than the attempt.
-        timeline.end = timeline.at(max(last_seen_at(spool) or 0.0, order.started_at))
+        # The reading at start, which may be the only one, is as old as the attempt, or older.
+        last_s = last_seen_at(spool) if spool.phases else None
+        end = max(last_s or 0.0, order.started_at)
         if not any(event.text.startswith("end\t") for event in spool.events):
-            ended_early = "what measured it was killed with it"
+            ended_early = _why_early(spool, end - order.started_at, (died_at or end) - end)
+            end = max(end, died_at or 0.0)
+        timeline.end = timeline.at(end)
     found = measurements_of(
         spool,
         timeline,
@@ -43,6 +55,14 @@ def measured_outside(order: Order, spool: Spool, spool_dir: str, *, ended: bool)
         process = _without_less(found.process, ("memory", "memory_peak_kib"), LEAST_MEMORY_KIB)
         return replace(found, memory_peak_kib=None, memory_peak_source="", process=process)
     return found
+
+
+def _why_early(spool: Spool, measured_s: float, more_s: float) -> str:
+    """What is to be said of the time without measurements: `more_s` seconds, if it is known."""
+    if more_s >= AT_ONCE_S:
+        return f"what measured it was killed after {measured_s:.1f} s, {more_s:.1f} s before its end"
+    early = "" if spool.phases else ", before its first row"
+    return f"what measured it was killed with it{early}"
 
 
 def _without_less(frame: TinyDataFrame, names: tuple[str, ...], least: float) -> TinyDataFrame:

@@ -25,27 +25,38 @@ def has_memory(least_mib: float, root: str = "/") -> bool:
     return left is None or bytes_to_mib(left) >= least_mib
 
 
-def take_place() -> socket.socket | None:
+def take_place(*, spare: bool = False) -> socket.socket | None:
     """What holds one of the places on this machine until it is closed; ``None`` where all are taken.
 
     An abstract socket (unix(7)): the kernel lets go of it with the process, however that ends, and no file is left.
     Each user counts by itself, and so does each folder for temporary files, as every job of a cluster has one.
+
+    Parameters
+    ----------
+    spare : bool
+        One of as many other places, which no live card takes.
     """
+    kind = "teller" if spare else "publisher"
     whose = hashlib.sha256(f"{os.geteuid()} {os.environ.get('TMPDIR', '')}".encode()).hexdigest()[:16]
     for place in range(MOST_AT_ONCE):
         held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            held.bind(f"\0metaflow-resource-tracker-publisher-{whose}-{place}")
+            held.bind(f"\0metaflow-resource-tracker-{kind}-{whose}-{place}")
             return held
         except OSError:
             held.close()
     return None
 
 
-def await_place(most_s: float) -> socket.socket | None:
-    """As :func:`take_place`, once one of the others has ended, or ``None`` after so long."""
-    until_s = time.monotonic() + most_s
-    while (place := take_place()) is None and time.monotonic() < until_s:
+def await_place(spare_after_s: float, most_s: float) -> socket.socket | None:
+    """As :func:`take_place`, once another one has ended; after a while also a spare one, and after so long ``None``."""
+    began_s = time.monotonic()
+    while (place := take_place()) is None:
+        waited_s = time.monotonic() - began_s
+        if waited_s >= spare_after_s and (place := take_place(spare=True)) is not None:
+            break
+        if waited_s >= most_s:
+            break
         time.sleep(_LOOK_AGAIN_S)
     return place
 
