@@ -16,13 +16,23 @@ PATIENCE_S = 5.0
 """For one answer of a store; Metaflow itself would ask again for half a minute, or for hours, and has no time limit."""
 
 
-def within(seconds: float, action: Callable[[], T]) -> T:
+def within(seconds: float, action: Callable[[], T], *, may_hang: bool = True) -> T:
     """What `action` returns; where that takes longer, its thread is left to itself and ends with the process.
+
+    Parameters
+    ----------
+    seconds : float
+        How long to wait.
+    action : callable
+        What asks a store.
+    may_hang : bool
+        Where no thread starts any more, as the interpreter exits or a limit on processes is reached, what may hang is
+        not asked at all: nothing else would end the wait. A store of files is asked all the same.
 
     Raises
     ------
     TimeoutError
-        It took longer.
+        It took longer, or was not asked.
     Exception
         Whatever `action` raises in time; a ``SystemExit``, which would end the step, as a ``RuntimeError``.
     """
@@ -39,7 +49,9 @@ def within(seconds: float, action: Callable[[], T]) -> T:
     thread = threading.Thread(target=work, name="resource-tracker", daemon=True)
     try:
         thread.start()
-    except RuntimeError:  # the interpreter exits: no thread starts any more
+    except RuntimeError as error:
+        if may_hang:
+            raise TimeoutError(f"not asked, as nothing could end the wait for it ({error})") from None
         return action()
     thread.join(seconds)
     if failed and isinstance(failed[0], Exception):
@@ -52,14 +64,14 @@ def within(seconds: float, action: Callable[[], T]) -> T:
     return found[0]
 
 
-def stored(what: str, action: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
-    """Whether a store took something in time; if not, the step's log says so in one line."""
+def stored(what: str, may_hang: bool, action: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Whether a store, which `may_hang`, took something in time; if not, the step's log says so in one line."""
 
     def done() -> bool:
         action(*args, **kwargs)
         return True
 
-    return guarded(what, within, PATIENCE_S, done) or False
+    return guarded(what, within, PATIENCE_S, done, may_hang=may_hang) or False
 
 
 def _let_the_process_exit(before: set[threading.Thread]) -> None:

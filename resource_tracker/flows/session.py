@@ -205,7 +205,7 @@ class TaskSession:
     def _look_back_in_time(self) -> bool:
         """False where the metadata do not answer: the end of the attempt waits for them once, not again."""
         try:
-            within(PATIENCE_S, self._look_back)
+            within(PATIENCE_S, self._look_back, may_hang=self._order.metadata != "local")
         except TimeoutError as error:
             say(f"[track_resources] could not look at the attempt before: {error} (the step is not affected)")
             return False

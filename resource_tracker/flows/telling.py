@@ -18,7 +18,7 @@ from resource_tracker.flows.guard import guarded, say
 from resource_tracker.flows.last_words import LastWords, without_metadata
 from resource_tracker.flows.live_end import LiveEnd
 from resource_tracker.flows.local_metadata import pack_again
-from resource_tracker.flows.order import Order
+from resource_tracker.flows.order import OF_FOLDERS, Order
 from resource_tracker.flows.patience import PATIENCE_S, stored, within
 from resource_tracker.flows.summaries import write_summary
 from resource_tracker.records import TaskRecord
@@ -66,15 +66,18 @@ def tell(
     if settings.prices == "live":
         record = guarded("ask for live prices", _with_live_prices, record, settings) or record
     summary, unsaid, page = summary_of(record), LastWords(), None
-    if metadata_answers and stored("store the summary of the attempt", write_summary, context.metadata, summary):
-        stored("hand the summary over", pack_again, context.metadata, context.decorators)
+    service, bucket = order.metadata != "local", order.datastore not in OF_FOLDERS
+    what = "store the summary of the attempt"
+    if metadata_answers and stored(what, service, write_summary, context.metadata, summary):
+        stored("hand the summary over", service, pack_again, context.metadata, context.decorators)
     else:
         unsaid, record = LastWords(summary=encode_summary(summary)), without_metadata(record)
     if cards is not None:
         page = guarded("write the card", _page, record)
     if cards is not None and page is not None:
         with temporary_files_in(spool_dir, type(context.flow_datastore._storage_impl)):
-            saved = stored("write the card", _save, cards, page, ends_live=live is not None and live.tells_page)
+            ends_live = live is not None and live.tells_page
+            saved = stored("write the card", bucket, _save, cards, page, ends_live=ends_live)
         if not saved:
             unsaid = replace(unsaid, page=page)
         elif context.ends_the_run:
@@ -116,4 +119,4 @@ def _write_review(
     from resource_tracker.flows.review_card import page_of_run  # only the last step of a run needs it
 
     page = page_of_run(context, settings, order.handover_folder, metadata_answers=metadata_answers)
-    within(PATIENCE_S, partial(cards.save_review, page))
+    within(PATIENCE_S, partial(cards.save_review, page), may_hang=order.datastore not in OF_FOLDERS)

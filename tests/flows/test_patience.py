@@ -34,8 +34,31 @@ AT_EXIT = """
 import atexit
 from resource_tracker.flows.patience import within
 
-atexit.register(lambda: print(within(30, lambda: "stored")))
+atexit.register(lambda: print(within(30, lambda: "stored", may_hang=False)))
 """
+
+NO_THREAD = """
+import os, resource, threading
+from resource_tracker.flows.patience import within
+
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may start as many as it likes
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+try:
+    within(30, threading.Event().wait)
+except TimeoutError as error:
+    print(error)
+print(within(30, lambda: "stored", may_hang=False))
+"""
+
+
+def test_where_no_thread_starts_what_may_hang_is_not_asked() -> None:
+    """With a limit on processes that is reached, a metadata service could hold the step for ever; files do not."""
+    done = subprocess.run([sys.executable, "-c", NO_THREAD], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    refused, stored = done.stdout.splitlines()
+    assert refused.startswith("not asked, as nothing could end the wait for it")
+    assert stored == "stored"
 
 
 def test_an_interpreter_that_exits_starts_no_thread() -> None:

@@ -280,8 +280,13 @@ class _Saving:
                         time.sleep(wait_s)
 
         self._missing.add(what)
-        self._threads.append(threading.Thread(target=work, name=what, daemon=True))
-        self._threads[-1].start()
+        thread = threading.Thread(target=work, name=what, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # a limit on processes: one after the other, and if it hangs, the sampler ends us
+            work()
+        else:
+            self._threads.append(thread)
 
     def done_within(self, seconds: float) -> bool:
         """Waits at most so long for all parts; whether all are saved."""
