@@ -29,6 +29,7 @@ UNSEEN = (INTERRUPTED, UNKNOWN)
 """Causes of which nobody knows whether they were for lack of memory."""
 RUNTIME_RECORD = "Metaflow's record of the task"
 LAST_RECORD = "the last record of the running attempt"
+REBOOTED = "the machine has booted since"
 RECENT_ROWS = 2
 """Rows before the end in which a kill by the kernel counts as this task's."""
 SHM_FULL = 0.95
@@ -128,7 +129,7 @@ def ending_of(death: Death, measured: Measured) -> Ending:
             f"Nobody saw its end: the container or the machine went at once, "
             f"at most some seconds after this was measured.{_memory_then(measured)}"
         )
-        return Ending(cause=INTERRUPTED, evidence=evidence, source=LAST_RECORD)
+        return Ending(cause=INTERRUPTED, evidence=evidence, source=death.source or LAST_RECORD)
     evidence = f"It ended without a word, and nothing tells how.{_memory_then(measured)}"
     return Ending(cause=UNKNOWN, evidence=evidence, source="")
 

@@ -241,9 +241,28 @@ def _is_dead(path: str, name: str) -> bool:
         if (fields[3], fields[4]) == _here() and fields[3] != "0":
             # The task may have just died: then its sampler, or who tells of it, is about to clean up.
             return not (is_running(pid, start_time) or is_heard(path) or _is_held(path))
+        if is_of_an_earlier_boot(path):  # somebody may be telling of it by now
+            return not (is_heard(path) or _is_held(path))
         return time.time() - _last_written(path) > ABANDONED_AFTER_S
     except (OSError, ValueError):
         return False
+
+
+def is_of_an_earlier_boot(path: str) -> bool:
+    """Whether a spool is this machine's, from before it booted: then nobody of those who wrote there lives.
+
+    That is known on a disk of its own, to which another machine cannot write, where nothing was written since. Of
+    another pid namespace of this boot nobody can tell: its processes do not show from here. Raises OSError.
+    """
+    boot = os.path.basename(path).split(".")[3]
+    if boot == "0" or _here()[0] in ("0", boot):
+        return False
+    from resource_tracker.sampler.file_systems import DISK, OVERLAY, Mounts, kind_of  # hardly ever needed
+
+    mount, distant = Mounts("/proc").of(path)
+    if mount is None or distant or kind_of(mount.kind.decode("ascii", "replace")) not in (DISK, OVERLAY):
+        return False
+    return _last_written(path) < time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _last_written(path: str) -> float:

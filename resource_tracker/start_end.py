@@ -117,8 +117,8 @@ class StartEndReadings:
         """What the kernel tells of this process now."""
         return latest_of_task(self.timeline)
 
-    def stop(self, timeout_s: float = 0.5) -> bool:
-        """Takes the last reading; only the first call does."""
+    def stop(self, timeout_s: float = 0.5, *, spare: bool = False) -> bool:
+        """Takes the last reading; only the first call does. There is nobody to wait for, or to spare."""
         if self.timeline.end is None:
             self._close_row()
             self._spans.close()

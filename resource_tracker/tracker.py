@@ -57,7 +57,7 @@ class SamplerProcess:
         self._interval_s = starting.interval_s
         self._overhead_budget = starting.overhead_budget
         self.timeline = timeline
-        self._stopped = False
+        self._stopped = self._late = False
         self._tokens = 0
         self._latest = LatestRows(starting.spool_dir, os.sysconf("SC_CLK_TCK"))
         self.marks = Marks(self.tell)
@@ -136,15 +136,19 @@ class SamplerProcess:
         found = self._latest.read()
         return with_kernel_peak(found, self.timeline)
 
-    def stop(self, timeout_s: float = 0.5) -> bool:
-        """Takes the last reading and ends the sampler, by force where it does not answer in time: then it is False."""
+    def stop(self, timeout_s: float = 0.5, *, spare: bool = False) -> bool:
+        """Takes the last reading and ends the sampler, by force where it does not answer in time: then it is False.
+
+        To `spare` one that is late, as on a machine that has no time for it, is to do that in :meth:`remove`.
+        """
         if self._stopped:
             return True
         self.timeline.stop()
         answered = self._ask(STOP, "-", timeout_s)
         self._stopped = True
-        if not answered:
-            self._system.kill(self.sampler_pid, self._start_time)
+        self._late = not answered
+        if self._late and not spare:
+            self._end_late()
         return answered
 
     def measurements(self) -> Measurements:
@@ -173,11 +177,25 @@ class SamplerProcess:
 
     def is_attended(self) -> bool:
         """Whether the sampler, which has taken its last reading, stays until the spool is gone or the task ends."""
-        return self._system.is_running(self.sampler_pid, self._start_time)
+        if not self._system.is_running(self.sampler_pid, self._start_time):
+            return False
+        return not self._late or self._has_taken_its_last_reading()
 
     def remove(self) -> None:
         """Deletes the spool. Never raises."""
+        if self._late:
+            self._end_late()
         remove_spool(self.spool_dir)
+
+    def _end_late(self) -> None:
+        self._late = False
+        self._system.kill(self.sampler_pid, self._start_time)
+
+    def _has_taken_its_last_reading(self) -> bool:
+        try:
+            return any(event.text.startswith("end\t") for event in read_spool(self.spool_dir).events)
+        except SpoolError:
+            return False
 
     def _ended_early(self, spool: Spool) -> str | None:
         kinds = {event.text.partition("\t")[0]: event.text.partition("\t")[2] for event in spool.events}

@@ -13,6 +13,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from scenes.tasks import ROOT, Task, alive, command, environment, run_task, wait_until
@@ -20,6 +21,7 @@ from scenes.tasks import ROOT, Task, alive, command, environment, run_task, wait
 from resource_tracker.columns import SYSTEM_NAMES
 from resource_tracker.errors import TrackerError
 from resource_tracker.measured import measurements_of
+from resource_tracker.sampler import file_systems
 from resource_tracker.sampler.control import CONTROL
 from resource_tracker.sampler.layout import COLUMNS, Layout
 from resource_tracker.sampler.publisher import ORDER
@@ -397,6 +399,22 @@ def test_sampler_that_hangs(spools: Path) -> None:
     sampler.remove()
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_sampler_that_is_late_may_be_needed_still(spools: Path, goes_on: bool) -> None:
+    """Where a store fails, it has others try again; until it has taken its last reading nobody relies on it."""
+    sampler = SamplerProcess.start(pid=os.getpid(), spool_parents=[str(spools)], is_attempt=True)
+    os.kill(sampler.sampler_pid, signal.SIGSTOP)
+    assert sampler.stop(0.05, spare=True) is False
+    assert alive(sampler.sampler_pid)
+    assert not sampler.is_attended()
+    if goes_on:
+        os.kill(sampler.sampler_pid, signal.SIGCONT)
+        wait_until(sampler.is_attended, "its last reading")
+    sampler.remove()
+    wait_until(lambda: not alive(sampler.sampler_pid), "the end of the sampler")
+    assert os.listdir(spools) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
 def test_task_killed(spools: Path, number: int) -> None:
     """When the task dies by a signal, sampler and spool are gone soon."""
@@ -766,6 +784,26 @@ def test_who_looks_whether_a_spool_is_held_keeps_nobody_from_holding_it(spools: 
     threading.Timer(0.1, os.close, (looks,)).start()
     os.close(hold(path))
     assert sweep_dead_spools([str(spools)]) == []  # nobody has told yet
+
+
+@pytest.mark.parametrize("kind", ["ext4", "nfs4", "tmpfs"])
+def test_an_attempt_that_went_with_its_machine_is_told_of(
+    spools: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """After a boot, on a disk of its own: on one that others write to, or that was written to since, it may live."""
+    mount = SimpleNamespace(kind=kind.encode())
+    monkeypatch.setattr(file_systems, "Mounts", lambda proc: SimpleNamespace(of=lambda path: (mount, False)))
+    path = make_spool_dir([str(spools)], os.getpid(), start_time_of(os.getpid()))
+    fields = path.split(".")
+    os.rename(path, path := ".".join([*fields[:-3], "0123456789ab", *fields[-2:]]))
+    Path(path, ORDER).touch()
+    assert claim_untold([str(spools)]) is None
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: -60.0)  # the machine is to boot in a minute
+    held = hold(path)
+    assert claim_untold([str(spools)]) is None
+    os.close(held)
+    assert claim_untold([str(spools)]) == (path if kind == "ext4" else None)
+    assert sweep_dead_spools([str(spools)]) == []
 
 
 def _age_all(folder: str, seconds: float) -> None:

@@ -140,7 +140,7 @@ class TaskSession:
             guarded("read what was told of the attempt before", self._read_note)
             if self._order.attempt and self._before is None:
                 answers = guarded("look at the attempt before", self._look_back_in_time) is not False
-            self._measuring.stop()
+            self._measuring.stop(spare=True)  # it is needed still where a store does not take something
             unsaid = self._tell(metadata_answers=answers)
         except KeyboardInterrupt:  # pressed once more: this process is to end at once, and another one tells
             self._leave_outcome()

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, ParamSpec
 
 from resource_tracker.dataclass import replace
-from resource_tracker.endings import RECENT_ROWS, RUNTIME_RECORD, Death, status_of
+from resource_tracker.endings import REBOOTED, RECENT_ROWS, RUNTIME_RECORD, Death, status_of
 from resource_tracker.errors import SpoolError
 from resource_tracker.flows.attempt_before import look_back, tell_the_next
 from resource_tracker.flows.attempt_record import record_of
@@ -32,6 +32,7 @@ from resource_tracker.sampler.control import is_heard
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import DEATH, TASK_DIED
 from resource_tracker.sampler.spool_read import Spool, read_spool
+from resource_tracker.spool_dirs import is_of_an_earlier_boot
 from resource_tracker.summary import decode_summary, encode_summary, summary_of
 
 P = ParamSpec("P")
@@ -105,6 +106,8 @@ def _record(
     storage = guarded("open the datastore", open_storage, order)
     outcome = left_outcome(spool_dir)
     death = None if outcome else with_runtime_record(death_in(spool, task), order, storage)
+    if death is not None and death.status is None and is_of_an_earlier_boot(spool_dir):
+        death = replace(death, seen=False, source=REBOOTED)
     before, earlier = None, None
     if metadata is not None:
         found = guarded("look at earlier attempts", within, PATIENCE_S, lambda: _looked_up(order, metadata))
