@@ -466,6 +466,23 @@ def test_prints_on_one_page(show, situation):
     assert page.evaluate(f"[{root}.className, {root}.style.fontSize, document.body.scrollHeight]") == ["", "", before]
 
 
+def test_a_card_with_everything_prints_on_one_page(show):
+    """Eight GPUs, marks, a death and the attempt before it: paper leaves out what matters least."""
+    oom, marked = fake_record("oom"), fake_record("marked")
+    record = replace(
+        fake_record("gpus"),
+        spans=marked.spans,
+        ending=oom.ending,
+        attempt_before=oom.attempt_before,
+        outcome=oom.outcome,
+    )
+    page = show(render_card(record))
+    for height in (11.69, 11.0):
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(height=height))) == 1
+    page.settle()
+    assert page.evaluate("document.documentElement.className") == ""
+
+
 def test_without_javascript_all_figures_are_there(show):
     """Whoever runs no scripts reads every figure; only the charts are missing, and the page says so."""
     page = show("<!doctype html><link rel=icon href=data:,>")

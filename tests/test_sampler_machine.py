@@ -250,6 +250,17 @@ def test_cpu_of_the_machine(machine: Machine) -> None:
     assert found["cpu_usage"] == pytest.approx(0.5)
 
 
+def test_a_machine_uses_no_more_cores_than_it_has(machine: Machine) -> None:
+    """Six ticks may end within a row of 20 ms: that is no use of three cores where there are two; the ticks stay."""
+    stat = Path(machine.proc) / "stat"
+    stat.write_text("cpu 100 0 100 0\ncpu0 50 0 50 0\ncpu1 50 0 50 0\nctxt 1\nprocesses 50\n")
+    collector = CpuCollector(machine.proc, 100)
+    collector.start()
+    stat.write_text("cpu 104 0 102 0\ncpu0 52 0 51 0\ncpu1 52 0 51 0\nctxt 1\nprocesses 50\n")
+    found = read(collector, 0.02)
+    assert (found["utime"] + found["stime"], found["cpu_usage"]) == (6, 2)
+
+
 def test_stolen_share(machine: Machine) -> None:
     """Of the time in which CPUs had work; 0 where nothing was stolen, and where the kernel does not say."""
     stat = Path(machine.proc) / "stat"

@@ -6,6 +6,7 @@ import type { Theme } from "./theme";
 
 const HEIGHT = 128;
 const PAPER_HEIGHT = 96;
+const TIGHT_HEIGHT = 76;
 const AXIS_WIDTH = 54;
 /** Height of the names of marked stretches, and how far a short one's may reach beyond it. */
 const STRIP = 16;
@@ -59,6 +60,11 @@ export function chartValues(x: Values, chart: ChartData): uPlot.AlignedData {
   return [x as number[], ...columns];
 }
 
+function heightHere(): number {
+  const classes = document.documentElement.classList;
+  return classes.contains("tight") ? TIGHT_HEIGHT : classes.contains("paper") ? PAPER_HEIGHT : HEIGHT;
+}
+
 export function buildChart(chart: ChartData, x: Values, marks: Marks, width: number, theme: Theme): Built {
   const stepped = isStepped(x);
   const tracks: Track[] = [];
@@ -76,7 +82,7 @@ export function buildChart(chart: ChartData, x: Values, marks: Marks, width: num
   const range = (u: uPlot): [number, number] => [0, top(u, tracks, chart.lines)];
   const options: uPlot.Options = {
     width,
-    height: Math.round((document.documentElement.classList.contains("paper") ? PAPER_HEIGHT : HEIGHT) * theme.zoom),
+    height: Math.round(heightHere() * theme.zoom),
     padding: [hasStrip(marks.spans) ? STRIP * theme.zoom : 8, 1, 0, 0],
     legend: { show: false },
     scales: { x: { time: false, range: (_u, min, max) => [min, max] }, y: { range } },

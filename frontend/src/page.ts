@@ -82,23 +82,36 @@ export function selectAndCopy(element: HTMLElement): boolean {
 /** Room on a page of Letter, the lower of the two, in CSS pixels. */
 const PAPER_ROOM = 970;
 const TYPE_PX = 11;
-/** What needs smaller type than this takes a second page. */
-const LEAST_TYPE_PX = 9.4;
+/** How small type may get: as the page is, and with less beside the figures (the class `tight`). */
+const LEAST_TYPE_PX = { "": 9.4, tight: 8.2 };
 
 /** Paper has its own looks, in light colours; `redraw` draws the canvases for it, and for the screen afterwards. */
 export function wirePrint(redraw: () => void = () => undefined): void {
   const root = document.documentElement;
   window.addEventListener("beforeprint", () => {
     root.classList.add("paper");
-    redraw();
-    const needed = (TYPE_PX * PAPER_ROOM) / document.body.scrollHeight;
-    if (needed >= TYPE_PX || needed < LEAST_TYPE_PX) return;
-    root.style.fontSize = `${needed - 0.1}px`;
-    redraw();
-  });
-  window.addEventListener("afterprint", () => {
-    root.classList.remove("paper");
+    if (fits(root, LEAST_TYPE_PX[""], redraw)) return;
+    root.classList.add("tight");
+    if (fits(root, LEAST_TYPE_PX.tight, redraw)) return;
+    root.classList.remove("tight"); // two pages then, and both in full
     root.style.removeProperty("font-size");
     redraw();
   });
+  window.addEventListener("afterprint", () => {
+    root.classList.remove("paper", "tight");
+    root.style.removeProperty("font-size");
+    redraw();
+  });
+}
+
+/** Makes type smaller until all is on one page, but no smaller than `least`: not everything shrinks with it. */
+function fits(root: HTMLElement, least: number, redraw: () => void): boolean {
+  for (let size = TYPE_PX; size >= least; ) {
+    root.style.fontSize = `${size}px`;
+    redraw();
+    const height = document.body.scrollHeight;
+    if (height <= PAPER_ROOM) return true;
+    size = Math.min(size - 0.1, (size * PAPER_ROOM) / height);
+  }
+  return false;
 }

@@ -35,7 +35,9 @@ class CpuCollector(Collector):
             row.stolen_share = stolen / (system["utime"] + system["stime"] + stolen)
         if interval_s > 0:
             used_s = ticks_to_seconds(system["utime"] + system["stime"], self._ticks_per_s)
-            system["cpu_usage"] = used_s / interval_s
+            used, cores = used_s / interval_s, data.count(b"\ncpu")
+            # In a row of a few ms, whole ticks can be more than all cores have done.
+            system["cpu_usage"] = min(used, cores) if cores else used
 
     def _reading(self) -> cpu_stat.CpuStat:
         self._data = self._file.read()
