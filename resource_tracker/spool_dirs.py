@@ -248,14 +248,18 @@ def _is_dead(path: str, name: str) -> bool:
         return False
 
 
+def is_of_another_boot(path: str) -> bool:
+    """Whether a spool was made before this machine booted, or on another one; False where that is not known."""
+    return "0" not in (boots := {os.path.basename(path).split(".")[3], _here()[0]}) and len(boots) > 1
+
+
 def is_of_an_earlier_boot(path: str) -> bool:
     """Whether a spool is this machine's, from before it booted: then nobody of those who wrote there lives.
 
     That is known on a disk of its own, to which another machine cannot write, where nothing was written since. Of
     another pid namespace of this boot nobody can tell: its processes do not show from here. Raises OSError.
     """
-    boot = os.path.basename(path).split(".")[3]
-    if boot == "0" or _here()[0] in ("0", boot):
+    if not is_of_another_boot(path):
         return False
     from resource_tracker.sampler.file_systems import DISK, OVERLAY, Mounts, kind_of  # hardly ever needed
 

@@ -86,5 +86,10 @@ def _read(flow_name: str, runs: int) -> RecentRuns:
 
     with errors_as_ours(), Progress(sys.stderr) as progress:
         from resource_tracker.flows.recent_runs import recent_runs
+        from resource_tracker.flows.untold import told_note
 
+        progress.update("looking for attempts of which nobody has told")
+        note = told_note(flow_name)
+        if note:
+            say(note)
         return recent_runs(flow_name, runs, progress.update)

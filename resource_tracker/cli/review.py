@@ -43,8 +43,12 @@ def main(options: argparse.Namespace) -> int:
 
 def _review(options: argparse.Namespace) -> RunReview:
     from resource_tracker.flows import review
+    from resource_tracker.flows.untold import told_note
     from resource_tracker.sizing import Policy
 
+    note = told_note(options.pathspec)
+    if note:
+        say(note)
     target = review.find_run(options.pathspec)
     if target.note:
         say(target.note)

@@ -70,12 +70,23 @@ class _Records:
                 readable += 1
                 yield task.record
         if tracked and not readable:
-            raise NotTrackedError(f"{self._target.pathspec} was tracked, but no record of it can be read")
+            raise NotTrackedError(self._unreadable())
         if not tracked:
             what, steps = self._target.pathspec, client.tracked_steps(self._target.run)
             if not steps:
                 raise NotTrackedError(f"{what} was not tracked, nor any step of the run: {HOW_TO_TRACK}")
             raise NotTrackedError(f"{what} was not tracked; tracked steps of {self.run}: {', '.join(steps)}")
+
+    def _unreadable(self) -> str:
+        """What to say where there are measurements, but no artifact; of a flow also which run has one."""
+        from resource_tracker.flows import client
+
+        if self.latest is None:
+            return f"{self._target.pathspec} was tracked, but no record of it can be read"
+        earlier = client.readable_run_before(self._target, self._artifact_name)
+        if earlier is None:
+            return f"{self.run} was tracked, but no record of it can be read, nor of an earlier run"
+        return f"no record of {self.run} can be read; of an earlier run it can: resource-tracker show {earlier}"
 
 
 def _print_json(records: _Records) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import Any
 
 from resource_tracker.artifact import from_artifact
@@ -13,10 +13,12 @@ from resource_tracker.build import gpu_machines
 from resource_tracker.catalog import load_bundled
 from resource_tracker.errors import ArtifactError, CatalogError, ResourceTrackerError
 from resource_tracker.flows.runs import (
+    RUNS_LOOKED_AT,
     LatestRun,
     child,
     every_namespace,
     latest_tracked_run,
+    newest_runs,
     oldest_first,
     parts_of,
     run_of,
@@ -92,6 +94,21 @@ def tracked_tasks(target: Target, artifact_name: str = DEFAULT_ARTIFACT_NAME) ->
             found = _tracked(task, artifact_name)
         if found is not None:
             yield found
+
+
+def readable_run_before(target: Target, artifact_name: str = DEFAULT_ARTIFACT_NAME) -> str | None:
+    """The newest of the runs before the target's that has a record which can be read; ``None`` for none of the latest.
+
+    Where all of a run was killed there is none: artifacts are stored by tasks that end by themselves.
+    """
+    runs, _ = newest_runs(target.pathspec.strip("/").split("/")[0])
+    before = islice(dropwhile(lambda run: run.id != target.run.id, runs), 1, 1 + RUNS_LOOKED_AT)
+    with every_namespace():
+        for run in before:
+            tasks = (task for step in reversed(list(run)) for task in islice(step, _TASKS_LOOKED_AT))
+            if any(found is not None and found.record for found in (_tracked(task, artifact_name) for task in tasks)):
+                return str(run.pathspec)
+    return None
 
 
 def tracked_steps(run: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from resource_tracker.errors import NotTrackedError
 from resource_tracker.suggestions import closest, there_are
 
 HOW_TO_TRACK = "track every step of a run with `python flow.py run --with track_resources`"
-_RUNS_LOOKED_AT = 20
+RUNS_LOOKED_AT = 20
 """Newest runs among which a tracked one is looked for: on a metadata service, each costs a request for every task."""
 _RUNS_NAMED = 5
 
@@ -51,7 +51,7 @@ def latest_tracked_run(flow_name: str, is_tracked: Callable[[Any], bool]) -> Lat
     newest = next(runs, None)
     if newest is None:
         raise NotTrackedError(f"{flow_name} has no runs")
-    latest = list(islice(chain((newest,), runs), _RUNS_LOOKED_AT))
+    latest = list(islice(chain((newest,), runs), RUNS_LOOKED_AT))
     with every_namespace():
         found = next((run for run in latest if is_tracked(run)), None)
     if found is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import FlowFolder, FlowRun
+from harness import FlowFolder, FlowRun, wait_until_clean
 
 from resource_tracker import ResourceTracker
 
@@ -316,12 +316,15 @@ def test_failed_and_resumed(shown: Shown) -> None:
 
 
 OWN_SOURCE = """\
+import os, signal
 from metaflow import FlowSpec, step
 
 class OwnFlow(FlowSpec):
     @step
     def start(self):
         self.resource_tracker_data = {"mine": 7}
+        if os.environ.get("DIES"):
+            os.kill(os.getpid(), signal.SIGKILL)
         self.next(self.end)
 
     @step
@@ -334,7 +337,10 @@ if __name__ == "__main__":
 
 
 def test_latest_tracked_run(tmp_path: Path) -> None:
-    """Never tracked: it says how to. Later the newest tracked run is shown; an artifact of the flow's own is told."""
+    """Never tracked: it says how to. Later the newest tracked run is shown; an artifact of the flow's own is told.
+
+    Where all of the newest one was killed there is no artifact: it says which earlier run has one.
+    """
     folder = FlowFolder(tmp_path)
     folder.write(OWN_SOURCE)
     first = folder.call("run")
@@ -356,3 +362,11 @@ def test_latest_tracked_run(tmp_path: Path) -> None:
     assert f"OwnFlow/{tracked.run_id}/start/1: its artifact 'resource_tracker_data' is the flow's own" in done.stderr
     assert f"card view {tracked.run_id}/start/1 --type resource_tracker" in done.stderr
     assert "OwnFlow/" + tracked.run_id in done.stdout
+
+    killed = folder.call("run", "--with", "track_resources", DIES="1")
+    assert wait_until_clean(killed) == []
+    done = show("OwnFlow")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"see `resource-tracker why OwnFlow/{killed.run_id}/start/1`" in done.stderr
+    what = f"no record of OwnFlow/{killed.run_id} can be read; of an earlier run it can: "
+    assert f"{what}resource-tracker show OwnFlow/{tracked.run_id}\n" in done.stderr

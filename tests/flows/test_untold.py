@@ -64,6 +64,23 @@ def test_who_tells_at_this_moment_is_awaited(monkeypatch: pytest.MonkeyPatch, tm
     assert len(waits) == 1
 
 
+def test_whoever_counts_attempts_says_what_was_told_only_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`recommend` and `review` count such deaths, too, and name `why`; where there is none, they say nothing."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(untold, "LAUNCH", "import shutil, sys; shutil.rmtree(sys.argv[2])")
+    assert untold.told_note("AFlow") is None
+    dead_attempt(tmp_path)
+    note = untold.told_note("AFlow/17")
+    assert note == (
+        "an attempt had died with all that watched it, and is told of only now: see "
+        "`resource-tracker why AFlow/17/train/3`"
+    )
+    dead_attempt(tmp_path)
+    dead_attempt(tmp_path)
+    assert (untold.told_note("AFlow") or "").startswith("2 attempts had died")
+    assert untold.told_note("AFlow") is None
+
+
 @pytest.mark.parametrize("words", [[AWAITED], []])
 def test_who_is_waited_for_does_not_wait_for_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]

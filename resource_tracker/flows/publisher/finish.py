@@ -32,7 +32,7 @@ from resource_tracker.sampler.control import is_heard
 from resource_tracker.sampler.lifeline import Lifeline
 from resource_tracker.sampler.loop import DEATH, TASK_DIED
 from resource_tracker.sampler.spool_read import Spool, read_spool
-from resource_tracker.spool_dirs import is_of_an_earlier_boot
+from resource_tracker.spool_dirs import is_of_another_boot
 from resource_tracker.summary import decode_summary, encode_summary, summary_of
 
 P = ParamSpec("P")
@@ -106,7 +106,7 @@ def _record(
     storage = guarded("open the datastore", open_storage, order)
     outcome = left_outcome(spool_dir)
     death = None if outcome else with_runtime_record(death_in(spool, task), order, storage)
-    if death is not None and death.status is None and is_of_an_earlier_boot(spool_dir):
+    if death is not None and death.status is None and is_of_another_boot(spool_dir):
         death = replace(death, seen=False, source=REBOOTED)
     before, earlier = None, None
     if metadata is not None:
