@@ -97,6 +97,43 @@ def test_cpu_of_children_that_no_tree_shows(hierarchy: str) -> None:
     assert used_s == pytest.approx(truth_s, rel=0.05)
 
 
+LIVE_CARD = r"""
+import json, os, subprocess, sys
+from resource_tracker.sampler.cgroup_totals import CgroupTotals
+from resource_tracker.sampler.tree import Tree
+
+group, pid = sys.argv[1], int(sys.argv[2])
+with open(group + "/cgroup.procs", "w") as file:
+    file.write(str(os.getpid()))
+totals = CgroupTotals(Tree("/proc", pid), "/proc", "", os.sysconf("SC_CLK_TCK"))
+totals.start()
+burn = "import time\nwhile time.process_time() < 0.5: pass"
+seen = [sys.executable, "-S", "-c", f"{burn}\nprint(flush=True)\ninput()", "resource_tracker.flows.publisher"]
+with subprocess.Popen(seen, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as publisher:
+    publisher.stdout.readline()
+    totals.verify()
+    found = [totals.cpu_seconds()]
+    publisher.stdin.close()
+subprocess.run([sys.executable, "-S", "-c", burn], check=True)  # between two rows
+totals.verify()
+print(json.dumps([*found, totals.cpu_seconds(), totals.cpu_source]))
+"""
+
+
+@pytest.mark.parametrize("hierarchy", ["cpuacct", "unified"])
+def test_cpu_of_what_the_sampler_has_started_is_not_the_steps(hierarchy: str) -> None:
+    """Neither while it runs, nor of a process that begins and ends between two rows."""
+    with real_groups(hierarchy) as (group,), Workload("said = 0", [group]) as workload:
+        command = [sys.executable, "-c", LIVE_CARD, str(group), str(workload.process.pid)]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+        workload.work()
+    assert done.returncode == 0, done.stderr
+    running_s, ended_s, source = json.loads(done.stdout)
+    assert source is not None
+    assert 0 <= running_s < 0.1
+    assert 0 <= ended_s < 0.1
+
+
 MEMORY = """
     held = bytearray({anonymous})
     held[::4096] = b"x" * len(held[::4096])

@@ -34,12 +34,13 @@ class Bystander:
     `ticks` is the CPU time that it used since it was first seen, or, for one that began later, ever.
     """
 
-    __slots__ = ("_before", "_path", "_start_time", "anonymous_pages", "ticks")
+    __slots__ = ("_before", "_path", "_start_time", "anonymous_pages", "parent", "ticks")
 
     def __init__(self, proc: str, pid: int, *, from_birth: bool) -> None:
         self._path = f"{proc}/{pid}"
         stat = pid_stat.parse(read_record(f"{self._path}/stat", STAT_BYTES))
         self._start_time = stat.start_time
+        self.parent = stat.ppid
         self._before = 0 if from_birth else stat.utime + stat.stime
         self.ticks = 0
         self.anonymous_pages = 0
@@ -78,13 +79,19 @@ class OwnCgroup:
         self._started_by_us = KernelFile(f"{proc}/self/task/{self._own_pid}/children")
         self._bystanders: dict[int, Bystander] = {}
         self._ended_ticks = 0
+        self._waited_for_before_s = _waited_for_s()
         self._suspects: dict[int, int] = {}
 
     @property
     def others_s(self) -> float:
-        """CPU time since the start of those in it that are not the step's, without the sampler's."""
+        """CPU time since the start of those in it that are not the step's, without the sampler's.
+
+        What the sampler has started counts in full, also if it began and ended since the last row: the sampler waits
+        for it, and the kernel tells what it used until its end.
+        """
         ticks = sum(bystander.ticks for bystander in self._bystanders.values())
-        return ticks_to_seconds(self._ended_ticks + ticks, self._ticks_per_s)
+        ended_s = _waited_for_s() - self._waited_for_before_s if self.sampler_inside else 0.0
+        return ticks_to_seconds(self._ended_ticks + ticks, self._ticks_per_s) + ended_s
 
     def others_kib(self) -> float | None:
         """Memory of those in it that are not the step's, the sampler's included; ``None`` where it changes right now.
@@ -127,7 +134,8 @@ class OwnCgroup:
     def _read_bystanders(self) -> None:
         for pid, bystander in list(self._bystanders.items()):
             if not bystander.read():
-                self._ended_ticks += bystander.ticks
+                if not (self.sampler_inside and bystander.parent == self._own_pid):
+                    self._ended_ticks += bystander.ticks
                 del self._bystanders[pid]
 
     def _count_others(self) -> None:
@@ -268,6 +276,12 @@ def _is_of_another_user(pid: int) -> bool:
     except OSError:
         return False
     return False
+
+
+def _waited_for_s() -> float:
+    """CPU time of all that this process has started and waited for."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _anonymous_pages(process: str) -> int:
