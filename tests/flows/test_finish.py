@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from array import array
 from itertools import count
 from pathlib import Path
@@ -191,6 +192,21 @@ def test_of_an_attempt_that_had_hardly_begun_there_is_a_reading_from_before(tmp_
         seen = measured_outside(order, spool, str(tmp_path), ended=True, died_at=started_at + 40.0)
         assert seen.duration_s == pytest.approx(40.0)
         assert "killed after 0.0 s, 40.0 s before its end" in (seen.tracking.ended_early or "")
+
+
+def test_where_no_thread_starts_parts_are_saved_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on processes that ended a step's patience must not cost its last words, too."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    saved: list[str] = []
+    saving = finish._Saving()
+    saving.begin("store the summary of the attempt", saved.append, "summary")
+    saving.begin("write the card", saved.append, "page")
+    assert saving.done_within(0.0)
+    assert saved == ["summary", "page"]
 
 
 def test_when_the_end_was_is_known_from_metaflows_record(tmp_path: Path) -> None:
