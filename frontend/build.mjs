@@ -29,6 +29,11 @@ await build({
   legalComments: "none",
   logLevel: "warning",
 });
+for (const name of ["card", "review"]) {
+  const file = `${assets}/${name}.css`;
+  // esbuild keeps what a custom property begins with, also a space.
+  await writeFile(file, (await readFile(file, "utf8")).replace(/(--[\w-]+:) /g, "$1"));
+}
 
 const uplot = JSON.parse(await readFile(here("node_modules/uplot/package.json"), "utf8"));
 const licence = await readFile(here("node_modules/uplot/LICENSE"), "utf8");

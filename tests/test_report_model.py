@@ -162,6 +162,13 @@ def test_too_little_is_said_by_what_shows_it(peak_mb, earlier_mb, outcome, verdi
     assert plain(build_card(record).advice.verdict) == verdict
 
 
+def test_what_was_killed_for_memory_did_not_only_come_close():
+    """Where the kernel ended it, which stands above, the headline says what to do, whatever the peak that was seen."""
+    record = fake_record("oom")
+    short_of = replace(record, usage=replace(record.usage, memory_peak_kib=mb_to_kib(9_000)))
+    assert [build_card(one).advice.verdict for one in (record, short_of)] == ["Request more memory"] * 2
+
+
 def test_earlier_runs_tell_of_cpus_too():
     """An attempt that used one CPU of four does not explain advice for eight."""
     record = fake_record("hour")
@@ -443,6 +450,8 @@ def test_spot_is_called_an_estimate():
     assert build_card(fake_record("hour", pricing=pricing)).offers.note.startswith("On spot, about $0.07 on the cheap")
     short = build_card(fake_record("short")).offers.note
     assert "On spot, 1000 runs would cost about $" in plain(short) and "estimate" in short
+    least = build_card(fake_record("tiny", pricing=replace(fake_record("tiny").pricing, spot_usd=1e-9))).offers.note
+    assert "1000 runs would cost less than $0.0001 on the cheapest" in plain(least)
 
 
 def test_failed_sources_are_listed_with_their_reason():
@@ -526,6 +535,9 @@ def test_what_tracking_cost():
     record = fake_record("hour")
     facts = {fact.label: plain(fact.text) for fact in build_card(record).method}
     assert facts["Allowed for tracking"] == "0.5 % of one core, the start aside"
+    assert " of one core)" in facts["The tracker's own cost"]
+    tiny = {fact.label: plain(fact.text) for fact in build_card(fake_record("tiny")).method}
+    assert "CPU time, " in tiny["The tracker's own cost"]
     assert facts["Spent on"].startswith("finding and reading processes ")
     assert facts["Readings"] == "36,000 in 3,600 rows"
     slow = replace(record, tracking=replace(record.tracking, cost=replace(record.tracking.cost, rows=900)))

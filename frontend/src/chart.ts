@@ -61,8 +61,8 @@ export function chartValues(x: Values, chart: ChartData): uPlot.AlignedData {
 }
 
 function heightHere(): number {
-  const classes = document.documentElement.classList;
-  return classes.contains("tight") ? TIGHT_HEIGHT : classes.contains("paper") ? PAPER_HEIGHT : HEIGHT;
+  const looks = document.documentElement.className;
+  return looks.includes("tight") ? TIGHT_HEIGHT : looks.includes("paper") ? PAPER_HEIGHT : HEIGHT;
 }
 
 export function buildChart(chart: ChartData, x: Values, marks: Marks, width: number, theme: Theme): Built {

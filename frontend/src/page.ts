@@ -82,36 +82,31 @@ export function selectAndCopy(element: HTMLElement): boolean {
 /** Room on a page of Letter, the lower of the two, in CSS pixels. */
 const PAPER_ROOM = 970;
 const TYPE_PX = 11;
-/** How small type may get: as the page is, and with less beside the figures (the class `tight`). */
-const LEAST_TYPE_PX = { "": 9.4, tight: 8.2 };
+/** How small type may get: as the page is, and with less on it (the class `tight`). */
+const LEAST_TYPE_PX = 9.4;
+const LEAST_TIGHT_PX = 8.2;
 
 /** Paper has its own looks, in light colours; `redraw` draws the canvases for it, and for the screen afterwards. */
 export function wirePrint(redraw: () => void = () => undefined): void {
   const root = document.documentElement;
+  const draw = (looks: string, size: string): void => {
+    root.className = looks;
+    root.style.fontSize = size;
+    redraw();
+  };
+  // Not everything shrinks with its type: it takes some rounds.
+  const fits = (looks: string, least: number): boolean => {
+    for (let size = TYPE_PX; size >= least; ) {
+      draw(looks, `${size}px`);
+      const height = document.body.scrollHeight;
+      if (height <= PAPER_ROOM) return true;
+      size = Math.min(size - 0.1, (size * PAPER_ROOM) / height);
+    }
+    return false;
+  };
   window.addEventListener("beforeprint", () => {
-    root.classList.add("paper");
-    if (fits(root, LEAST_TYPE_PX[""], redraw)) return;
-    root.classList.add("tight");
-    if (fits(root, LEAST_TYPE_PX.tight, redraw)) return;
-    root.classList.remove("tight"); // two pages then, and both in full
-    root.style.removeProperty("font-size");
-    redraw();
+    // What fits in neither way is printed in full, on two pages.
+    if (!fits("paper", LEAST_TYPE_PX) && !fits("paper tight", LEAST_TIGHT_PX)) draw("paper", "");
   });
-  window.addEventListener("afterprint", () => {
-    root.classList.remove("paper", "tight");
-    root.style.removeProperty("font-size");
-    redraw();
-  });
-}
-
-/** Makes type smaller until all is on one page, but no smaller than `least`: not everything shrinks with it. */
-function fits(root: HTMLElement, least: number, redraw: () => void): boolean {
-  for (let size = TYPE_PX; size >= least; ) {
-    root.style.fontSize = `${size}px`;
-    redraw();
-    const height = document.body.scrollHeight;
-    if (height <= PAPER_ROOM) return true;
-    size = Math.min(size - 0.1, (size * PAPER_ROOM) / height);
-  }
-  return false;
+  window.addEventListener("afterprint", () => draw("", ""));
 }

@@ -24,6 +24,8 @@ _SPENT_ON_PARTS = 3
 _LONGER_ROWS = 1.5
 """Rows so many times as long as was asked for are worth a word."""
 _NEARLY_ALL = 0.995
+_SHARE_FROM_S = 10.0
+"""Of a shorter step the cost is the sampler's start, before the step's code: no share of its time."""
 
 
 def method(record: TaskRecord) -> tuple[Fact, ...]:
@@ -104,8 +106,10 @@ def _readings(record: TaskRecord) -> str:
 def _cost(record: TaskRecord) -> str:
     cost, parts = record.tracking.cost, []
     if cost.cpu_s is not None:
-        share = cost.cpu_s / record.usage.duration_s if record.usage.duration_s else None
-        parts.append(f"{fmt.duration(cost.cpu_s)} of CPU time ({fmt.percent(share)} of one core)")
+        share, duration_s = "", record.usage.duration_s
+        if duration_s is not None and duration_s >= _SHARE_FROM_S:
+            share = f" ({fmt.percent(cost.cpu_s / duration_s)} of one core)"
+        parts.append(f"{fmt.duration(cost.cpu_s)} of CPU time{share}")
     if cost.memory_kib is not None:
         parts.append(fmt.memory_kib(cost.memory_kib))
     if cost.publisher_cpu_s is not None:

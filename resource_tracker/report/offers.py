@@ -141,8 +141,10 @@ def _note(pricing: Pricing, costs: Costs) -> str | None:
     sentences = [pricing.note] if pricing.note else []
     if pricing.spot_usd is not None:
         of = "" if costs.runs == 1 else f"{costs.label} would cost "
+        amount = costs.text(pricing.spot_usd)
+        amount = amount.replace("<", "less than ") if amount.startswith("<") else f"about {amount}"
         sentences.append(
-            f"On spot, {of}about {costs.text(pricing.spot_usd)} on the cheapest: an estimate from usual discounts, "
+            f"On spot, {of}{amount} on the cheapest: an estimate from usual discounts, "
             "interruptions and repetitions."
         )
     return with_vendor_names(" ".join(sentences)) or None

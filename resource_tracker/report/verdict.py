@@ -45,8 +45,11 @@ def verdict(record: TaskRecord, recommendation: Recommendation) -> str:
     asked = [resource for resource in _resources(record, recommendation) if resource.asked]
     if not asked:
         return "What to request next time"
-    if record.ending is None and ran_out_of_memory(record.usage, record.outcome, record.limits):
-        return "It ran out of memory"
+    if ran_out_of_memory(record.usage, record.outcome, record.limits):
+        if record.ending is None:
+            return "It ran out of memory"
+        if recommendation.memory_mb > (record.request.memory_mb or 0.0):
+            return "Request more memory"  # what happened is said above, with what ended it
     succeeded = record.outcome.status == "ok"
     short = [one for one in asked if one.need > one.asked or (one.name == "memory" and one.kind == "beyond")]
     if short and (succeeded or short[0].kind != "perhaps"):
