@@ -144,8 +144,7 @@ def _note(pricing: Pricing, costs: Costs) -> str | None:
         amount = costs.text(pricing.spot_usd)
         amount = amount.replace("<", "less than ") if amount.startswith("<") else f"about {amount}"
         sentences.append(
-            f"On spot, {of}{amount} on the cheapest: an estimate from usual discounts, "
-            "interruptions and repetitions."
+            f"On spot, {of}{amount} on the cheapest: an estimate from usual discounts, interruptions and repetitions."
         )
     return with_vendor_names(" ".join(sentences)) or None
 
