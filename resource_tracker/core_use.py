@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import row_weights, weighted_mean
@@ -24,7 +25,12 @@ WAITED = 0.5
 
 def core_numbers(frame: TinyDataFrame) -> list[int]:
     """The cores of a frame, in its order."""
-    return [int(name[len(CORE) :]) for name in frame.columns if name.startswith(CORE)]
+    return [*_numbers(tuple(frame.columns))]
+
+
+@lru_cache(maxsize=2)
+def _numbers(columns: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(int(name[len(CORE) :]) for name in columns if name.startswith(CORE))
 
 
 def mean_shares(frame: TinyDataFrame) -> dict[int, float]:

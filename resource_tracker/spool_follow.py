@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from resource_tracker.columns import COUNTER, GAUGE
 from resource_tracker.errors import SpoolError
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import CELL_BYTES, MERGES, Merge, highest
+from resource_tracker.sampler.cores import FRAME as CORES
 from resource_tracker.sampler.layout import ROW, Layout, parse_header
 from resource_tracker.sampler.merge import bucket_length
 from resource_tracker.sampler.spool_read import Spool, generation_of, span_lines_of
@@ -25,6 +26,7 @@ MOST_ROWS = 160
 TRIES = 5
 CPU_OVER_S = 0.5
 """A row that ends at a mark may be so short that one clock tick in it looks like a core in use."""
+NO_HIGHS = ("internal", CORES)
 
 Column = tuple[str, str]
 
@@ -46,7 +48,7 @@ class LiveSpool(Spool):
         self._highs = [
             (index, kind == COUNTER, array("d"))
             for index, (frame, kind, _) in enumerate(layout.columns)
-            if kind in (GAUGE, COUNTER) and frame != "internal"
+            if kind in (GAUGE, COUNTER) and frame not in NO_HIGHS
         ]
 
     def add_row(self, phase: int, values: list[float], merged: int = 1) -> None:
@@ -127,11 +129,11 @@ class SpoolFollower:
         The spool's folder.
     prefix : str
         Which spool, where several share a folder.
-    most_rows : int
-        To keep.
+    most_rows : int or callable
+        To keep; or what says how many of so many columns.
     """
 
-    def __init__(self, directory: str, prefix: str = "", most_rows: int = MOST_ROWS) -> None:
+    def __init__(self, directory: str, prefix: str = "", most_rows: int | Callable[[int], int] = MOST_ROWS) -> None:
         self._directory = directory
         self._prefix = prefix
         self._most_rows = most_rows
@@ -199,7 +201,8 @@ class SpoolFollower:
         if self._layout is None:
             layout = self._layout = parse_header(data, self._file.name)
             if self._spool is None:
-                self._spool = LiveSpool(layout, self._most_rows)
+                most = self._most_rows
+                self._spool = LiveSpool(layout, most if isinstance(most, int) else most(len(layout.columns)))
             elif [*self._spool.columns] != [(frame, name) for frame, _, name in layout.columns]:
                 raise SpoolError(f"{self._file.name}: damaged header (its columns differ from the sealed file's)")
             data = data[layout.header_bytes :]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 from browser import CHROMIUM
 
 from resource_tracker.frame import TinyDataFrame
+from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card
 from resource_tracker.testing import fake_record
 
@@ -127,6 +129,47 @@ def test_what_is_drawn_is_in_the_file(show):
     assert cores == [f"Core {core} (share)" for core in (0, 1, 5, 6)]
     assert [rows[0][name] for name in cores] == ["0", "0", "0", "0"]
     assert [rows[-1][name] for name in cores] == ["0", "1", "0", ""]
+
+
+def running_for(seconds, cores=4):
+    """A step that has run so long so far, and whose core 1 is the busy one."""
+    record = fake_record("running")
+    rows = [record.started_at + row + 1 for row in range(seconds)]
+    shares = {f"core{core}": [float(core == 1)] * seconds for core in range(cores)}
+    frame = TinyDataFrame({"timestamp": rows, "interval_s": [1.0] * seconds, **shares} if seconds else {})
+    return fake_record("running", core_metrics=frame)
+
+
+@pytest.mark.parametrize("width", [810, 360])
+def test_it_grows_while_the_step_runs(show, width):
+    """Not there before anything is known; then each update adds to what is open, and what is read or zoomed stays."""
+    page = show(render_card(running_for(0), reload_token="live"), width=width)
+    page.settle()
+    shown = "document.getElementById('cores').getClientRects().length > 0"
+    assert page.evaluate(shown) is False
+    update = "window.metaflow_card_update(%s)"
+    assert page.evaluate(update % json.dumps(card_data(running_for(20)))) is True
+    page.wait_for(f"{shown} && document.querySelectorAll('#cores tbody tr').length == 4")
+    summary = "document.querySelector('#cores summary').textContent"
+    assert "core 1 was the busiest, for 100\u00a0% of the time" in page.evaluate(summary)
+    page.evaluate(OPEN)
+    page.settle()
+    assert page.evaluate(PIXEL % (4, 1, 0.8))[:3] == [15, 108, 184]
+    page.mouse("mouseMoved", *place(page, 1, 4, 0.5))
+    page.settle()
+    before, drawn = page.evaluate(READOUT), page.evaluate(HASH)
+    assert before.startswith("core 1: 100 %, ")
+    page.evaluate("window.words = document.querySelector('#cores tbody td').firstChild")
+    page.evaluate(update % json.dumps(card_data(running_for(60))))
+    page.settle()
+    assert page.evaluate(READOUT).startswith("core 1: 100 %, ")
+    assert page.evaluate(READOUT) != before  # the pointer stays where it is, the picture grows below it
+    assert page.evaluate(HASH) != drawn
+    assert page.evaluate("window.words === document.querySelector('#cores tbody td').firstChild") is True
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(update % json.dumps(card_data(running_for(60, cores=3))))
+    page.settle()
+    assert page.evaluate("document.querySelectorAll('#cores tbody tr').length") == 3
 
 
 def test_colours_follow_the_scheme(show):

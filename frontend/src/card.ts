@@ -55,7 +55,7 @@ function start(): void {
     const { Board } = await import("./board");
     if (grid && !board && shown.charts.length) board = new Board(grid, shown, places);
     if (lastGrid && !last && data.last) last = new Board(lastGrid, data.last, { readout: find("last-readout"), reset: find("last-reset") });
-    if (!cores && data.cores) cores = new CoreMap(data.cores, () => board);
+    if (!cores && shown.cores) cores = new CoreMap(shown.cores, () => board);
     performance.mark("charts-drawn");
   };
   inTurn(() => void draw());
@@ -69,11 +69,10 @@ function start(): void {
     updatePage(fresh);
     live(fresh.live);
     updateSpans(fresh.spans);
-    if (board) board.update(fresh);
-    else if (grid && fresh.charts.length) {
-      find("charts-section")?.removeAttribute("hidden");
-      void draw();
-    }
+    if (grid && fresh.charts.length) find("charts-section")?.removeAttribute("hidden");
+    board?.update(fresh);
+    if (fresh.cores) cores?.update(fresh.cores);
+    if ((!board && fresh.charts.length) || (!cores && fresh.cores)) void draw();
     return true;
   };
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-who]")) {

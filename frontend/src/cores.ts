@@ -3,6 +3,7 @@ import type { Board } from "./board";
 import type { Column } from "./csv";
 import { unpack, type CoreData } from "./data";
 import { elapsed } from "./format";
+import { put } from "./page";
 import { readTheme, type Theme } from "./theme";
 
 const LEVELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY";
@@ -28,25 +29,36 @@ export class CoreMap {
   private readonly canvas = document.createElement("canvas");
   private readonly cursor = this.holder?.querySelector<HTMLElement>(".core-cursor") ?? null;
   private readonly readout = document.getElementById("core-readout");
-  private readonly lines: Line[];
-  private readonly x: number[];
-  private view: [number, number];
+  private lines: Line[] = [];
+  private x: number[] = [];
+  private view: [number, number] = [0, 1];
+  private zoom: [number, number] | null = null;
   private line = 0;
   private left = 0;
   private height = 0;
   private ownMove = false;
+  /** Says once more what the reader points at. */
+  private again: (() => void) | null = null;
 
   constructor(
     data: CoreData,
     private readonly board: () => Board | null,
   ) {
+    this.details?.addEventListener("toggle", () => this.details?.open && this.open());
+    this.listen();
+    this.update(data);
+    if (this.details?.open) this.open();
+  }
+
+  /** New data of the same attempt: zoom and cursor stay. */
+  update(data: CoreData): void {
     this.x = unpack(data.x).map(Number);
     this.lines = data.lines.map(([label, text]) => ({ label, values: levels(text) }));
-    this.view = this.whole();
-    this.details?.addEventListener("toggle", () => this.details?.open && this.open());
+    this.view = this.zoom ?? this.whole();
+    if (this.details) this.details.hidden = false;
     this.fillTable(data);
-    this.listen();
-    if (this.details?.open) this.open();
+    this.draw();
+    queueMicrotask(() => this.again?.()); // after the charts', which would clear what is read
   }
 
   /** Also after the page's width, colours or zoom changed. */
@@ -142,7 +154,7 @@ export class CoreMap {
   private listen(): void {
     const { holder } = this;
     if (!holder) return;
-    holder.addEventListener("pointermove", (event) => {
+    const follow = (event: PointerEvent): void => {
       const box = holder.getBoundingClientRect();
       const [from, to] = this.view;
       const share = (event.clientX - box.left - this.left) / (box.width - this.left);
@@ -150,16 +162,26 @@ export class CoreMap {
       if (share < 0 || share > 1 || line < 0 || line >= this.lines.length) return this.point(null);
       this.line = line;
       this.point(from + share * (to - from));
+    };
+    const leave = (): void => {
+      this.again = null;
+      this.point(null);
+    };
+    holder.addEventListener("pointermove", (event) => {
+      this.again = () => follow(event);
+      follow(event);
     });
-    holder.addEventListener("pointerleave", () => this.point(null));
-    holder.addEventListener("blur", () => this.point(null));
+    holder.addEventListener("pointerleave", leave);
+    holder.addEventListener("blur", leave);
     let at = 0;
     holder.addEventListener("keydown", (event) => {
       const [move, step] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Home: [-Infinity, 0], End: [Infinity, 0] }[event.key] ?? [];
       if (move === undefined || step === undefined) return;
       at = Math.min(Math.max(at + move, 0), this.x.length - 2);
       this.line = Math.min(Math.max(this.line + step, 0), this.lines.length - 1);
-      this.point(((this.x[at] ?? 0) + (this.x[at + 1] ?? 0)) / 2);
+      const x = ((this.x[at] ?? 0) + (this.x[at + 1] ?? 0)) / 2;
+      this.again = () => this.point(x);
+      this.point(x);
       event.preventDefault();
     });
   }
@@ -178,6 +200,7 @@ export class CoreMap {
 
   /** What the charts show: their cursor, and the part of the time that is in view. */
   private follow(x: number | null, view: [number, number] | null): void {
+    this.zoom = view;
     const wanted = view ?? this.whole();
     if (wanted[0] !== this.view[0] || wanted[1] !== this.view[1]) {
       this.view = wanted;
@@ -196,24 +219,22 @@ export class CoreMap {
     cursor.style.left = `${at}px`;
   }
 
+  /** Where the same lines stand, their words alone change. */
   private fillTable(data: CoreData): void {
-    const body = document.querySelector("#cores tbody");
-    body?.replaceChildren(
-      ...data.lines.map(([label, , ...cells]) => {
-        const row = document.createElement("tr");
+    const body = document.querySelector<HTMLTableSectionElement>("#cores tbody");
+    if (!body) return;
+    while (body.rows.length > data.lines.length) body.deleteRow(-1);
+    data.lines.forEach(([label, , ...cells], index) => {
+      const row = body.rows[index] ?? body.insertRow();
+      if (!row.cells.length) {
         const head = document.createElement("th");
         head.scope = "row";
-        head.textContent = label;
-        row.append(
-          head,
-          ...cells.map((text) => {
-            const cell = document.createElement("td");
-            cell.textContent = text;
-            return cell;
-          }),
-        );
-        return row;
-      }),
-    );
+        row.append(head, ...cells.map(() => document.createElement("td")));
+      }
+      [label, ...cells].forEach((text, place) => {
+        const cell = row.cells[place];
+        if (cell) put(cell, text);
+      });
+    });
   }
 }

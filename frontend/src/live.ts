@@ -2,6 +2,7 @@
 import type { LiveData, TileData } from "./data";
 import { elapsed, running } from "./format";
 import { News } from "./news";
+import { put } from "./page";
 
 const TICK_MS = 1000;
 /** So far the time that we count may run ahead of updates, which come late, before theirs is taken. */
@@ -57,10 +58,6 @@ export function startLive(first: LiveData | null): (live: LiveData | null) => vo
     }
     take(live);
   };
-}
-
-function put(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 function setText(id: string, text: string): void {

@@ -4,11 +4,16 @@ import type { CardData, ScaleData } from "./data";
 export function updatePage(data: CardData): void {
   for (const element of document.querySelectorAll<HTMLElement>("[data-text]")) {
     const text = data.texts[element.dataset["text"] ?? ""];
-    if (text !== undefined) element.textContent = text;
+    if (text !== undefined) put(element, text);
   }
   const badge = document.getElementById("badge");
   if (badge) badge.dataset["tone"] = data.tone;
   for (const scale of data.scales) updateScale(scale);
+}
+
+/** Only where it differs: a selection stays, and a screen reader has nothing to say. */
+export function put(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function updateScale(scale: ScaleData): void {

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from resource_tracker.core_use import CORE, core_numbers, mean_shares
 from resource_tracker.frame import TinyDataFrame
+from resource_tracker.frame_merge import highest, weighted_mean
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
-from resource_tracker.report.series import Grid, Resampler, grid_of, packed
+from resource_tracker.report.series import Grid, Resampler, even_grid, grid_of, packed
 
 MOST_LINES = 64
 MOST_POINTS = 96
@@ -18,6 +21,10 @@ MOST_CELLS = 4096
 LEVELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY"
 """A level for each 2 %, from 0 to 100."""
 _GAP = "."
+_LETTERS = bytes.maketrans(bytes(range(len(LEVELS))), LEVELS.encode())
+_RUN = re.compile(r"(.)\1+")
+_LEAST = 0.001
+_TIMES = ("timestamp", "interval_s")
 _UNUSED = 0.05
 _ROUND_S = 10.0
 _WHOSE = "The machine's cores on which the step was allowed to run; what other processes did there counts, too."
@@ -28,6 +35,18 @@ class CorePanel(NamedTuple):
 
     summary: str
     note: str
+
+
+class CoreParts(NamedTuple):
+    """What is said, and what is drawn."""
+
+    panel: CorePanel
+    drawn: dict[str, Any]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """For the places of a live page: while the step runs, they go on changing."""
+        return {"cores": self.panel.summary, "cores_note": self.panel.note}
 
 
 class _Line(NamedTuple):
@@ -65,10 +84,22 @@ def core_data(record: TaskRecord) -> dict[str, Any] | None:
     return {
         "x": packed(list(grid.edges)),
         "lines": [
-            [line.label, levels(line.values), fmt.percent(_mean(line.values, weights)), _busiest(line, grid)]
+            [line.label, levels(line.values), fmt.percent(weighted_mean(line.values, weights)), _busiest(line, grid)]
             for line in lines
         ],
     }
+
+
+def core_parts(record: TaskRecord) -> CoreParts | None:
+    """What a card tells of the cores; ``None`` where they were not told apart."""
+    panel, drawn = core_panel(record), core_data(record)
+    return None if panel is None or drawn is None else CoreParts(panel, drawn)
+
+
+def live_core_panel(data: Mapping[str, Any]) -> CorePanel | None:
+    """What was last said of an attempt while it ran, by the data of its card; ``None`` where nothing was."""
+    texts = data["texts"]
+    return CorePanel(summary=texts["cores"], note=texts.get("cores_note", "")) if "cores" in texts else None
 
 
 def lines_together(cores: int) -> int:
@@ -78,23 +109,15 @@ def lines_together(cores: int) -> int:
 
 def levels(values: list[float]) -> str:
     """Values between 0 and 1 as letters, runs of the same as one letter and their length."""
-    pieces: list[str] = []
-    letter, count = "", 0
-    for value in [*values, None]:
-        found = "" if value is None else _letter(value)
-        if found == letter:
-            count += 1
-            continue
-        pieces.append(letter if count < 2 else f"{letter}{count}")
-        letter, count = found, 1
-    return "".join(pieces)
+    if math.isfinite(sum(values)):
+        text = bytes(map(_level, values)).translate(_LETTERS).decode()
+    else:
+        text = "".join(LEVELS[_level(value)] if value == value else _GAP for value in values)
+    return _RUN.sub(lambda run: f"{run[1]}{len(run[0])}", text)
 
 
-def _letter(value: float) -> str:
-    if value != value:
-        return _GAP
-    level = round(value * (len(LEVELS) - 1))
-    return LEVELS[max(level, 1) if value >= 0.001 else 0]  # what did a little is not drawn as idle
+def _level(value: float) -> int:
+    return round(value * (len(LEVELS) - 1)) or int(value >= _LEAST)  # what did a little is not drawn as idle
 
 
 def _grid(record: TaskRecord) -> Grid:
@@ -102,6 +125,8 @@ def _grid(record: TaskRecord) -> Grid:
     count = len(core_numbers(frame))
     if not count or not len(frame):
         return Grid(edges=())
+    if record.outcome.status == "running":
+        return even_grid(frame, record.started_at)  # of few rows already
     lines = math.ceil(count / lines_together(count))
     return grid_of(frame, record.started_at, min(MOST_POINTS, MOST_CELLS // lines))
 
@@ -110,38 +135,35 @@ def _lines(record: TaskRecord, grid: Grid) -> list[_Line]:
     """Those of which anything is known."""
     if not grid.points:
         return []
-    frame: TinyDataFrame = record.core_metrics
-    cores, points = core_numbers(frame), Resampler(frame, grid, record.started_at)
+    together = _lines_of(record.core_metrics)
+    points = Resampler(together, grid, record.started_at)
+    lines = [_Line(label, points.values(label, "mean")) for label in together.columns if label not in _TIMES]
+    return [line for line in lines if any(value == value for value in line.values)]
+
+
+def _lines_of(frame: TinyDataFrame) -> TinyDataFrame:
+    """A column for each line, named as it is labelled; neighbours that share one are averaged row by row."""
+    cores, columns = core_numbers(frame), {name: frame[name] for name in _TIMES if name in frame}
     size = lines_together(len(cores))
-    lines = []
     for first in range(0, len(cores), size):
         group = cores[first : first + size]
-        columns = [points.values(f"{CORE}{core}", "mean") for core in group]
-        values = columns[0] if len(group) == 1 else [_together(cells) for cells in zip(*columns, strict=True)]
+        shares = [frame[f"{CORE}{core}"] for core in group]
         label = str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}"
-        if any(value == value for value in values):
-            lines.append(_Line(label, values))
-    return lines
+        columns[label] = shares[0] if len(group) == 1 else [_together(cells) for cells in zip(*shares, strict=True)]
+    return TinyDataFrame(columns)
 
 
 def _together(shares: tuple[float, ...]) -> float:
+    quick = sum(shares)
+    if quick == quick:
+        return quick / len(shares)
     known = [share for share in shares if share == share]
     return sum(known) / len(known) if known else math.nan
 
 
-def _mean(values: list[float], weights: list[float]) -> float:
-    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value == value]
-    whole = sum(weight for _, weight in known)
-    return sum(value * weight for value, weight in known) / whole if whole > 0 else math.nan
-
-
 def _busiest(line: _Line, grid: Grid) -> str:
-    place = max(range(len(line.values)), key=lambda index: _or_less(line.values[index]))
-    return f"{fmt.percent(line.values[place])} after {fmt.duration(grid.edges[place])}"
-
-
-def _or_less(value: float) -> float:
-    return value if value == value else -1.0
+    share = highest(line.values)
+    return f"{fmt.percent(share)} after {fmt.duration(grid.edges[line.values.index(share)])}"
 
 
 def _summary(means: dict[int, float]) -> str:

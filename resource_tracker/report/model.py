@@ -12,7 +12,7 @@ from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
 from resource_tracker.report.charts import Highs, chart_data, quiet_sentence
 from resource_tracker.report.comparison import Comparison, comparison
-from resource_tracker.report.cores import CorePanel, core_data, core_panel
+from resource_tracker.report.cores import CorePanel, CoreParts, core_panel, core_parts
 from resource_tracker.report.ending import Before, EndingPanel, attempt_before, ending_panel
 from resource_tracker.report.facts import Fact, machine, missing, totals
 from resource_tracker.report.findings import findings
@@ -109,16 +109,24 @@ def build_card(record: TaskRecord, data: dict[str, Any] | None = None) -> CardMo
     )
 
 
-def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float | None = None) -> dict[str, Any]:
+def card_data(
+    record: TaskRecord,
+    highs: Highs | None = None,
+    refresh_s: float | None = None,
+    cores: CoreParts | None = None,
+) -> dict[str, Any]:
     """What changes while a step runs, as JSON-able builtins: charts, scales and texts.
 
     It stands in the page once, and ``window.metaflow_card_update`` takes the same to redraw in place. `highs` are those
     of :class:`resource_tracker.spool_follow.LiveSpool`, where rows are merged already; the next update is due after
-    `refresh_s`.
+    `refresh_s`. `cores` is what :func:`resource_tracker.report.cores.core_parts` made of it, where that is known.
     """
+    cores = cores or core_parts(record)
     marker, charts = badge(record), chart_data(record, highs)
     texts = {fact.key: fact.text for fact in (*totals(record), *method(record)) if fact.key}
     texts |= {"duration": _duration(record), "badge": marker.text}
+    if cores is not None and record.outcome.status == "running":
+        texts |= cores.texts
     texts |= {"quiet": quiet_sentence(record), "gaps": gap_sentence(record, charts["gaps"])}
     return {
         "v": DATA_VERSION,
@@ -128,7 +136,7 @@ def card_data(record: TaskRecord, highs: Highs | None = None, refresh_s: float |
         "live": live_data(record, refresh_s),
         "spans": span_data(record),
         "last": last_minute_data(record),
-        "cores": core_data(record),
+        "cores": None if cores is None else cores.drawn,
         **charts,
     }
 

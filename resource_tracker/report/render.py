@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from resource_tracker.errors import ResourceTrackerError
 from resource_tracker.records import TaskRecord
+from resource_tracker.report.cores import live_core_panel
 from resource_tracker.report.model import build_card
 from resource_tracker.report.pages import environment
 
@@ -45,7 +46,8 @@ def render_card(
     """
     card = build_card(record, data)
     if data is not None:
-        card = card._replace(quiet=data["texts"]["quiet"], gaps=data["texts"]["gaps"])
+        texts = data["texts"]
+        card = card._replace(quiet=texts["quiet"], gaps=texts["gaps"], cores=card.cores or live_core_panel(data))
     page = environment().get_template("card.html.j2")
     html = page.render(card=card, data=_json(card.data), token=_json(reload_token), notice=notice, **_assets())
     return _storable(html)

@@ -89,7 +89,7 @@ def row_edges(frame: TinyDataFrame, started_at: float) -> Edges:
     return _edges(tuple(stamps), tuple(lengths), started_at)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _edges(stamps: tuple[float, ...], lengths: tuple[float, ...], started_at: float) -> Edges:
     """The frames of an attempt share their rows, and are asked for them again and again."""
     first_length = lengths[0] if lengths[0] == lengths[0] else stamps[0] - started_at
@@ -154,7 +154,7 @@ class Resampler:
         ]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _by_point(rows: Edges, grid: Grid) -> tuple[list[int], ...]:
     """The rows of each point."""
     members: tuple[list[int], ...] = tuple([] for _ in range(grid.points))

@@ -23,7 +23,7 @@ from resource_tracker.records import (
 )
 from resource_tracker.testing.measured import FIRST, fake_measured
 from resource_tracker.testing.parts import fake_history, fake_usage, with_advice
-from resource_tracker.testing.rows import TICKS_PER_S
+from resource_tracker.testing.rows import TICKS_PER_S, fake_core_frame
 
 
 def _oom() -> TaskRecord:
@@ -171,7 +171,7 @@ def _still_running(record: TaskRecord) -> TaskRecord:
         usage=replace(record.usage, persist_memory_peak_kib=None),
         recommendation=NoRecommendation(reason="the step is still running"),
         pricing=Pricing(note="Prices follow when the step has ended."),
-        core_metrics=TinyDataFrame(),
+        core_metrics=fake_core_frame(record.system_metrics, record.server.vcpus or 1, most_rows=60),
     )
 
 

@@ -20,6 +20,7 @@ from resource_tracker.flows.live_end import end_live
 from resource_tracker.flows.publisher.live import LiveCard
 from resource_tracker.flows.publisher.room import MOST_AT_ONCE, await_place, take_place
 from resource_tracker.flows.publisher.status import Status
+from resource_tracker.sampler.cores import CORES_PREFIX, FRAME, rows_that_fit
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
 from resource_tracker.sampler.gpu.rows import CELLS, GpuRows
 from resource_tracker.sampler.layout import COLUMNS, Layout
@@ -181,6 +182,37 @@ def test_a_day_with_eight_gpus_and_fifty_marks_is_small_and_keeps_its_peaks(tmp_
         "disk_write": 8e10 / 30,
     }
     assert {name: drawn[name] for name in wanted} == pytest.approx(wanted, rel=4.1e-4)
+
+
+@pytest.mark.parametrize(("cores", "lines"), [(1, 0), (2, 2), (64, 64), (192, 64), (512, 64)])
+def test_each_core_in_few_bytes(tmp_path: Path, spool: SpoolWriter, cores: int, lines: int) -> None:
+    """However many cores and whatever they did, each is in the live data, which stay small; one core tells nothing."""
+    chance = random.Random(cores)
+    columns = (("last", "timestamp"), ("counter", "interval_s"), *(("gauge", f"core{core}") for core in range(cores)))
+    layout = Layout({}, tuple((FRAME, kind, name) for kind, name in columns))
+    fit = rows_that_fit(cores)
+    writer = SpoolWriter(str(tmp_path), layout, tail_rows=fit // 2, sealed_rows=fit, prefix=CORES_PREFIX)
+    store = Store()
+    card = live(tmp_path, store)
+    now = time.time()
+    for second in range(2, 602, 5):
+        spool.row(0, row(second, 5.0))
+        shares = [0.9 if core == 1 else 0.8 * chance.random() for core in range(cores)]
+        writer.row(0, [now + second, 5.0, *shares])
+        card.refresh()
+    writer.row(1, [now + 700, 98.0, *[1.0] * cores])  # artifacts are saved
+    card.refresh()
+    data = store.data[-1]["data"]
+    if cores == 1:
+        assert data["cores"] is None
+        assert "cores" not in data["texts"]
+        return
+    assert len(data["cores"]["lines"]) == lines
+    assert len(json.dumps(data["cores"], separators=(",", ":"))) < 6_000
+    assert data["texts"]["cores"] == f"{cores} cores; core 1 was the busiest, for 90\u00a0% of the time"
+    edges = unpack(data["cores"]["x"])
+    assert 500 <= edges[-1] <= 600  # many take turns with updates
+    assert 6 <= len(edges) - 1 <= 64
 
 
 def highest_drawn(chart: dict[str, Any]) -> float:
