@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from resource_tracker.endings import STOPPED_EVIDENCE
+from resource_tracker.explanation import Explanation
 from resource_tracker.run_attempts import Attempt, RunAttempts
-from resource_tracker.why import INTERRUPTED_BY_USER, Explanation, explain
+from resource_tracker.why import INTERRUPTED_BY_USER, explain
 
 
 def with_what_stopped(why: Explanation, attempt: Attempt, run: RunAttempts) -> Explanation:

@@ -71,7 +71,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "sizing",
             }
             | {"source_diff", "source_text", "spans", "step_advice", "suggestions", "summary", "summary_bounds"}
-            | {"usage", "waste", "why", "why_stopped"}
+            | {"explanation", "shortages", "usage", "waste", "why", "why_stopped"}
         ),
     ),
     (

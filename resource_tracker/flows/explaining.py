@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from resource_tracker.errors import NotTrackedError
+from resource_tracker.explanation import Explanation
 from resource_tracker.flows.left_record import attempts_left, with_left_record
 from resource_tracker.flows.run_reading import read_run
 from resource_tracker.flows.runs import child, client_provider, every_namespace, newest_runs, parts_of, run_of
 from resource_tracker.flows.untold import have_told
 from resource_tracker.run_attempts import Attempt, RunAttempts
-from resource_tracker.why import Explanation, explain
+from resource_tracker.why import explain
 from resource_tracker.why_stopped import with_what_stopped
 
 _MOST_LOOKED_AT = 20
