@@ -141,7 +141,7 @@ class TaskSession:
             if self._order.attempt and self._before is None:
                 answers = guarded("look at the attempt before", self._look_back_in_time) is not False
             self._measuring.stop(spare=True)  # it is needed still where a store does not take something
-            unsaid = self._tell(metadata_answers=answers)
+            unsaid = self._tell(answers)
         except KeyboardInterrupt:  # pressed once more: this process is to end at once, and another one tells
             self._leave_outcome()
             raise
@@ -161,7 +161,7 @@ class TaskSession:
         else:
             self._measuring.remove()
 
-    def _tell(self, *, metadata_answers: bool) -> LastWords | None:
+    def _tell(self, metadata_answers: bool) -> LastWords | None:
         """Returns what the stores did not take."""
         live = self._end_live()
         return tell(
