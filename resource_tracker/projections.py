@@ -13,12 +13,15 @@ from resource_tracker.units import kib_to_whole_mb, mib_to_kib
 LOOKS_BACK = 0.25
 """Share of the time so far that a trend is taken from, and the least and most seconds of it."""
 LEAST_S, MOST_S = 30.0, 1800.0
+LEAST_CPU_S = 10.0
 LEAST_ROWS = 5
 STEADY = 0.8
 """How well a straight line must explain the growth (its coefficient of determination): steps and saws do not."""
 LEAST_GROWTH = 0.02
 """Share of the limit by which it must have grown in that time: else it is noise, or far away."""
 WORTH_TELLING_S = 4 * 3600.0
+MOSTLY_OWN = 0.8
+"""Of a machine's CPU use: where the step has so much of it, its own threads are what they wait for."""
 IDLE_GPU = 0.02
 IDLE_FOR_S = 60.0
 STARVED = 0.3
@@ -95,14 +98,14 @@ def _disk(system: TinyDataFrame, usage: UsageSummary) -> Iterator[Projection]:
 
 
 def _cpu(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Iterator[Projection]:
-    """Kept from CPUs that it could use: by its quota, or by others on the machine."""
+    """Kept from CPUs that it could use: by its quota, by others on the machine, or by more threads than CPUs."""
     rows = _recent(process)
     lengths = row_weights(rows)
     seconds = sum(lengths)
-    if seconds < LEAST_S:
+    if seconds < LEAST_CPU_S:
         return
     throttled_s = _total(rows, "throttled_s")
-    used_s = sum(v * s for v, s in zip(rows["cpu_usage"], lengths, strict=True) if v == v) if "cpu_usage" in rows else 0
+    used_s = _integral(rows, "cpu_usage")
     if limits.cpus and throttled_s > STARVED * seconds * limits.cpus:
         wanted = (used_s + throttled_s) / seconds
         text = f"The step looks starved of CPU: it may use {limits.cpus:g} CPUs, and could use {wanted:.1f} of them"
@@ -111,7 +114,10 @@ def _cpu(process: TinyDataFrame, system: TinyDataFrame, limits: Limits) -> Itera
     waited_s = _total(rows, "run_wait_s")
     if waited_s > STARVED * seconds and waited_s > STARVED * used_s:
         text = f"The step looks starved of CPU: its threads waited {_minutes(waited_s)} for one"
-        yield Projection(kind="cpu", text=f"{text} in the last {_minutes(seconds)}, because others use the machine.")
+        machine_s = _integral(_recent(system), "cpu_usage")
+        own = used_s > MOSTLY_OWN * machine_s > 0
+        why = "as it has more of them than there are CPUs" if own else "because others use the machine"
+        yield Projection(kind="cpu", text=f"{text} in the last {_minutes(seconds)}, {why}.")
 
 
 def _gpu(process: TinyDataFrame) -> Iterator[Projection]:
@@ -150,6 +156,13 @@ def _line(times: Sequence[float], values: Sequence[float]) -> tuple[float, float
 
 def _total(frame: TinyDataFrame, name: str) -> float:
     return math.fsum(value for value in frame[name] if value == value) if name in frame else 0.0
+
+
+def _integral(frame: TinyDataFrame, name: str) -> float:
+    """Of a gauge over time, where it is known."""
+    if name not in frame:
+        return 0.0
+    return math.fsum(v * s for v, s in zip(frame[name], row_weights(frame), strict=True) if v == v)
 
 
 def _about(seconds: float) -> str:

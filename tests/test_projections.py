@@ -79,6 +79,16 @@ def test_step_that_waits_for_others() -> None:
     assert "because others use the machine" in text
 
 
+def test_step_that_waits_for_itself() -> None:
+    """Four busy threads on two CPUs wait for each other, and nobody else is to blame; so after ten seconds, too."""
+    busy = frame(cpu_usage=1.95, throttled_s=0.0, run_wait_s=2.0)
+    machine = frame(cpu_usage=2.0)
+    for process, system in ((busy, machine), (busy[:12], machine[:12])):
+        assert "as it has more of them than there are CPUs" in told(process, system)["cpu"]
+    assert "because others use the machine" in told(busy, frame(cpu_usage=8.0))["cpu"]
+    assert told(busy[:8], machine[:8]) == {}
+
+
 def test_gpu_that_has_nothing_to_do() -> None:
     """Idle since when; one that works now is not named."""
     assert told(frame(gpu_usage=lambda s: 0.9 if s < 40 else 0.0))["gpu"] == "The GPU has been idle for 80 s."

@@ -234,9 +234,10 @@ def _is_ours(path: Path) -> bool:
 
 
 def _start_time(pid: int) -> str:
-    """Start time of a process in ticks since boot, ``"0"`` where there is none or no procfs."""
+    """Start time of a process in ticks since boot, ``"0"`` where none is alive or no procfs."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return "0"
-    return text.rpartition(b")")[2].split()[19].decode()
+    fields = text.rpartition(b")")[2].split()
+    return "0" if fields[0] in (b"Z", b"X") else fields[19].decode()  # nobody waited for it yet

@@ -237,17 +237,21 @@ def test_a_folder_that_others_can_write_to_is_not_read(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_a_killed_runtime_is_swept(private_tmp: Path) -> None:
-    """A runtime that is killed cannot delete its folder: the next one does, and leaves those in use alone."""
+    """A runtime that is killed cannot delete its folder: the next one does, and leaves those in use alone.
+
+    Also where nobody has waited for the dead one yet, as under a process 1 that is slow to.
+    """
     program = (
         "import os, signal, sys\nfrom resource_tracker.flows.handover import RuntimeHandover\n"
         "RuntimeHandover('Flow', '1', None).begin()\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = os.environ | {"TMPDIR": str(private_tmp)}
-    subprocess.run([sys.executable, "-c", program], env=environment, check=False)
-    (left,) = private_tmp.glob("metaflow-resource-tracker-handover-*")
-    handover = RuntimeHandover("Flow", "2", None)
-    handover.begin()
-    assert not left.exists()
+    with subprocess.Popen([sys.executable, "-c", program], env=environment) as dead:
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+        (left,) = private_tmp.glob("metaflow-resource-tracker-handover-*")
+        handover = RuntimeHandover("Flow", "2", None)
+        handover.begin()
+        assert not left.exists()
     sweep_dead_handovers()
     assert len(list(private_tmp.glob("metaflow-resource-tracker-handover-*"))) == 1
     handover.close()
