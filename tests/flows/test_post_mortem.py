@@ -88,8 +88,11 @@ def be_seen():
 def stop_what_watches():
     spool = os.environ["TMPDIR"] + f"/resource_tracker.{os.getpid()}."
     for name in filter(str.isdigit, os.listdir("/proc")):
-        with open(f"/proc/{name}/cmdline") as file:
-            ours = spool in file.read()
+        try:
+            with open(f"/proc/{name}/cmdline") as file:
+                ours = spool in file.read()
+        except OSError:  # it has just ended
+            continue
         if ours:
             os.kill(int(name), signal.SIGTERM)
     (rows,) = glob.glob(spool + "*/rows.0")
