@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -65,7 +65,7 @@ class LiveSpool(Spool):
         for index, is_counter, highs in self._highs:
             values = columns[index]
             if index == self._cpu_at:
-                highs.extend(map(self._busy, values, lengths))
+                highs.extend(self._busiest(values, lengths))
             elif is_counter and any(values):
                 cells = zip(values, lengths, strict=True)
                 highs.extend([value / length if length > 0 else value for value, length in cells])
@@ -73,6 +73,13 @@ class LiveSpool(Spool):
                 highs.extend(values)
         if len(self.phases) > self._most_rows:
             self._merge()
+
+    def _busiest(self, cores: Sequence[float], lengths: Sequence[float]) -> Iterable[float]:
+        """Cores in use over each row: short ones count with those before them."""
+        if min(lengths) < CPU_OVER_S or cores[-1] != cores[-1]:
+            return map(self._busy, cores, lengths)
+        self._busy(cores[-1], lengths[-1])  # all that a later row may look back to
+        return cores
 
     def _busy(self, cores: float, length: float) -> float:
         """Cores in use over a row, or as many rows back as are long enough to count clock ticks."""
@@ -95,12 +102,12 @@ class LiveSpool(Spool):
         lengths = self.columns[[*self.columns][self._interval_at]].tolist()
         places = self._places(lengths)
         same = next((index for index, (first, last) in enumerate(places) if first != last), len(places))
-        changed = places[same:]  # in a long step the latest rows alone: those before are as long as they may be
+        # In a long step the latest rows alone: those before are as long as they may be.
+        changed = [(first, last, lengths[first : last + 1]) for first, last in places[same:]]
         for name, kind in zip(self.columns, self._kinds, strict=True):
-            self.columns[name] = _merged(self.columns[name], MERGES[kind], lengths, same, changed)
+            self.columns[name] = _merged(self.columns[name], MERGES[kind], same, changed)
         self._highs = [
-            (index, is_counter, _merged(highs, highest, lengths, same, changed))
-            for index, is_counter, highs in self._highs
+            (index, is_counter, _merged(highs, highest, same, changed)) for index, is_counter, highs in self._highs
         ]
         self.merged = [sum(self.merged[first : last + 1]) for first, last in places]
         self.phases = [self.phases[first] for first, _ in places]
@@ -236,11 +243,9 @@ def _columns(layout: Layout, rows: bytes) -> tuple[Sequence[int], Sequence[int],
     return rows[1 :: layout.record_bytes], merged, columns
 
 
-def _merged(
-    column: array[float], merge: Merge, lengths: list[float], same: int, places: list[tuple[int, int]]
-) -> array[float]:
-    """A column whose first rows stay the `same`, and in which those between each two `places` become one."""
+def _merged(column: array[float], merge: Merge, same: int, places: list[tuple[int, int, list[float]]]) -> array[float]:
+    """A column whose first rows stay the `same`, and in which those of each of `places`, so long each, become one."""
     merged = column[:same]
-    for first, last in places:
-        merged.append(column[first] if first == last else merge(column[first : last + 1], lengths[first : last + 1]))
+    for first, last, lengths in places:
+        merged.append(column[first] if first == last else merge(column[first : last + 1], lengths))
     return merged
