@@ -92,7 +92,7 @@ def index(shown: list[tuple[str, str, list[str]]]) -> str:
         "img{width:100%;height:360px;object-fit:cover;object-position:top;border:1px solid #dde1e5}"
     )
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Cards</title><style>{style}</style>'
-    return f"{head}<h1>Cards, all made up</h1><main>{''.join(figures)}</main></html>"
+    return f"{head}<header><h1>Cards, all made up</h1></header><main>{''.join(figures)}</main></html>"
 
 
 def main() -> None:
