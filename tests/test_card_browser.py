@@ -466,6 +466,14 @@ def test_prints_on_one_page(show, situation):
     assert page.evaluate(f"[{root}.className, {root}.style.fontSize, document.body.scrollHeight]") == ["", "", before]
 
 
+def test_charts_and_scales_name_a_figure_alike(show):
+    """3.10 GB beside the scale is not 3.1 GB above its chart."""
+    page = show(render_card(fake_record("running")))
+    titles = page.evaluate("[...document.querySelectorAll('.chart figcaption')].map(title => title.innerText)")
+    assert any("max 3.10\N{NO-BREAK SPACE}GB" in title for title in titles)
+    assert "3.10\N{NO-BREAK SPACE}GB" in page.evaluate("document.querySelector('.scales').innerText")
+
+
 def test_a_card_with_everything_prints_on_one_page(show):
     """Eight GPUs, marks, a death and the attempt before it: paper leaves out what matters least."""
     oom, marked = fake_record("oom"), fake_record("marked")

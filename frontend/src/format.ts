@@ -22,7 +22,8 @@ function bytes(value: number): string {
     size /= 1000;
     unit += 1;
   }
-  return `${significant(size, 3)}${NBSP}${BYTE_UNITS[unit]}`;
+  // Three digits, as in the rest of the page; none after the point of a number of bytes.
+  return `${unit ? size.toPrecision(3) : significant(size, 3)}${NBSP}${BYTE_UNITS[unit]}`;
 }
 
 export function formatValue(value: number, unit: Unit): string {
@@ -34,7 +35,7 @@ export function formatValue(value: number, unit: Unit): string {
 /** Like formatValue, for an axis: a bare zero, and no more digits than round numbers have. */
 export function formatTick(value: number, unit: Unit): string {
   if (value === 0) return "0";
-  return unit === "cores" || unit === "gpus" ? significant(value, 3) : formatValue(value, unit);
+  return unit === "cores" || unit === "gpus" ? significant(value, 3) : formatValue(value, unit).replace(/(\.\d*[1-9])0+\u00a0|\.0+\u00a0/, `$1${NBSP}`);
 }
 
 /** Elapsed time on the axis, in one unit for all ticks; back from `end` where there is one. */
