@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 import sys
 import time
@@ -18,6 +19,8 @@ from resource_tracker.dataclass import replace
 from resource_tracker.flows.cards import CardStore
 from resource_tracker.flows.publisher.live import SHARE_OF_STEP, LiveCard
 from resource_tracker.flows.publisher.status import Status
+from resource_tracker.sampler.collector import Failures
+from resource_tracker.sampler.cores import CoreSpool
 from resource_tracker.sampler.layout import COLUMNS, Layout
 from resource_tracker.sampler.spool import SpoolWriter
 
@@ -30,7 +33,7 @@ NO_CARD, AT_THE_END, LIVE, METAFLOW = "no card", "card at the end", "live card",
 
 def measure(folder: Path, quick: bool) -> list[Table]:
     """Updates in this process, by CPU time, with a store that takes everything at once; then real steps."""
-    return [_updates(folder, quick), _steps(folder, 1 if quick else 5)]
+    return [_updates(folder, quick), _updates_of_cores(folder, quick), _steps(folder, 1 if quick else 5)]
 
 
 def _updates(folder: Path, quick: bool) -> Table:
@@ -39,7 +42,7 @@ def _updates(folder: Path, quick: bool) -> Table:
         if quick and seconds > 3600:
             continue
         say(f"updates after {name}")
-        spent_ms, data_bytes = _update(folder / name.replace(" ", ""), seconds)
+        (spent_ms, *_), data_bytes = _update(folder / name.replace(" ", ""), seconds)
         found.add(
             name,
             milliseconds(spent_ms),
@@ -51,6 +54,17 @@ def _updates(folder: Path, quick: bool) -> Table:
     found.notes.append(
         f"Low quartiles of {UPDATES} updates, apart from the store. New rows of a second in each: {new_rows}."
     )
+    return found
+
+
+def _updates_of_cores(folder: Path, quick: bool) -> Table:
+    """With each core by itself, which do something else in each row."""
+    found = Table("An update of the live card after 1 h, by cores", ("cores", "CPU", "quartiles", "longest", "data"))
+    for cores in (0, 64) if quick else (0, 8, 32, 64, 192, 512):
+        say(f"updates with {cores} cores")
+        spent_ms, data_bytes = _update(folder / f"cores{cores}", LENGTHS["1 h"], cores)
+        low, middle, high, longest = map(milliseconds, spent_ms)
+        found.add(str(cores) if cores else "not told apart", low, f"{middle}, {high}", longest, kilobytes(data_bytes))
     return found
 
 
@@ -69,7 +83,8 @@ class _Store(CardStore):
         self.data_bytes = len(json.dumps({"data": data, "early": early}))
 
 
-def _update(folder: Path, seconds: int) -> tuple[float, int]:
+def _update(folder: Path, seconds: int, cores: int = 0) -> tuple[list[float], int]:
+    """Quartiles of the milliseconds of updates, the longest one, and bytes of the last."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from sample_order import an_order
 
@@ -78,18 +93,23 @@ def _update(folder: Path, seconds: int) -> tuple[float, int]:
     order = replace(an_order(handover_folder=str(folder)), started_at=began_at, started_monotonic_s=0.0)
     card = LiveCard(order, str(folder), store, Status(str(folder)))
     writer.first(_row(0, began_at))
+    each_core, made_up = CoreSpool(str(folder), Failures()), random.Random(cores)
+    ticks = {core: (0.0, 0.0) for core in range(cores)}
+    each_core.begin((lambda: ticks) if cores else None)
     spent_ms = []
     apart = _rows_between(seconds)
     for second in range(1, seconds + apart * UPDATES + 1):
         writer.row(0, _row(second, began_at))
+        if cores:
+            ticks = {core: (busy + made_up.random(), whole + 1.0) for core, (busy, whole) in ticks.items()}
+            each_core.row(0, lambda now=ticks: now, began_at + second, 1.0)  # type: ignore[misc]
         if second < seconds and second % 600 == 0:
-            card.record()  # as if it had been updated all the time
+            card.refresh()  # as if it had been updated all the time
         elif second > seconds and second % apart == 0:
             begun_s = time.process_time()
             card.refresh()
             spent_ms.append((time.process_time() - begun_s) * 1000)
-    low_ms, _, _ = statistics.quantiles(spent_ms[1:], n=4)  # the first one also makes the page
-    return low_ms, store.data_bytes
+    return [*statistics.quantiles(spent_ms[1:], n=4), max(spent_ms[1:])], store.data_bytes
 
 
 def _rows_between(seconds: int) -> int:

@@ -11,6 +11,8 @@ from resource_tracker.records import TaskRecord
 
 CORE = "core"
 """Begins the names of the columns, the kernel's number of the core follows."""
+MOST_LINES = 64
+"""Of a picture: of more cores, neighbours share a line."""
 LEAST_S = 10.0
 BUSY, OTHERS_IDLE, EACH_IDLE = 0.6, 0.25, 0.02
 """One core at a time: so busy is the busiest at least, and so much are all others together at most, or each of them."""
@@ -31,6 +33,16 @@ def core_numbers(frame: TinyDataFrame) -> list[int]:
 @lru_cache(maxsize=2)
 def _numbers(columns: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(int(name[len(CORE) :]) for name in columns if name.startswith(CORE))
+
+
+def lines_together(cores: int) -> int:
+    """How many neighbours share a line of the picture."""
+    return max(1, math.ceil(cores / MOST_LINES))
+
+
+def group_label(cores: list[int]) -> str:
+    """Of the line of these neighbours."""
+    return str(cores[0]) if len(cores) == 1 else f"{cores[0]}–{cores[-1]}"
 
 
 def mean_shares(frame: TinyDataFrame) -> dict[int, float]:

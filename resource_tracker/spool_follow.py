@@ -10,7 +10,7 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
 from resource_tracker.columns import COUNTER, GAUGE
 from resource_tracker.errors import SpoolError
@@ -37,9 +37,8 @@ class LiveSpool(Spool):
     Its columns are gauges as they are, and counters a second; CPU of a very short row is averaged with those before it.
     """
 
-    def __init__(self, layout: Layout, most_rows: int = MOST_ROWS) -> None:
+    def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
-        self._most_rows = most_rows
         self._kinds = tuple(kind for _, kind, _ in layout.columns)
         self._interval_at = layout.interval_at
         names = [(frame, name) for frame, _, name in layout.columns]
@@ -71,7 +70,7 @@ class LiveSpool(Spool):
                 highs.extend([value / length if length > 0 else value for value, length in cells])
             else:
                 highs.extend(values)
-        if len(self.phases) > self._most_rows:
+        if len(self.phases) > MOST_ROWS:
             self._merge()
 
     def _busiest(self, cores: Sequence[float], lengths: Sequence[float]) -> Iterable[float]:
@@ -114,7 +113,7 @@ class LiveSpool(Spool):
 
     def _places(self, lengths: list[float]) -> list[tuple[int, int]]:
         """First and last row of each that will remain."""
-        longest = bucket_length(list(zip(self.phases, lengths, strict=True)), self._most_rows // 2)
+        longest = bucket_length(list(zip(self.phases, lengths, strict=True)), MOST_ROWS // 2)
         places: list[tuple[int, int]] = []
         filled = 0.0
         for index, length in enumerate(lengths):
@@ -127,29 +126,32 @@ class LiveSpool(Spool):
         return places
 
 
-class SpoolFollower:
+Kept = TypeVar("Kept", bound=LiveSpool)
+
+
+class SpoolFollower(Generic[Kept]):
     """Reads a spool again and again.
 
     Parameters
     ----------
     directory : str
         The spool's folder.
+    keep : callable
+        Makes what takes the rows, of a layout: :class:`LiveSpool`, or a kind of it.
     prefix : str
         Which spool, where several share a folder.
-    most_rows : int or callable
-        To keep; or what says how many of so many columns.
     """
 
-    def __init__(self, directory: str, prefix: str = "", most_rows: int | Callable[[int], int] = MOST_ROWS) -> None:
+    def __init__(self, directory: str, keep: Callable[[Layout], Kept], prefix: str = "") -> None:
         self._directory = directory
+        self._keep = keep
         self._prefix = prefix
-        self._most_rows = most_rows
         self._generation = -1
         self._file: BinaryIO | None = None
         self._layout: Layout | None = None
-        self._spool: LiveSpool | None = None
+        self._spool: Kept | None = None
 
-    def read(self) -> LiveSpool:
+    def read(self) -> Kept:
         """The spool with all that was added since the last call.
 
         Raises
@@ -208,8 +210,7 @@ class SpoolFollower:
         if self._layout is None:
             layout = self._layout = parse_header(data, self._file.name)
             if self._spool is None:
-                most = self._most_rows
-                self._spool = LiveSpool(layout, most if isinstance(most, int) else most(len(layout.columns)))
+                self._spool = self._keep(layout)
             elif [*self._spool.columns] != [(frame, name) for frame, _, name in layout.columns]:
                 raise SpoolError(f"{self._file.name}: damaged header (its columns differ from the sealed file's)")
             data = data[layout.header_bytes :]

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_tracker.columns import GAUGE, LAST
-from resource_tracker.core_use import core_note, core_numbers, mean_shares
+from resource_tracker.core_use import MOST_LINES, core_note, core_numbers, mean_shares
 from resource_tracker.dataclass import replace
 from resource_tracker.errors import ParseError
 from resource_tracker.export import csv_of_cores
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.measured_cores import MOST_CELLS, MOST_ROWS, STEPS, cores_of
 from resource_tracker.records import TaskRecord
-from resource_tracker.report.cores import MOST_LINES, core_data, core_panel, levels
+from resource_tracker.report.cores import core_data, core_panel, levels
 from resource_tracker.sampler.collector import Failures
 from resource_tracker.sampler.cores import CORES_PREFIX, FRAME, MAX_BYTES, SOURCE, CoreSpool, chosen, share
 from resource_tracker.sampler.layout import Layout

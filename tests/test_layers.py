@@ -103,6 +103,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "marks",
                 "keeper_http",
                 "keeper_reply",
+                "live_cores",
                 "live_pricing",
                 "measured",
                 "measured_cores",

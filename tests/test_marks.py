@@ -24,7 +24,7 @@ from resource_tracker.latest import Latest
 from resource_tracker.marks import CONSIDERED, LABEL_LENGTH, MARKS_AT_ONCE, Marks, clean
 from resource_tracker.memory_warning import memory_warning
 from resource_tracker.records import Limits, Measurements, ResourceRequest, ServerInfo, Span
-from resource_tracker.spool_follow import SpoolFollower
+from resource_tracker.spool_follow import LiveSpool, SpoolFollower
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.starting import begin
 from resource_tracker.step_resources import FIGURES, StepResources
@@ -177,7 +177,7 @@ def test_what_a_dead_process_was_doing_stays_open(spools: Path) -> None:
         child.wait()
         wait_until(lambda: any(event.text.startswith("end") for event in _spool(measuring)), "the sampler sees the end")
         spans = by_label(measuring.measurements().spans)
-        followed = SpoolFollower(measuring.spool_dir).read().span_lines
+        followed = SpoolFollower(measuring.spool_dir, LiveSpool).read().span_lines
     assert [line.split("\t")[-1] for line in followed if line] == ["before", "within"]
     measuring.stop(10)
     measuring.remove()

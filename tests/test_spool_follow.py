@@ -13,7 +13,7 @@ from resource_tracker.frame_merge import highest, total
 from resource_tracker.sampler.layout import COLUMNS, Layout
 from resource_tracker.sampler.spool import SpoolWriter
 from resource_tracker.sampler.spool_read import read_spool
-from resource_tracker.spool_follow import SpoolFollower
+from resource_tracker.spool_follow import MOST_ROWS, LiveSpool, SpoolFollower
 
 NAMES = [(frame, name) for frame, _, name in COLUMNS]
 
@@ -32,7 +32,7 @@ def writer(folder: Path, tail_rows: int | None = None) -> SpoolWriter:
 
 def test_each_look_takes_only_what_is_new(tmp_path: Path) -> None:
     """Rows and events that came since the last look are added, once, and what stands half written waits."""
-    spool, follower = writer(tmp_path), SpoolFollower(str(tmp_path))
+    spool, follower = writer(tmp_path), SpoolFollower(str(tmp_path), LiveSpool)
     for second in range(1, 4):
         spool.row(0, row(second, read_bytes=float(second)))
         assert [*follower.read().columns["process", "read_bytes"]] == [float(s) for s in range(1, second + 1)]
@@ -47,15 +47,15 @@ def test_each_look_takes_only_what_is_new(tmp_path: Path) -> None:
 
 
 def test_few_rows_remain_and_no_peak_or_total_is_lost(tmp_path: Path) -> None:
-    """Ten thousand rows are a hundred, whose counters add up, and which know the highest single row."""
-    spool, follower = writer(tmp_path), SpoolFollower(str(tmp_path), most_rows=100)
+    """Ten thousand rows are some hundred, whose counters add up, and which know the highest single row."""
+    spool, follower = writer(tmp_path), SpoolFollower(str(tmp_path), LiveSpool)
     for second in range(1, 10_001):
         burst = second == 7777
         cells = {"cpu_usage": 31.0 if burst else 1.0, "read_bytes": 5e9 if burst else 10.0}
         spool.row(0, row(second, memory_peak_kib=9e9 if burst else 5.0, **cells))
         if second % 500 == 0:
             found = follower.read()
-            assert 25 <= len(found.phases) <= 100
+            assert 40 <= len(found.phases) <= MOST_ROWS
             lengths = found.columns["process", "interval_s"]
             assert max(lengths) <= 3 * min(lengths[:20])  # as fine at the start as later
     assert sum(found.merged) == 10_000
@@ -68,7 +68,7 @@ def test_few_rows_remain_and_no_peak_or_total_is_lost(tmp_path: Path) -> None:
 
 def test_a_sealed_spool_is_read_from_its_beginning(tmp_path: Path) -> None:
     """Where the writer seals what was there, nothing is counted twice and nothing is missing."""
-    spool, follower = writer(tmp_path, tail_rows=50), SpoolFollower(str(tmp_path))
+    spool, follower = writer(tmp_path, tail_rows=50), SpoolFollower(str(tmp_path), LiveSpool)
     for second in range(1, 331):
         spool.row(0, row(second, read_bytes=1.0))
         if second % 7 == 0:
@@ -84,7 +84,7 @@ def test_rows_of_another_byte_order_are_the_same(tmp_path: Path) -> None:
     for second in range(1, 8):
         spool.row(0, row(second, memory=second / 3))
         spool.event(0, 1000.0 + second, f"number {second}")
-    found, whole = SpoolFollower(str(tmp_path)).read(), read_spool(str(tmp_path))
+    found, whole = SpoolFollower(str(tmp_path), LiveSpool).read(), read_spool(str(tmp_path))
     assert found.columns == whole.columns
     assert (found.phases, found.merged, found.first) == (whole.phases, whole.merged, whole.first)
     assert [event.text for event in found.events] == [f"number {second}" for second in range(1, 8)]
@@ -95,7 +95,7 @@ def test_what_is_no_spool_is_named(tmp_path: Path, content: bytes) -> None:
     """A damaged or missing file is an error that names it, not an empty card."""
     (tmp_path / "rows.0").write_bytes(content)
     with pytest.raises(SpoolError, match=r"rows\.0"):
-        SpoolFollower(str(tmp_path)).read()
+        SpoolFollower(str(tmp_path), LiveSpool).read()
     (tmp_path / "rows.0").unlink()
     with pytest.raises(SpoolError, match="no rows file"):
-        SpoolFollower(str(tmp_path)).read()
+        SpoolFollower(str(tmp_path), LiveSpool).read()

@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resource_tracker.core_use import CORE, core_numbers, mean_shares
+from resource_tracker.core_use import CORE, core_numbers, group_label, lines_together, mean_shares
 from resource_tracker.frame import TinyDataFrame
 from resource_tracker.frame_merge import highest, weighted_mean
 from resource_tracker.records import TaskRecord
 from resource_tracker.report import format as fmt
-from resource_tracker.report.series import Grid, Resampler, even_grid, grid_of, packed
+from resource_tracker.report.series import Grid, Resampler, grid_of, packed
 
-MOST_LINES = 64
+if TYPE_CHECKING:
+    from resource_tracker.live_cores import LiveCores
+
 MOST_POINTS = 96
 MOST_CELLS = 4096
 """A letter each, at most: with more lines there are fewer points."""
 LEVELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY"
 """A level for each 2 %, from 0 to 100."""
-_GAP = "."
-_LETTERS = bytes.maketrans(bytes(range(len(LEVELS))), LEVELS.encode())
+_TOP = len(LEVELS) - 1
+_NO_LEVEL = 2.0
+_LETTERS = bytes.maketrans(bytes([*range(len(LEVELS)), round(_NO_LEVEL * _TOP)]), f"{LEVELS}.".encode())
 _RUN = re.compile(r"(.)\1+")
 _LEAST = 0.001
 _TIMES = ("timestamp", "interval_s")
@@ -49,25 +53,10 @@ class CoreParts(NamedTuple):
         return {"cores": self.panel.summary, "cores_note": self.panel.note}
 
 
-class _Line(NamedTuple):
-    label: str
-    values: list[float]
-
-
 def core_panel(record: TaskRecord) -> CorePanel | None:
     """``None`` where the cores were not told apart."""
-    frame = record.core_metrics
-    means = mean_shares(frame)
-    grid = _grid(record)
-    if not means or not grid.points:
-        return None
-    size = lines_together(len(core_numbers(frame)))
-    moment_s = (grid.edges[-1] - grid.edges[0]) / grid.points
-    moment = fmt.duration(moment_s if moment_s < _ROUND_S else round(moment_s))
-    notes = [_WHOSE, f"A cell is the mean of about {moment}."]
-    if size > 1:
-        notes.append(f"So many cores do not fit: a line is the mean of {size} neighbours.")
-    return CorePanel(summary=_summary(means), note=" ".join(notes))
+    means, grid = mean_shares(record.core_metrics), _grid(record)
+    return _panel(means, len(core_numbers(record.core_metrics)), grid) if means and grid.points else None
 
 
 def core_data(record: TaskRecord) -> dict[str, Any] | None:
@@ -77,17 +66,11 @@ def core_data(record: TaskRecord) -> dict[str, Any] | None:
     row where that is more than once.
     """
     grid = _grid(record)
-    lines = _lines(record, grid)
-    if not lines:
+    if not grid.points:
         return None
-    weights = [end - start for start, end in zip(grid.edges, grid.edges[1:], strict=False)]
-    return {
-        "x": packed(list(grid.edges)),
-        "lines": [
-            [line.label, levels(line.values), fmt.percent(weighted_mean(line.values, weights)), _busiest(line, grid)]
-            for line in lines
-        ],
-    }
+    together = _lines_of(record.core_metrics)
+    points = Resampler(together, grid, record.started_at)
+    return _drawn({label: points.values(label, "mean") for label in together.columns if label not in _TIMES}, grid)
 
 
 def core_parts(record: TaskRecord) -> CoreParts | None:
@@ -96,28 +79,49 @@ def core_parts(record: TaskRecord) -> CoreParts | None:
     return None if panel is None or drawn is None else CoreParts(panel, drawn)
 
 
+def live_core_parts(cores: LiveCores, started_at: float) -> CoreParts | None:
+    """The same while the step runs; ``None`` also where there is one core, as the chart of CPU says it all."""
+    means, lengths = cores.mean_shares(), cores.moments()
+    if len(cores.cores) < 2 or not means:
+        return None
+    grid = Grid(edges=tuple(accumulate(lengths, initial=max(cores.first_start - started_at, 0.0))))
+    drawn = _drawn(cores.lines(), grid)
+    return None if drawn is None else CoreParts(_panel(means, len(cores.cores), grid), drawn)
+
+
 def live_core_panel(data: Mapping[str, Any]) -> CorePanel | None:
     """What was last said of an attempt while it ran, by the data of its card; ``None`` where nothing was."""
     texts = data["texts"]
     return CorePanel(summary=texts["cores"], note=texts.get("cores_note", "")) if "cores" in texts else None
 
 
-def lines_together(cores: int) -> int:
-    """How many neighbours share a line of the picture."""
-    return max(1, math.ceil(cores / MOST_LINES))
+def _panel(means: dict[int, float], cores: int, grid: Grid) -> CorePanel:
+    size = lines_together(cores)
+    moment_s = (grid.edges[-1] - grid.edges[0]) / grid.points
+    moment = fmt.duration(moment_s if moment_s < _ROUND_S else round(moment_s))
+    notes = [_WHOSE, f"A cell is the mean of about {moment}."]
+    if size > 1:
+        notes.append(f"So many cores do not fit: a line is the mean of {size} neighbours.")
+    return CorePanel(summary=_summary(means), note=" ".join(notes))
+
+
+def _drawn(lines: dict[str, list[float]], grid: Grid) -> dict[str, Any] | None:
+    """Those of which anything is known."""
+    weights = [end - start for start, end in zip(grid.edges, grid.edges[1:], strict=False)]
+    drawn = [
+        [label, levels(values), fmt.percent(weighted_mean(values, weights)), _busiest(values, grid)]
+        for label, values in lines.items()
+        if any(value == value for value in values)
+    ]
+    return {"x": packed(list(grid.edges)), "lines": drawn} if drawn else None
 
 
 def levels(values: list[float]) -> str:
     """Values between 0 and 1 as letters, runs of the same as one letter and their length."""
-    if math.isfinite(sum(values)):
-        text = bytes(map(_level, values)).translate(_LETTERS).decode()
-    else:
-        text = "".join(LEVELS[_level(value)] if value == value else _GAP for value in values)
+    known = values if math.isfinite(sum(values)) else [_NO_LEVEL if value != value else value for value in values]
+    # What did a little is not drawn as idle. In a loop of its own: it runs for each cell of each update of a live card.
+    text = bytes([round(value * _TOP) or value >= _LEAST for value in known]).translate(_LETTERS).decode()
     return _RUN.sub(lambda run: f"{run[1]}{len(run[0])}", text)
-
-
-def _level(value: float) -> int:
-    return round(value * (len(LEVELS) - 1)) or int(value >= _LEAST)  # what did a little is not drawn as idle
 
 
 def _grid(record: TaskRecord) -> Grid:
@@ -125,20 +129,8 @@ def _grid(record: TaskRecord) -> Grid:
     count = len(core_numbers(frame))
     if not count or not len(frame):
         return Grid(edges=())
-    if record.outcome.status == "running":
-        return even_grid(frame, record.started_at)  # of few rows already
     lines = math.ceil(count / lines_together(count))
     return grid_of(frame, record.started_at, min(MOST_POINTS, MOST_CELLS // lines))
-
-
-def _lines(record: TaskRecord, grid: Grid) -> list[_Line]:
-    """Those of which anything is known."""
-    if not grid.points:
-        return []
-    together = _lines_of(record.core_metrics)
-    points = Resampler(together, grid, record.started_at)
-    lines = [_Line(label, points.values(label, "mean")) for label in together.columns if label not in _TIMES]
-    return [line for line in lines if any(value == value for value in line.values)]
 
 
 def _lines_of(frame: TinyDataFrame) -> TinyDataFrame:
@@ -148,8 +140,9 @@ def _lines_of(frame: TinyDataFrame) -> TinyDataFrame:
     for first in range(0, len(cores), size):
         group = cores[first : first + size]
         shares = [frame[f"{CORE}{core}"] for core in group]
-        label = str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}"
-        columns[label] = shares[0] if len(group) == 1 else [_together(cells) for cells in zip(*shares, strict=True)]
+        columns[group_label(group)] = (
+            shares[0] if len(group) == 1 else [_together(cells) for cells in zip(*shares, strict=True)]
+        )
     return TinyDataFrame(columns)
 
 
@@ -161,9 +154,9 @@ def _together(shares: tuple[float, ...]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def _busiest(line: _Line, grid: Grid) -> str:
-    share = highest(line.values)
-    return f"{fmt.percent(share)} after {fmt.duration(grid.edges[line.values.index(share)])}"
+def _busiest(values: list[float], grid: Grid) -> str:
+    share = highest(values)
+    return f"{fmt.percent(share)} after {fmt.duration(grid.edges[values.index(share)])}"
 
 
 def _summary(means: dict[int, float]) -> str:

@@ -13,17 +13,17 @@ from resource_tracker.flows.order import Order
 from resource_tracker.flows.publisher.outside import stopping_since, timeline_of
 from resource_tracker.flows.publisher.status import Status
 from resource_tracker.frame import TinyDataFrame
+from resource_tracker.live_cores import LiveCores
 from resource_tracker.measured import measurements_of
-from resource_tracker.measured_cores import live_cores_of, live_updates_apart, most_live_rows
 from resource_tracker.projections import projections
 from resource_tracker.records import Outcome, TaskRecord, UsageSummary
 from resource_tracker.report.charts import Highs
-from resource_tracker.report.cores import CoreParts, core_parts
+from resource_tracker.report.cores import live_core_parts
 from resource_tracker.report.model import card_data
 from resource_tracker.report.render import render_card
 from resource_tracker.sampler.cores import CORES_PREFIX
 from resource_tracker.sampler.gpu.find import GPU_PREFIX
-from resource_tracker.spool_follow import LiveSpool, SpoolFollower
+from resource_tracker.spool_follow import Kept, LiveSpool, SpoolFollower
 from resource_tracker.summary import encode_summary, summary_of
 
 BACK_OFF_MOST_S = 300.0
@@ -54,11 +54,9 @@ class LiveCard:
         self._spool_dir = spool_dir
         self._cards = cards
         self._status = status
-        self._rows = SpoolFollower(spool_dir)
-        self._gpu_rows = SpoolFollower(spool_dir, GPU_PREFIX)
-        self._core_rows = SpoolFollower(spool_dir, CORES_PREFIX, most_live_rows)
-        self._cores: CoreParts | None = None
-        self._cores_in = 0
+        self._rows = SpoolFollower(spool_dir, LiveSpool)
+        self._gpu_rows = SpoolFollower(spool_dir, LiveSpool, GPU_PREFIX)
+        self._core_rows = SpoolFollower(spool_dir, LiveCores, CORES_PREFIX)
         self._created_on = 0.0
         self._failures_in_a_row = 0
         self._apart_s = order.refresh_interval_s
@@ -79,8 +77,9 @@ class LiveCard:
         try:
             record, highs = self.record(stopping_at)
             early = encode_summary(replace(summary_of(record), stopping_at=self._stopping_at))
-            self._cores = core_parts(record) or self._cores
-            data = card_data(record, highs, self._apart_s, self._cores)
+            cores = _read_beside(self._core_rows)
+            drawn = None if cores is None else live_core_parts(cores, record.started_at)
+            data = card_data(record, highs, self._apart_s, drawn)
             spent_s = time.process_time() - cpu_before_s
             html = None if self._status.has_page else render_card(record, reload_token=self.token, data=data)
             self._status.asking()
@@ -125,20 +124,11 @@ class LiveCard:
         self._stopping_at = stopping_since(spool) or _unless_past(stopping_at)
         if self._stopping_at is not None:
             found = (stop_projection(self._stopping_at), *found)
-        record = _so_far(replace(record, projections=found, core_metrics=self._core_metrics()))
+        record = _so_far(replace(record, projections=found))
         if not spool.merged:
             return record, {}
         highs = {frame: spool.highs(frame)[: len(process)] for frame in ("process", "system")}
         return replace(record, usage=_with_highs(record, highs["process"])), highs
-
-    def _core_metrics(self) -> TinyDataFrame:
-        """Empty where it is not their turn: many cores take longer than an update may."""
-        self._cores_in -= 1
-        if self._cores_in > 0:
-            return TinyDataFrame()
-        spool = _read_beside(self._core_rows)
-        self._cores_in = 1 if spool is None else live_updates_apart(spool)
-        return TinyDataFrame() if spool is None else live_cores_of(spool)
 
     def _store(self, html: str | None, data: dict[str, object], early: str) -> None:
         if self._stopping_at is not None:  # there may be no time for both
@@ -155,7 +145,7 @@ class LiveCard:
         self._cards.save_data(data, self.token, self._created_on, early)
 
 
-def _read_beside(rows: SpoolFollower) -> LiveSpool | None:
+def _read_beside(rows: SpoolFollower[Kept]) -> Kept | None:
     """``None`` where nothing of the kind is measured, such as on a machine without GPUs, or not yet."""
     try:
         return rows.read()
