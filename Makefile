@@ -34,7 +34,7 @@ test: $(VENV)/.installed lint  ## lint, then the tests (under 15 minutes on two 
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
 test-all: $(VENV)/.installed lint  ## the tests, the slow ones included
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=thorough
 
 lint: $(VENV)/.installed  ## ruff and strict mypy
 	$(BIN)/ruff check .

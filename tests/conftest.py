@@ -21,8 +21,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two shared cores: how long one example takes says nothing.
-settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("project")
+_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", _ANY_SPEED, max_examples=50)
+settings.register_profile("thorough", _ANY_SPEED, max_examples=300)  # make test-all
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="module")

@@ -251,13 +251,13 @@ def with_rows(**columns: list[float]) -> TinyDataFrame:
 def test_charts_follow_the_monotonic_clock(stamps: list[float]) -> None:
     """Rows are as long as they were, whatever happened to the wall clock between two of them."""
     frame = with_rows(timestamp=stamps, interval_s=[1.0, 1.0, 1.0])
-    assert row_edges(frame, 1000.0) == [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    assert row_edges(frame, 1000.0) == ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0))
 
 
 def test_charts_of_rows_without_lengths() -> None:
     """Rows of earlier versions say with their stamps alone how long they were."""
     frame = with_rows(timestamp=[1001.0, 1003.0])
-    assert row_edges(frame, 1000.0) == [(0.0, 1.0), (1.0, 3.0)]
+    assert row_edges(frame, 1000.0) == ((0.0, 1.0), (1.0, 3.0))
 
 
 def test_gaps_are_marked() -> None:

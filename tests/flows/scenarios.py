@@ -139,18 +139,85 @@ if __name__ == "__main__":
     HarmFlow()
 """
 
-_DAEMON = """
-reader, writer = os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        os.closerange(0, 64)
-        time.sleep(1.5)
-        os._exit(0)
-    os._exit(0)
-os.wait()
-self.result = "daemon runs"
-"""
+BODIES = {
+    "waits_without_children": """
+        try:
+            self.result = os.wait()
+        except ChildProcessError:
+            self.result = 'no child'
+    """,
+    "waits_for_a_child": """
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        pid, status = os.wait()
+        self.result = (pid == child, os.waitstatus_to_exitcode(status))
+    """,
+    "joins_active_children": """
+        worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(0.2,))
+        worker.start()
+        for child in multiprocessing.active_children():
+            child.join()
+        self.result = worker.exitcode
+    """,
+    "closes_descriptors": "os.closerange(3, 4096)",
+    "closes_every_descriptor": "os.closerange(0, 4096)",
+    "counts_descriptors_and_threads": """
+        import threading
+        handlers = [signal.getsignal(s) for s in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM)]
+        self.result = (len(os.listdir('/proc/self/fd')), threading.active_count(), handlers == [0, 0, 0])
+    """,
+    "ignores_sigchld": """
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        subprocess.run(['true'])
+    """,
+    "deletes_its_directory": """
+        import shutil, tempfile
+        folder = tempfile.mkdtemp()
+        os.chdir(folder)
+        shutil.rmtree(folder)
+    """,
+    "stdin_locale_and_limits": """
+        import locale, resource
+        here = os.path.dirname(os.path.abspath(__file__))
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        stdin = sys.stdin is None or sys.stdin.closed
+        self.result = (stdin, locale.getlocale(), limit, os.nice(0), sys.path[0] == here)
+    """,
+    "own_standard_error": """
+        sys.stderr = open('err.txt', 'w')
+        os.closerange(0, 3)
+        files = [open(f'{i}.txt', 'w') for i in range(3)]
+    """,
+    "forks_a_daemon": """
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.closerange(0, 64)
+                time.sleep(1.5)
+                os._exit(0)
+            os._exit(0)
+        os.wait()
+    """,
+    "artifact_of_our_name_that_is_none": "setattr(self, 'resource_' + 'tracker_data', None)",
+    "artifact_of_our_name_by_setattr": "setattr(self, 'resource_' + 'tracker_data', 'mine')",
+    "artifact_of_our_name": "self.resource_tracker_data = {'mine': 1}",
+}
+"""What a step may do that harms nobody, by its name. They share a run; an artifact is inherited, so ours come last."""
+
+
+def one_after_the_other(bodies: dict[str, str]) -> str:
+    """A flow with a tracked step for each of `bodies`."""
+    nexts = [*list(bodies)[1:], "end"]
+    steps = "".join(
+        f"    {{track}}\n    @step\n    def {name}(self):\n{indent(dedent(body).strip(), ' ' * 8)}\n"
+        f"        self.next(self.{after})\n\n"
+        for (name, body), after in zip(bodies.items(), nexts, strict=True)
+    )
+    first = next(iter(bodies))
+    before, _, after = linear("").partition("    {track}\n    @step\n    def work(self):\n")
+    return before.replace("self.work", f"self.{first}") + steps + after.partition("self.next(self.end)\n\n")[2]
+
 
 SCENARIOS = {
     "success": linear("self.result = sum(range(1000))"),
@@ -165,41 +232,13 @@ SCENARIOS = {
         decorators="@catch(var='problem')\n@retry(times=1, minutes_between_retries=0)",
     ),
     "timeout": linear("self.result = 1\ntime.sleep(60)", decorators="@timeout(seconds=2)"),
-    "foreach of 8": FOREACH.replace("{count}", "8"),
+    "foreach of 4": FOREACH.replace("{count}", "4"),
     "parallel": PARALLEL,
     "os._exit(3)": linear("self.result = 1\nos._exit(3)"),
     "SEGV": linear("ctypes.string_at(0)"),
     "SIGKILL": linear("os.kill(os.getpid(), signal.SIGKILL)"),
     "SIGTERM": linear("os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(30)"),
     "unpicklable artifact": linear("import threading\nself.result = threading.Lock()"),
-    "os.wait without children": linear(
-        "try:\n    self.result = os.wait()\nexcept ChildProcessError:\n    self.result = 'no child'"
-    ),
-    "os.wait with a child": linear(
-        "child = os.fork()\nif child == 0:\n    os._exit(7)\npid, status = os.wait()\n"
-        "self.result = (pid == child, os.waitstatus_to_exitcode(status))"
-    ),
-    "joins active children": linear(
-        "worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(0.2,))\nworker.start()\n"
-        "for child in multiprocessing.active_children():\n    child.join()\nself.result = worker.exitcode"
-    ),
-    "closes descriptors": linear("os.closerange(3, 4096)\nself.result = 'closed'"),
-    "closes every descriptor": linear("os.closerange(0, 4096)\nself.result = 'closed'"),
-    "counts descriptors and threads": linear(
-        "import threading\nself.result = (len(os.listdir('/proc/self/fd')), threading.active_count(), "
-        "[signal.getsignal(s) for s in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM)] == [0, 0, 0])"
-    ),
-    "ignores SIGCHLD": linear(
-        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nsubprocess.run(['true'])\nself.result = 1"
-    ),
-    "changes directory and deletes it": linear(
-        "import shutil, tempfile\nfolder = tempfile.mkdtemp()\nos.chdir(folder)\n"
-        "shutil.rmtree(folder)\nself.result = 'gone'"
-    ),
-    "forks a daemon": linear(_DAEMON),
-    "own artifact of our name": linear("self.resource_tracker_data = {'mine': 1}\nself.result = 2"),
-    "own artifact that is None": linear("setattr(self, 'resource_' + 'tracker_data', None)\nself.result = 2"),
-    "own artifact by setattr": linear("setattr(self, 'resource_' + 'tracker_data', 'mine')\nself.result = 2"),
     "executable vanished": linear(
         "self.result = 1", top="if 'step' in sys.argv:\n    sys.executable = '/nonexistent/python'\n"
     ),
@@ -208,18 +247,10 @@ SCENARIOS = {
         "try:\n    self.result = os.wait()\nexcept ChildProcessError:\n    self.result = 'no child'",
         top="if 'step' in sys.argv:\n    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n",
     ),
+    "whatever harms nobody": one_after_the_other(BODIES),
     "tracked join merges": BRANCHES.replace("{track_join}", TRACK),
     "untracked join merges": BRANCHES.replace("{track_join}", "# untracked"),
     "large environment": linear("self.result = len(os.environ['BIG'])", top="os.environ['BIG'] = 'x' * 100_000\n"),
-    "stdin, locale and limits": linear(
-        "import locale, resource\nself.result = (sys.stdin is None or sys.stdin.closed, locale.getlocale(), "
-        "resource.getrlimit(resource.RLIMIT_NOFILE), os.nice(0), "
-        "sys.path[0] == os.path.dirname(os.path.abspath(__file__)))"
-    ),
-    "own standard error": linear(
-        "sys.stderr = open('err.txt', 'w')\nos.closerange(0, 3)\nfiles = [open(f'{i}.txt', 'w') for i in range(3)]\n"
-        "self.result = 1"
-    ),
     "alarm of its own while we work": linear(
         "self.result = 1\n"
         "def ring(*_):\n    raise RuntimeError('of the user')\n"
