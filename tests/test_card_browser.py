@@ -66,6 +66,15 @@ def test_charts_are_drawn(show, situation):
             assert blue > 50, chart["id"]
 
 
+def test_cpu_time_that_no_row_saw(show):
+    """A step may end before the kernel's clock ticks: no chart says that it used no CPU."""
+    record = fake_record("tiny")
+    frame = TinyDataFrame({name: record.process_metrics[name] for name in record.process_metrics.columns})
+    frame["cpu_usage"] = [0.0] * len(frame)
+    page = show(render_card(replace(record, process_metrics=frame)))
+    assert page.evaluate(VALUES) == ["", "max 81.6\u00a0MB"]
+
+
 def test_the_page_does_not_wait_for_its_charts(show):
     """What charts need, such as the formats of the reader's language, is asked for when the rest of the page works."""
     watch = """

@@ -44,6 +44,17 @@ PIXEL = """
 """
 
 
+# Notes what is written on canvases from now on.
+NOTE_TEXTS = """
+window.texts = [];
+const draw = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+  window.texts.push(text);
+  return draw.call(this, text, ...rest);
+};
+"""
+
+
 def place(page, line, lines, at):
     """Where on the screen a line of the picture is, at a share of its width."""
     box = page.evaluate(
@@ -53,14 +64,16 @@ def place(page, line, lines, at):
     return box[0] + box[2] * at, box[1] + box[3] * (line + 0.5) / lines
 
 
-def of_four_cores():
-    """A minute in which core 1 was busy in its second half, core 6 was unknown there, and others did nothing."""
+def of_four_cores(row_s=36.0):
+    """An hour, or 100 rows as long: core 1 was busy in its second half, core 6 unknown, and others did nothing."""
     record = fake_record("hour")
-    stamps = [record.started_at + 36.0 * (row + 1) for row in range(100)]
+    stamps = [record.started_at + row_s * (row + 1) for row in range(100)]
     half = [0.0] * 50
     busy, unknown = [*half, *[1.0] * 50], [*half, *[float("nan")] * 50]
     columns = {"core0": half * 2, "core1": busy, "core5": half * 2, "core6": unknown}
-    return fake_record("hour", core_metrics=TinyDataFrame({"timestamp": stamps, "interval_s": [36.0] * 100, **columns}))
+    return fake_record(
+        "hour", core_metrics=TinyDataFrame({"timestamp": stamps, "interval_s": [row_s] * 100, **columns})
+    )
 
 
 @pytest.mark.parametrize(("width", "dark"), [(810, False), (360, True)])
@@ -102,6 +115,26 @@ def test_keyboard_and_table(show):
     table = [[cell.replace("\u00a0", " ") for cell in row] for row in page.evaluate(rows)]
     assert table[1] == ["1", "50 %", "100 % after 30 min"]
     assert [row[0] for row in table] == ["0", "1", "5", "6"]
+
+
+@pytest.mark.parametrize(
+    ("row_s", "width", "times"),
+    [
+        (36.0, 810, [f"{minutes} min" for minutes in range(10, 61, 10)]),
+        (36.0, 360, [f"{minutes} min" for minutes in range(15, 61, 15)]),
+        (72.0, 810, [f"{minutes} min" for minutes in range(15, 121, 15)]),  # not "0.25 h"
+        (108.0, 810, ["0.5 h", "1 h", "1.5 h", "2 h", "2.5 h", "3 h"]),
+        (0.3733, 810, [f"{seconds} s" for seconds in range(5, 40, 5)]),
+    ],
+)
+def test_its_times_are_round(show, row_s, width, times):
+    """Its axis has round times in one unit, as the charts have; none where nothing is, such as at the very end."""
+    page = show(render_card(of_four_cores(row_s)), width=width)
+    page.evaluate(NOTE_TEXTS)
+    page.evaluate(OPEN)
+    page.settle()
+    texts = [text.replace("\u00a0", " ") for text in page.evaluate("window.texts")]
+    assert texts[-len(times) - 5 :] == ["0", "1", "5", "6", "0", *times]
 
 
 def test_it_follows_the_zoom(show):

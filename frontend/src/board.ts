@@ -343,8 +343,9 @@ export class Board {
   private describePanel({ chart, plot, tracks, values }: Panel, index: number | null): void {
     values.replaceChildren();
     if (index === null) {
-      const unit = UNIT_NAMES[chart.unit];
-      values.append(`max ${formatValue(highest(plot, tracks, counted(chart, tracks)), chart.unit)} ${unit}`.trim());
+      const most = highest(plot, tracks, counted(chart, tracks));
+      // Of some milliseconds, no row may have seen a clock tick of CPU time: that is not none.
+      if (most || chart.unit !== "cores") values.append(`max ${formatValue(most, chart.unit)} ${UNIT_NAMES[chart.unit]}`.trim());
       return;
     }
     [...tracks.keys()].reverse().forEach((i) => {

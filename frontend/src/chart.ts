@@ -1,7 +1,7 @@
 // One small multiple: its options for uPlot, and what is drawn on top of it.
 import uPlot from "uplot";
 import { atEdges, hasStrip, unpack, type ChartData, type Gaps, type Line, type SeriesData, type SpanData, type Values, type Who } from "./data";
-import { elapsedTicks, formatTick } from "./format";
+import { elapsedTicks, formatTick, TIME_INCREMENTS, TIME_SPACE } from "./format";
 import type { Theme } from "./theme";
 
 const HEIGHT = 128;
@@ -22,14 +22,6 @@ export function isStepped(x: Values): boolean {
 
 /** A request or limit this far above the data would flatten it: it is named at the upper edge instead. */
 const FAR = 2.6;
-const SECONDS = [1, 2, 5, 10, 15, 20, 30];
-const INCREMENTS = [
-  ...[0.001, 0.01, 0.1].flatMap((size) => [1, 2, 5].map((n) => Number((n * size).toPrecision(1)))),
-  ...SECONDS,
-  ...SECONDS.map((n) => n * 60),
-  ...[1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 192, 384].map((n) => n * 3600),
-];
-
 /** Machines have whole cores, mostly powers of two of them. */
 const CORE_INCREMENTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => 2 ** power)];
 
@@ -79,7 +71,7 @@ export function buildChart(chart: ChartData, x: Values, marks: Marks, width: num
     tracks.push({ who: one.who, high: false });
     series.push(lineSeries(one, stepped, theme));
   }
-  const range = (u: uPlot): [number, number] => [0, top(u, tracks, chart.lines)];
+  const range = (u: uPlot): [number, number] => [0, top(u, tracks, chart.lines, hasStrip(marks.spans) ? 1.22 : 1.12)];
   const options: uPlot.Options = {
     width,
     height: Math.round(heightHere() * theme.zoom),
@@ -125,8 +117,8 @@ function xAxis(end: number, theme: Theme): uPlot.Axis {
     font: theme.font,
     size: 22 * theme.zoom,
     gap: 4 * theme.zoom,
-    space: 64 * theme.zoom,
-    incrs: INCREMENTS,
+    space: TIME_SPACE * theme.zoom,
+    incrs: TIME_INCREMENTS,
     values: (u, splits, _axis, _space, increment) => {
       const names = elapsedTicks(splits, increment, end);
       return names.map((name, i) => (nearEnd(u, splits[i] ?? 0) ? "" : name));
@@ -186,13 +178,16 @@ export function highest(u: uPlot, tracks: Track[], whose: (track: Track) => bool
   return found;
 }
 
-/** The upper end of the scale: beyond the step's data, and beyond the machine's and the lines if not far above. */
-function top(u: uPlot, tracks: Track[], lines: Line[]): number {
+/**
+ * The upper end of the scale: beyond the step's data, and beyond the machine's and the lines if not far above. A line
+ * takes `room` times its value, so that its name stands above it.
+ */
+function top(u: uPlot, tracks: Track[], lines: Line[], room: number): number {
   const step = highest(u, tracks, (track) => track.who !== "machine");
   const machine = highest(u, tracks, (track) => track.who === "machine");
   const data = step > 0 && machine > step * FAR ? step : Math.max(step, machine);
   const near = lines.filter((line) => data > 0 && line.value <= data * FAR).map((line) => line.value);
-  return Math.max(data * 1.06, ...near.map((value) => value * 1.12)) || 1;
+  return Math.max(data * 1.06, ...near.map((value) => value * room)) || 1;
 }
 
 /** What the scale does not reach, for the chart's caption: request, limit, a machine far busier than the step. */

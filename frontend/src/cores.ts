@@ -2,7 +2,7 @@
 import type { Board } from "./board";
 import type { Column } from "./csv";
 import { unpack, type CoreData } from "./data";
-import { elapsed } from "./format";
+import { elapsed, elapsedTicks, TIME_INCREMENTS, TIME_SPACE } from "./format";
 import { put } from "./page";
 import { readTheme, type Theme } from "./theme";
 
@@ -10,6 +10,7 @@ const LEVELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY";
 /** Heights of lines, and of all of them together, where they fit. */
 const [LOW, HIGH, ROOM] = [5, 16, 320];
 const AXIS = 18;
+const MOST_TIMES = 8;
 
 interface Line {
   label: string;
@@ -130,14 +131,23 @@ export class CoreMap {
     this.lines.forEach(({ label }, row) => {
       if (row % every === 0) ctx.fillText(label, this.left - 4, Math.max((row + 0.5) * this.height, size / 2));
     });
+    this.drawTimes(ctx, width, whole, theme);
+  }
+
+  /** Round times, as on the axes of the charts. */
+  private drawTimes(ctx: CanvasRenderingContext2D, width: number, whole: number, theme: Theme): void {
     const [from, to] = this.view;
-    const parts = width > 520 ? 4 : 2;
-    for (let part = 0; part <= parts; part++) {
-      ctx.textAlign = part === 0 ? "left" : part === parts ? "right" : "center";
-      const at = this.left + ((width - this.left) * part) / parts;
-      const time = from + ((to - from) * part) / parts;
-      ctx.fillText(time ? elapsed(time) : "0", at, whole + (AXIS / 2 + 1) * theme.zoom);
-    }
+    const least = (to - from) * Math.max((TIME_SPACE * theme.zoom) / (width - this.left), 1 / MOST_TIMES);
+    const step = TIME_INCREMENTS.find((increment) => increment >= least) ?? to - from;
+    const first = Math.ceil(from / step - 0.01); // edges are rounded
+    const times = Array.from({ length: Math.floor(to / step + 0.01) - first + 1 }, (_, index) => (first + index) * step);
+    ctx.textAlign = "center";
+    elapsedTicks(times, step).forEach((name, index) => {
+      const at = this.pixel(times[index] ?? 0, width);
+      const half = ctx.measureText(name).width / 2;
+      ctx.fillRect(Math.round(at), whole, 1, 3);
+      ctx.fillText(name, Math.min(Math.max(at, half), width - half), whole + (AXIS / 2 + 2) * theme.zoom);
+    });
   }
 
   private pixel(x: number, width: number): number {

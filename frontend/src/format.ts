@@ -38,13 +38,27 @@ export function formatTick(value: number, unit: Unit): string {
   return unit === "cores" || unit === "gpus" ? significant(value, 3) : formatValue(value, unit).replace(/(\.\d*[1-9])0+\u00a0|\.0+\u00a0/, `$1${NBSP}`);
 }
 
-/** Elapsed time on the axis, in one unit for all ticks; back from `end` where there is one. */
+const SECONDS = [1, 2, 5, 10, 15, 20, 30];
+/** What lies between the times of an axis, in seconds. */
+export const TIME_INCREMENTS = [
+  ...[0.001, 0.01, 0.1].flatMap((size) => [1, 2, 5].map((n) => Number((n * size).toPrecision(1)))),
+  ...SECONDS,
+  ...SECONDS.map((n) => n * 60),
+  ...[1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 192, 384].map((n) => n * 3600),
+];
+
+/** Least room of a time on the axis. */
+export const TIME_SPACE = 64;
+
+const TIME_UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]] as const;
+
+/** Elapsed time on the axis, in one unit for all ticks, of which they are halves at least; back from `end` where there is one. */
 export function elapsedTicks(splits: number[], increment: number, end = 0): string[] {
   if (end) return splits.map((value) => (value === end ? "end" : `−${significant(end - value, 4)}${NBSP}s`));
   const last = splits[splits.length - 1] ?? 0;
-  const [size, name] =
-    last < 1 ? [0.001, "ms"] : last < 120 && increment < 60 ? [1, "s"] : last < 7200 && increment < 3600 ? [60, "min"] : last < 172800 ? [3600, "h"] : [86400, "d"];
-  return splits.map((value) => (value === 0 ? "0" : `${significant(value / size, 4)}${NBSP}${name}`));
+  const whole = TIME_UNITS.find(([size]) => size === 1 || ((last >= 2 * size || increment >= size) && increment % (size / 2) === 0));
+  const [size, name] = last < 1 || !whole ? [0.001, "ms"] : whole;
+  return splits.map((value) => (value === 0 ? "0" : `${significant(value / size, 9)}${NBSP}${name}`));
 }
 
 /** Elapsed time in words: "1 h 3 min 12 s". */
@@ -53,7 +67,7 @@ export function elapsed(seconds: number): string {
   if (seconds < 60) return `${trim(seconds.toFixed(1))}${NBSP}s`;
   const parts: string[] = [];
   let rest = Math.round(seconds);
-  for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]] as const) {
+  for (const [size, name] of TIME_UNITS) {
     if (rest >= size && parts.length < 3) {
       parts.push(`${Math.floor(rest / size)}${NBSP}${name}`);
       rest %= size;
