@@ -34,6 +34,8 @@ from resource_tracker.timeline import Timeline
 if TYPE_CHECKING:
     from resource_tracker.start_end import StartEndReadings
 
+_LOOK_AGAIN_S = 0.005
+
 __all__ = ["SamplerProcess", "finish_start", "start_measuring", "sweep_dead_spools"]
 
 
@@ -218,7 +220,7 @@ class SamplerProcess:
         try:
             os.mkfifo(reply, 0o600)
             fd = os.open(reply, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            send(self.spool_dir, word, name, token)
+            self._send(word, name, token, deadline_s)
             answered = wait_for(fd, deadline_s) & select.POLLIN != 0
             if answered and word == STOP:
                 os.read(fd, 1)
@@ -230,6 +232,16 @@ class SamplerProcess:
             if fd >= 0:
                 os.close(fd)
             unlink(reply)
+
+    def _send(self, word: str, name: str, token: str, deadline_s: float) -> None:
+        """Sends a message once there is room for it: thousands of marks may not be read yet. Raises OSError."""
+        while True:
+            try:
+                return send(self.spool_dir, word, name, token)
+            except BlockingIOError:
+                if time.monotonic() >= deadline_s:
+                    raise
+            time.sleep(_LOOK_AGAIN_S)
 
 
 def start_measuring(

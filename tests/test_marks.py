@@ -6,6 +6,7 @@ import ast
 import math
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from resource_tracker.latest import Latest
 from resource_tracker.marks import CONSIDERED, LABEL_LENGTH, MARKS_AT_ONCE, Marks, clean
 from resource_tracker.memory_warning import memory_warning
 from resource_tracker.records import Limits, Measurements, ResourceRequest, ServerInfo, Span
+from resource_tracker.sampler.control import CONTROL
 from resource_tracker.spool_follow import LiveSpool, SpoolFollower
 from resource_tracker.start_end import StartEndReadings
 from resource_tracker.starting import begin
@@ -224,6 +226,27 @@ def test_marks_in_a_tight_loop_are_limited(spools: Path) -> None:
     assert all(span.end_s is not None for span in found.spans)
     (failed,) = (source for source in found.tracking.failed_sources if source.source == "marks of the step")
     assert failed.count == 100
+
+
+def test_marks_that_are_not_read_yet_do_not_hide_the_end_of_the_step(spools: Path) -> None:
+    """Where the pipe is full, the sampler is told as soon as it reads on; where it does not, nobody waits for it."""
+    measuring = sampler(spools)
+    os.kill(measuring.sampler_pid, signal.SIGSTOP)
+    pipe = os.open(f"{measuring.spool_dir}/{CONTROL}", os.O_WRONLY | os.O_NONBLOCK)
+    with pytest.raises(BlockingIOError):
+        while os.write(pipe, b"\n"):  # says nothing, and leaves room for nothing
+            pass
+    os.close(pipe)
+    assert not measuring.tell("stage", "x")
+    assert not measuring.mark("late", 0.01)
+    told: list[bool] = []
+    asking = threading.Thread(target=lambda: told.append(measuring.mark("step_end", 30)))
+    asking.start()
+    os.kill(measuring.sampler_pid, signal.SIGCONT)
+    asking.join()
+    assert told == [True]
+    measuring.stop(30)
+    measuring.remove()
 
 
 def test_marks_after_the_end_do_nothing(spools: Path) -> None:
